@@ -1,0 +1,1 @@
+"""What a laptop need not install: PostgreSQL and a small language model, started on first use."""

@@ -1,0 +1,1 @@
+"""Django database backend (`ENGINE = "chatbot.embedded.postgres"`) that brings its own PostgreSQL."""
