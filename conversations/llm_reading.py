@@ -1,0 +1,152 @@
+"""Reading a provider's answer from the network: its bytes in time, and what a failing connection means."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+
+import aiohttp
+import httpx2
+
+from conversations import llm_errors as errors
+from conversations.llm_errors import LLMError
+from conversations.llm_protocol import (
+    EVENT_MAX_BYTES,
+    Answer,
+    Event,
+    EventStream,
+    Finish,
+    ProtocolError,
+    SentError,
+    looks_like,
+)
+
+AFTER_FINISH_SECONDS = 5.0
+"""How long the count of tokens and the end of the stream may take once the text is whole."""
+
+AFTER_DONE_SECONDS = 0.25
+"""How long the body's end may take after `[DONE]`; a body read to its end leaves the connection open for the next."""
+
+# aiohttp's own errors pass the client's transport wherever that has no translation for them.
+TRANSPORT_ERRORS = (httpx2.HTTPError, aiohttp.ClientError, OSError, ssl.CertificateError)
+PROBLEMS = (LLMError, ProtocolError, SentError, *TRANSPORT_ERRORS)
+
+
+async def read(response: httpx2.Response, answer: Answer, *, deadline: float, silence: float) -> AsyncGenerator[Event]:
+    """Yield the events of the body, the usage, then `Finish`. Raises one of PROBLEMS.
+
+    The first text must come before `deadline` (the loop's time), each later event within `silence` seconds of the one
+    before. Comments that only keep the connection awake do not count.
+    """
+    lines = EventStream()
+    kind = ""
+    beginning = b""
+    packets = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+    async with aclosing(packets):
+        while packet := await _next(packets, answer, deadline):
+            if kind != "stream":
+                beginning += packet
+                kind = looks_like(beginning)
+                if kind == "html" or len(beginning) > EVENT_MAX_BYTES:
+                    raise ProtocolError(f"an answer that begins with {beginning[:300]!r}")
+                if kind != "stream":
+                    continue
+                packet, beginning = beginning, b""
+            events = lines.feed(packet)
+            for data in events:
+                for event in answer.chunk(data):
+                    yield event
+            if events:
+                deadline = _next_deadline(answer, deadline, silence)
+    for event in _rest(answer, lines, beginning):
+        yield event
+    _check_end(answer)
+    yield Finish(answer.finish or "stop")
+
+
+def _next_deadline(answer: Answer, deadline: float, silence: float) -> float:
+    """Return the loop's time at which the next event must be there, now that one was."""
+    now = asyncio.get_running_loop().time()
+    if answer.done:
+        return min(deadline, now + AFTER_DONE_SECONDS)
+    if answer.finish:
+        return min(deadline, now + AFTER_FINISH_SECONDS)
+    return now + silence if answer.begun else deadline
+
+
+async def _next(packets: AsyncGenerator[bytes], answer: Answer, deadline: float) -> bytes:
+    """Return the next bytes, or none at the end; once the text is whole, a failing connection is an end too."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await anext(packets, b"")
+    except TRANSPORT_ERRORS:
+        if answer.finish or answer.done:
+            return b""
+        raise
+
+
+def _rest(answer: Answer, lines: EventStream, whole: bytes) -> Iterator[Event]:
+    """Yield what is known only once the body is over: an answer in one JSON object, a last line without its end."""
+    if whole.strip():
+        yield from answer.whole(whole)
+    try:
+        for data in lines.close():
+            yield from answer.chunk(data)
+    except ProtocolError:
+        if not answer.finish and not answer.done:
+            raise
+    yield from answer.close()
+
+
+def _check_end(answer: Answer) -> None:
+    """Raise when the body's end is not the answer's end."""
+    if answer.finish == "content_filter":
+        raise errors.ContentFiltered("finish_reason content_filter")
+    if answer.finish == "error":
+        raise errors.ProviderUnavailable("finish_reason error")
+    if not answer.begun and answer.finish in {"", "stop"}:
+        raise ProtocolError("an answer without any text")
+    if not answer.finish and not answer.done:
+        raise errors.ProviderBrokeOff("the stream ended without finish_reason and [DONE]")
+
+
+def translated(problem: BaseException, *, begun: bool) -> LLMError:
+    """Return the error to raise for one of PROBLEMS; `begun` says whether the person has seen a part of the answer."""
+    if isinstance(problem, LLMError):
+        error = problem
+    elif isinstance(problem, SentError):
+        error = errors.from_response(0, problem.body, {})
+    elif isinstance(problem, ProtocolError):
+        error = errors.ProviderProtocol(str(problem))
+    else:
+        error = _network_error(problem)
+    interrupted = (
+        errors.ProviderKey,
+        errors.ProviderModel,
+        errors.ProviderProtocol,
+        errors.ProviderRefused,
+        errors.ProviderUnavailable,
+        errors.ProviderUnreachable,
+    )
+    return errors.ProviderBrokeOff(error.detail) if begun and isinstance(error, interrupted) else error
+
+
+def _network_error(problem: BaseException) -> LLMError:
+    """Return the error for a failing connection. The transport renames errors, so the whole chain of causes is read."""
+    chain = [problem]
+    while cause := chain[-1].__cause__:
+        chain.append(cause)
+
+    def has(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(link, kinds) for link in chain)
+
+    detail = " < ".join(f"{type(link).__name__}: {link}" for link in reversed(chain))
+    if has(aiohttp.ConnectionTimeoutError):
+        return errors.ProviderUnreachable(detail)
+    if has(TimeoutError):
+        return errors.ProviderTimeout(detail)
+    if has(aiohttp.ClientResponseError, httpx2.DecodingError):
+        return errors.ProviderProtocol(detail)
+    # Neither a wrong certificate nor a wrong address heals in a second.
+    lasting = has(ssl.SSLError, ssl.CertificateError, aiohttp.InvalidURL, httpx2.UnsupportedProtocol)
+    return errors.ProviderUnreachable(detail, retryable=not lasting)

@@ -1,0 +1,176 @@
+"""What the scripted provider answers: small steps, composed into scripts. Plain data, nothing runs here."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One chunk with the next piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """One chunk with the next piece of what the model thinks; `field` is the name that the provider gives it."""
+
+    text: str
+    field: str = "reasoning_content"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The chunk that carries the finish reason."""
+
+    reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The chunk that counts tokens; sent only to those who asked for it with `stream_options`."""
+
+    prompt_tokens: int = 7
+    completion_tokens: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The line `data: [DONE]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Exactly these bytes."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The bytes of `step`, sent in several packets: cut at the offsets `at`."""
+
+    step: "Text | Reasoning | Finish | Done | Raw"
+    at: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing for `seconds`. Waits follow one timetable: a late step does not delay those after it."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Nothing until the test opens the gate of this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Nothing more, with the connection left open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The end of the connection, in the middle of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The end of the connection by a TCP reset."""
+
+
+Step = Text | Reasoning | Finish | Usage | Done | Raw | Split | Wait | Gate | Stall | Close | Reset
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One answer: `before` its head is sent, its head, then its `steps`.
+
+    Without `chunked` the body ends with the connection.
+    """
+
+    steps: tuple[Step, ...] = ()
+    before: tuple[Step, ...] = ()
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "text/event-stream"
+    chunked: bool = True
+
+    @property
+    def text(self) -> str:
+        """The text that a client ends up with."""
+        return "".join(step.text for step in self.steps if isinstance(step, Text))
+
+
+END = (Finish(), Usage(), Done())
+WORDS = ("The", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and", "sleeps", "in", "the", "grass.")
+
+
+def stream(*steps: Step, before: tuple[Step, ...] = ()) -> Script:
+    """An answer of exactly these steps."""
+    return Script(steps, before)
+
+
+def reply(text: str, *, interval: float = 0.0, first: float = 0.0, usage: bool = True) -> Script:
+    """A whole answer, streamed word by word, `interval` seconds apart, the first after `first` seconds."""
+    pieces = [Text(piece) for piece in re.findall(r"\s*\S+\s*?(?=\s|$)|\s+", text)]
+    count = Usage(completion_tokens=len(pieces))
+    end = (Finish(), count, Done()) if usage else (Finish(), Done())
+    return Script((*_timed(pieces, interval, first), *end))
+
+
+def tokens(count: int, *, interval: float = 0.0, first: float = 0.0) -> Script:
+    """A whole answer of `count` words."""
+    pieces = [Text(f"{word} ") for word in islice(cycle(WORDS), count)]
+    return Script((*_timed(pieces, interval, first), Finish(), Usage(completion_tokens=count), Done()))
+
+
+def _timed(pieces: list[Text], interval: float, first: float) -> Iterator[Step]:
+    for number, piece in enumerate(pieces):
+        wait = interval if number else first
+        if wait:
+            yield Wait(wait)
+        yield piece
+
+
+def error(
+    status: int, message: str, *, code: str | None = None, kind: str = "error", headers: dict[str, str] | None = None
+) -> Script:
+    """An error status with the body that OpenAI sends, its `type` set to `kind`."""
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return json_answer(body, status=status, headers=headers)
+
+
+def json_answer(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Script:
+    """Any JSON, in one piece."""
+    steps = (Raw(json.dumps(body).encode()),)
+    return Script(steps, status=status, headers=tuple((headers or {}).items()), content_type="application/json")
+
+
+def whole(text: str, *, model: str = "scripted") -> Script:
+    """An answer that is not streamed."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+    return json_answer({"object": "chat.completion", "model": model, "choices": [choice], "usage": usage})
+
+
+def html(status: int = 200) -> Script:
+    """A web page, as a proxy or a wrong address sends it."""
+    page = b"<!DOCTYPE html><html><title>Welcome</title><body>Sign in to the network</body></html>"
+    return Script((Raw(page),), status=status, content_type="text/html; charset=utf-8")
+
+
+def echo(message: str) -> Script:
+    """A readable Markdown answer that repeats the message."""
+    quoted = message.replace("\n", "\n> ")
+    return reply(
+        f"You wrote:\n\n> {quoted}\n\nThis answer comes from a script, word by word. It has\n\n"
+        "- a **list**,\n- some `code`,\n- and an end.\n"
+    )
