@@ -35,7 +35,8 @@
   });
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (!isComposer(event.detail.elt)) return;
+    // A new conversation replaces the form that began it, so the event may come from an ancestor: its request knows the form.
+    if (!isComposer(event.detail.requestConfig.elt)) return;
     const message = box();
     if (event.detail.successful && message.value === sent) message.value = "";
     sent = null;
