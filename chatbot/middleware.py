@@ -1,0 +1,69 @@
+"""Middleware of the site: who may come in, and in which time zone the page is written."""
+
+from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.decorators import sync_and_async_middleware
+
+TIMEZONE_COOKIE = "timezone"
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Compresses pages and files, and leaves event streams alone: it would hold back their small frames."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Compress the response where that helps."""
+        if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            return response
+        return super().process_response(request, response)
+
+
+class SignedInMiddleware(LoginRequiredMiddleware):
+    """Lets only signed-in people in, except where a view says otherwise.
+
+    An htmx request gets a sentence with status 401 instead of a redirect, so that what was typed stays in the box.
+    """
+
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+    ) -> HttpResponseBase:
+        """Answer a request of somebody who is not signed in."""
+        if getattr(request, "htmx", False):
+            return render(request, "conversations/_notice.html", {"signed_out": True}, status=401)
+        response: HttpResponse = super().handle_no_permission(request, view_func)
+        return response
+
+
+def cookie_timezone(request: HttpRequest) -> ZoneInfo | None:
+    """The reader's time zone, which the page's script keeps in a cookie; None when missing or not a zone's name."""
+    try:
+        return ZoneInfo(request.COOKIES[TIMEZONE_COOKIE])
+    except (KeyError, ValueError, OSError, ZoneInfoNotFoundError):
+        return None
+
+
+@sync_and_async_middleware
+def timezone_middleware(
+    get_response: Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]],
+) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
+    """Write times and days in the reader's time zone."""
+    if iscoroutinefunction(get_response):
+
+        async def async_middleware(request: HttpRequest) -> HttpResponseBase:
+            with timezone.override(cookie_timezone(request)):
+                response: HttpResponseBase = await get_response(request)
+                return response
+
+        return async_middleware
+
+    def middleware(request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        with timezone.override(cookie_timezone(request)):
+            return get_response(request)
+
+    return middleware

@@ -1,0 +1,79 @@
+"""Conversations in the admin: to be found and read, never written."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from conversations.models import Conversation, Generation, Message
+
+EXCERPT_CHARS = 100
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
+    """Shows rows; what people and models said is changed by nobody."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes."""
+        return False
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    """Conversations; deleting one deletes all that was said in it."""
+
+    list_display = ("title", "user", "created_at", "updated_at")
+    list_select_related = ("user",)
+    search_fields = ("title", "user__email")
+    date_hierarchy = "updated_at"
+    ordering = ("-updated_at",)
+    fields = readonly_fields = ("id", "user", "title", "created_at", "updated_at")
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    """Messages, newest first by key, whose order is time's."""
+
+    list_display = ("excerpt", "role", "user", "conversation", "created_at")
+    list_select_related = ("user", "conversation")
+    list_filter = ("role",)
+    search_fields = ("content", "user__email", "conversation__title")
+    ordering = ("-id",)
+    fields = readonly_fields = ("id", "conversation", "user", "parent", "role", "content", "tool_calls", "created_at")
+
+    @admin.display(description="content")
+    def excerpt(self, message: Message) -> str:
+        """The message's first characters."""
+        return message.content[:EXCERPT_CHARS] or "(no text)"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Messages go with their conversation only."""
+        return False
+
+
+@admin.register(Generation)
+class GenerationAdmin(ReadOnlyAdmin):
+    """How replies were made: model, tokens, times, errors."""
+
+    list_display = (
+        "message_id", "status", "model", "error_code", "prompt_tokens", "completion_tokens", "started_at", "finished_at",
+    )  # fmt: skip
+    list_filter = ("status", "model", "error_code")
+    search_fields = ("message__user__email", "error_code", "error_detail")
+    ordering = ("-message_id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
+        """All generations with the rows that the page names."""
+        queryset: QuerySet[Generation] = super().get_queryset(request)
+        return queryset.select_related("message", "conversation")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Generations go with their message only."""
+        return False

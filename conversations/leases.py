@@ -1,0 +1,146 @@
+"""Who makes a reply: the statements that claim a generation, keep it, and end it.
+
+A claim is held by a worker's name, one name per claim. Each statement that follows names the worker, so that a process
+that was thought dead and was replaced cannot write over its successor. Times are the database's, so that the clocks of
+the machines need not agree. Every function here blocks; none may be called in the event loop.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Case, Value, When
+from django.db.models.functions import Now
+
+from conversations.models import OPEN, Generation, Message, Status, has_no_maker
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a worker has of a reply: all its text, or None when nothing came since the last checkpoint."""
+
+    message_id: UUID
+    worker: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reply ended."""
+
+    status: Status
+    text: str
+    error_code: str = ""
+    error: str = ""
+    error_detail: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    first_token_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A reply as the database has it."""
+
+    text: str
+    is_open: bool
+    has_maker: bool
+
+
+def claim(message_id: UUID, *, worker: str, model: str) -> bool:
+    """Take the reply for `worker`, if it is open and nobody makes it. True for the one that won."""
+    free = Generation.objects.filter(pk=message_id).without_maker()
+    won = free.filter(stop_requested_at=None).update(
+        status=Status.RUNNING,
+        worker=worker,
+        model=model,
+        draft="",
+        started_at=Now(),
+        heartbeat_at=Now(),
+    )
+    if won:
+        return True
+    # Its maker died with a stop request unanswered.
+    if free.filter(stop_requested_at__isnull=False).exists():
+        end_stopped(message_id)
+    return False
+
+
+def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
+    """Save the drafts and give a sign of life, in one statement.
+
+    Returns for each reply that is still its worker's whether somebody asked to stop it; the others were lost.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE conversations_generation AS generation
+            SET draft = coalesce(saved.draft, generation.draft), heartbeat_at = statement_timestamp()
+            FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS saved (message_id, worker, draft)
+            WHERE generation.message_id = saved.message_id AND generation.worker = saved.worker
+                AND generation.status = 'running'
+            RETURNING generation.message_id, generation.stop_requested_at IS NOT NULL
+            """,
+            [
+                [draft.message_id for draft in drafts],
+                [draft.worker for draft in drafts],
+                [draft.text for draft in drafts],
+            ],
+        )
+        return dict(cursor.fetchall())
+
+
+def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
+    """Write the reply and how it ended, in one transaction. False when it is no longer this worker's."""
+    with transaction.atomic():
+        won = Generation.objects.filter(pk=message_id, worker=worker, status=Status.RUNNING).update(
+            status=outcome.status,
+            draft="",
+            error_code=outcome.error_code,
+            error=outcome.error,
+            error_detail=outcome.error_detail,
+            prompt_tokens=outcome.prompt_tokens,
+            completion_tokens=outcome.completion_tokens,
+            first_token_at=outcome.first_token_at,
+            finished_at=Now(),
+        )
+        # A second try that fails before its first word leaves the text of the first one.
+        if won and outcome.text:
+            Message.objects.filter(pk=message_id).update(content=outcome.text)
+    return bool(won)
+
+
+def end_stopped(message_id: UUID) -> bool:
+    """End an open reply that nobody makes, keeping its draft. False when there is none."""
+    with transaction.atomic():
+        free = Generation.objects.filter(pk=message_id).without_maker().select_for_update()
+        draft = free.values_list("draft", flat=True).first()
+        if draft is None:
+            return False
+        if draft:
+            Message.objects.filter(pk=message_id).update(content=draft)
+        Generation.objects.filter(pk=message_id).update(
+            status=Status.STOPPED, draft="", worker="", stop_requested_at=Now(), finished_at=Now()
+        )
+    return True
+
+
+def hand_back(drafts: Iterable[Draft]) -> None:
+    """Give up the replies, drafts saved, so that the next viewer's process makes them again."""
+    for draft in drafts:
+        Generation.objects.filter(pk=draft.message_id, worker=draft.worker, status=Status.RUNNING).update(
+            status=Status.INTERRUPTED, draft=draft.text or "", worker=""
+        )
+
+
+def look(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
+    """How far these replies are, in one statement; those that are gone are left out."""
+    rows = Generation.objects.filter(pk__in=list(message_ids)).values_list(
+        "pk",
+        "status",
+        Case(When(status__in=OPEN, then="draft"), default="message__content"),
+        Case(When(has_no_maker(), then=Value(value=False)), default=Value(value=True)),
+    )
+    return {key: Progress(text, status in OPEN, has_maker) for key, status, text, has_maker in rows}

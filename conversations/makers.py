@@ -1,0 +1,148 @@
+"""One reply being made: the model's events gathered into a text, and how it ended."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from conversations import context, llm
+from conversations.errors import UserFacingError
+from conversations.leases import Draft, Outcome
+from conversations.models import Message, Status
+
+logger = logging.getLogger(__name__)
+
+Database = Callable[[Callable[[UUID], list[llm.ChatMessage]], UUID], Awaitable[list[llm.ChatMessage]]]
+"""Runs a blocking function with its argument outside the event loop."""
+
+
+class ReplyFailed(UserFacingError):
+    """Something went wrong on our side while the answer was written. Your message is saved. Please try again."""
+
+    code = "internal"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__()
+        self.detail = detail[:2_000]
+
+
+class LiveReply:
+    """A reply as this process knows it, shared by its viewers.
+
+    `text` only grows, except that a new maker begins again: then `restarts` grows by one.
+    """
+
+    def __init__(self, message_id: UUID) -> None:
+        self.message_id = message_id
+        self.text = ""
+        self.restarts = 0
+        self.followed = False
+        self.ended = False
+        self.lost = False
+        self.viewers: set[asyncio.Event] = set()
+
+    def wake(self) -> None:
+        """Tell the viewers that something changed."""
+        for woken in self.viewers:
+            woken.set()
+
+    def show(self, text: str) -> None:
+        """Replace the text by what the database has."""
+        if text != self.text:
+            if not text.startswith(self.text):
+                self.restarts += 1
+            self.text = text
+            self.wake()
+
+    def end(self) -> None:
+        """Say that nothing more will come."""
+        self.ended = True
+        self.wake()
+
+
+class Maker:
+    """A reply that this process makes, and the task that does it."""
+
+    def __init__(self, reply: LiveReply, *, worker: str, model: str) -> None:
+        self.reply = reply
+        self.worker = worker
+        self.model = model
+        self.task: asyncio.Task[None] | None = None
+        self.stopped = False
+        self._saved_length = -1
+        self._first_token_at: datetime | None = None
+        self._usage: llm.Usage | None = None
+
+    def draft(self) -> Draft:
+        """What the next checkpoint has to save."""
+        text = self.reply.text
+        changed = len(text) != self._saved_length
+        self._saved_length = len(text)
+        return Draft(self.reply.message_id, self.worker, text if changed else None)
+
+    def forget_checkpoint(self) -> None:
+        """Let the next checkpoint save everything: the last one failed."""
+        self._saved_length = -1
+
+    def stop(self) -> None:
+        """End the reply with the text that came."""
+        if not self.stopped and self.task:
+            self.stopped = True
+            self.task.cancel()
+
+    async def run(self, database: Database) -> Outcome:
+        """Ask the model and gather its answer. Every failure becomes an outcome.
+
+        Raises `asyncio.CancelledError` when the task was cancelled for another reason than `stop`.
+        """
+        try:
+            await self._gather(database)
+            return self._outcome(Status.COMPLETE)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.stopped or task is None:
+                raise
+            task.uncancel()
+            return self._outcome(Status.STOPPED)
+        except UserFacingError as error:
+            logger.info("Reply %s failed: %s", self.reply.message_id, error.code)
+            return self._outcome(Status.FAILED, error)
+        except Exception as error:
+            logger.exception("Reply %s failed.", self.reply.message_id)
+            return self._outcome(Status.FAILED, ReplyFailed(f"{type(error).__name__}: {error}"))
+        finally:
+            # From here on the outcome stands: a late stop must not cancel its saving.
+            self.stopped = True
+
+    async def _gather(self, database: Database) -> None:
+        messages = await database(_messages_for, self.reply.message_id)
+        async with contextlib.aclosing(llm.stream(messages, model=self.model)) as events:
+            async for event in events:
+                match event:
+                    case llm.TextDelta(text=text):
+                        if self._first_token_at is None:
+                            self._first_token_at = datetime.now(UTC)
+                        # PostgreSQL cannot store NUL.
+                        self.reply.text += text.replace("\0", "")
+                        self.reply.wake()
+                    case llm.Usage():
+                        self._usage = event
+
+    def _outcome(self, status: Status, error: UserFacingError | None = None) -> Outcome:
+        """How the reply ended."""
+        return Outcome(
+            status=status,
+            text=self.reply.text,
+            error_code=error.code if error else "",
+            error=str(error) if error else "",
+            error_detail=getattr(error, "detail", ""),
+            prompt_tokens=self._usage.prompt_tokens if self._usage else None,
+            completion_tokens=self._usage.completion_tokens if self._usage else None,
+            first_token_at=self._first_token_at,
+        )
+
+
+def _messages_for(message_id: UUID) -> list[llm.ChatMessage]:
+    return context.messages_for(Message.objects.get(pk=message_id))

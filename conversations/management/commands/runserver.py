@@ -1,0 +1,55 @@
+"""`manage.py runserver`: serve ASGI, so that a stream arrives as a stream in development too."""
+
+import argparse
+import ipaddress
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+SHUTDOWN_SECONDS = 3
+"""How long open streams may delay the end of the server."""
+
+
+class Command(BaseCommand):
+    """Serves the site with uvicorn, for development and for one person's computer."""
+
+    help = "Serve the site over ASGI; a stream arrives as a stream. Reloads when code changes, in debug."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The same words as Django's command understands."""
+        parser.add_argument("addrport", nargs="?", default="127.0.0.1:8000", help="port, or address:port")
+        parser.add_argument("--noreload", action="store_false", dest="reload", help="Do not reload when code changes.")
+        for word in ("--nothreading", "--nostatic", "--insecure"):
+            parser.add_argument(word, action="store_true", help=argparse.SUPPRESS)
+
+    def handle(self, *args: Any, addrport: str, reload: bool, **options: Any) -> None:
+        """Serve until interrupted."""
+        host, port = address(addrport)
+        self.check()
+        self.check_migrations()
+        shown = f"[{host}]" if ":" in host else host
+        self.stdout.write(f"The chat is at http://{shown}:{port}/ (Ctrl-C stops it)")
+        uvicorn.run(
+            "chatbot.asgi:application",
+            host=host,
+            port=port,
+            reload=reload and settings.DEBUG,
+            reload_dirs=[str(settings.BASE_DIR / name) for name in ("accounts", "chatbot", "conversations")],
+            lifespan="on",
+            log_level="warning",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of `8000`, `0.0.0.0:8000` or `[::1]:8000`. Raises `CommandError` for anything else."""
+    host, _, port = text.rpartition(":")
+    host = (host or "127.0.0.1").removeprefix("[").removesuffix("]")
+    if not port.isdecimal() or not 0 <= int(port) < 2**16:
+        raise CommandError(f"{text!r} is not a port, nor an address and a port such as 127.0.0.1:8000.")
+    if ":" in host:
+        ipaddress.IPv6Address(host)
+    return host, int(port)

@@ -1,0 +1,182 @@
+"""What a person can do in a conversation; each a verb, each one transaction."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from accounts.models import User
+from conversations import leases
+from conversations.errors import UserFacingError
+from conversations.models import Conversation, Generation, Message, Role, Status
+
+DERIVED_TITLE_MAX_CHARS = 80
+RATE_PERIOD = timedelta(minutes=1)
+RETRYABLE = (Status.FAILED, Status.STOPPED)
+
+
+class ReplyInProgress(UserFacingError):
+    """The assistant is still answering. Wait for it, or stop it; what you typed stays in the box."""
+
+    code = "reply_in_progress"
+
+
+class TooManyTurns(UserFacingError):
+    """You are sending faster than this site allows. Wait a minute, then send again; what you typed stays in the box."""
+
+    code = "too_many_turns"
+
+
+class TurnTaken(UserFacingError):
+    """This page is out of date. Reload it, then send again."""
+
+    code = "turn_taken"
+
+
+class NothingToRetry(UserFacingError):
+    """This answer needs no second try any more. Reload the page to see it."""
+
+    code = "nothing_to_retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A person's message and the reply to it."""
+
+    message: Message
+    reply: Message
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation in which it happened."""
+        return self.message.conversation
+
+
+def send(user: User, *, text: str, conversation: Conversation | None = None, turn: UUID | None = None) -> Turn:
+    """Store what `user` says and a pending reply, in a new conversation when none is given.
+
+    `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
+    returns it. `text` must hold more than white space.
+
+    Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
+    `CHAT_TURNS_PER_MINUTE`, `TurnTaken` when the key is another person's.
+    """
+    key = turn or uuid7()
+    if found := _find_turn(user, key):
+        return found
+    _refuse_too_many(user)
+    try:
+        with transaction.atomic():
+            return _store_turn(user, text, conversation, key)
+    except IntegrityError as error:
+        # The same turn may have been stored meanwhile: a double click arrives as two requests at once.
+        if found := _find_turn(user, key):
+            return found
+        if "one_open_generation_per_conversation" in str(error):
+            raise ReplyInProgress from error
+        if "message_pkey" in str(error):
+            raise TurnTaken from error
+        raise
+
+
+def stop(message: Message) -> None:
+    """End an open reply and keep its text so far. A reply that has ended stays as it is.
+
+    A reply that no living process makes ends at once; one that is being made is asked to end, and its maker answers
+    within a second.
+    """
+    if not leases.end_stopped(message.pk):
+        Generation.objects.filter(pk=message.pk, status=Status.RUNNING, stop_requested_at=None).update(
+            stop_requested_at=Now()
+        )
+
+
+def retry(message: Message) -> None:
+    """Ask for a failed or stopped reply again. Its text stays until the new one has ended.
+
+    Raises `NothingToRetry` when the reply did not fail, `ReplyInProgress` while another reply of the conversation is open.
+    """
+    try:
+        won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
+            status=Status.PENDING,
+            draft="",
+            worker="",
+            error="",
+            error_code="",
+            error_detail="",
+            heartbeat_at=None,
+            stop_requested_at=None,
+            started_at=None,
+            first_token_at=None,
+            finished_at=None,
+            prompt_tokens=None,
+            completion_tokens=None,
+        )
+    except IntegrityError as error:
+        raise ReplyInProgress from error
+    if not won:
+        raise NothingToRetry
+
+
+def rename(conversation: Conversation, *, title: str) -> None:
+    """Give the conversation a title of 1 to 255 characters."""
+    conversation.title = title
+    conversation.save(update_fields=["title"])
+
+
+def delete(conversation: Conversation) -> None:
+    """Remove the conversation and all that was said in it, for ever. A reply being made ends with it."""
+    conversation.delete()
+
+
+def title_from(text: str) -> str:
+    """A title of at most 80 characters made of a message's first words, cut between two words where possible."""
+    words = " ".join(text.split())
+    if len(words) <= DERIVED_TITLE_MAX_CHARS:
+        return words
+    cut = words[: DERIVED_TITLE_MAX_CHARS - 1]
+    at_word, _, _ = cut.rpartition(" ")
+    return (at_word or cut).rstrip(" ,;:-") + "…"
+
+
+def _find_turn(user: User, key: UUID) -> Turn | None:
+    message = (
+        Message.objects.owned_by(user).filter(pk=key, role=Role.USER).select_related("conversation").first()
+    )
+    if message is None:
+        return None
+    return Turn(message, message.children.select_related("generation").oldest_first().get())
+
+
+def _refuse_too_many(user: User) -> None:
+    recent = Message.objects.owned_by(user).filter(
+        role=Role.USER, created_at__gt=timezone.now() - RATE_PERIOD
+    )
+    if recent.count() >= settings.CHAT_TURNS_PER_MINUTE:
+        raise TooManyTurns
+
+
+def _store_turn(user: User, text: str, conversation: Conversation | None, key: UUID) -> Turn:
+    now = timezone.now()
+    parent = None
+    if conversation is None:
+        conversation = Conversation.objects.create(user=user, title=title_from(text), created_at=now, updated_at=now)
+    else:
+        # Turns of one conversation are stored one after the other.
+        Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+        parent = conversation.messages.last_said()
+        conversation.updated_at = now
+        conversation.save(update_fields=["updated_at"])
+    message = Message.objects.create(
+        id=key, conversation=conversation, user=user, parent=parent, role=Role.USER, content=text, created_at=now
+    )
+    reply = Message.objects.create(
+        conversation=conversation, user=user, parent=message, role=Role.ASSISTANT, created_at=timezone.now()
+    )
+    reply.generation = Generation.objects.create(message=reply, conversation=conversation)
+    return Turn(message, reply)

@@ -1,0 +1,211 @@
+"""The chat page and what can be done on it. Every view finds, acts, and answers."""
+
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views import View
+from django_htmx.http import push_url, reswap, retarget
+
+from chatbot.preferences import CHOICES
+from conversations import pages, replies, streams, turns
+from conversations.errors import UserFacingError
+from conversations.forms import NOT_TEXT, RenameForm, TurnForm, is_utf8
+from conversations.models import Conversation, Cursor, Message, Role
+
+PREFERENCE_AGE = 365 * 24 * 60 * 60
+"""Seconds for which a browser remembers a preference."""
+
+STATUS = {turns.TooManyTurns: 429}
+"""HTTP status by error; 409 for the others."""
+
+
+class ConversationNewView(View):
+    """The page of a new chat. Its first message makes the conversation."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the empty page, or one more part of the list of conversations."""
+        if "conversations" in request.GET and request.htmx:
+            listed = pages.conversation_list(request.user, cursor(request, "conversations"))
+            return render(request, "conversations/_conversations.html", listed)
+        return chat_page(request)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Begin a conversation."""
+        return send(request)
+
+
+class ConversationDetailView(View):
+    """A conversation's page."""
+
+    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Show the newest messages, or the ones before a cursor."""
+        conversation = find_conversation(request, pk)
+        before = cursor(request, "before")
+        if before and request.htmx:
+            messages, older = pages.message_page(conversation, before)
+            context = {"conversation": conversation, "messages": messages, "older_cursor": older}
+            return render(request, "conversations/_messages.html", context)
+        return chat_page(request, conversation, before=before)
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Say something more."""
+        return send(request, find_conversation(request, pk))
+
+
+class ConversationRenameView(View):
+    """A conversation's title."""
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Change it."""
+        conversation = find_conversation(request, pk)
+        form = RenameForm(request.POST)
+        if not form.is_valid() or not is_utf8(request):
+            return refuse(request, "A title has 1 to 255 characters.", 422, conversation)
+        turns.rename(conversation, title=form.cleaned_data["title"])
+        return redirect(conversation)
+
+
+class ConversationDeleteView(View):
+    """A conversation's end."""
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Delete it with all that was said."""
+        turns.delete(find_conversation(request, pk))
+        return redirect("conversation-new")
+
+
+class MessageStreamView(View):
+    """A reply while it is made."""
+
+    async def get(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        """Stream it as server-sent events, making it if nobody does."""
+        user = await request.auser()
+        owned = Message.objects.owned_by(user).filter(pk=pk, role=Role.ASSISTANT)
+        if not await replies.engine().database(owned.exists):
+            raise Http404
+
+        def end() -> str:
+            message = owned.select_related("conversation", "generation").first()
+            context = pages.message_context(message) if message else {"message": None}
+            return render_to_string("conversations/_end.html", context, request)
+
+        return streams.response(pk, end=end)
+
+
+class MessageStopView(View):
+    """The end of a reply at a person's wish."""
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Stop it and keep what came."""
+        message = find_reply(request, pk)
+        turns.stop(message)
+        async_to_sync(replies.stop)(message.pk)
+        return HttpResponse(status=204) if request.htmx else redirect(message.conversation)
+
+
+class MessageRetryView(View):
+    """Another try at a reply that failed."""
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Make it again."""
+        message = find_reply(request, pk)
+        try:
+            turns.retry(message)
+        except UserFacingError as error:
+            return refuse(request, str(error), 409, message.conversation)
+        if not request.htmx:
+            async_to_sync(replies.start)(message.pk)
+            return redirect(message.conversation)
+        message = find_reply(request, pk)
+        return render(request, "conversations/_end.html", pages.message_context(message))
+
+
+@method_decorator(login_not_required, name="dispatch")
+class PreferencesView(View):
+    """How the page looks, kept in cookies."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Remember the preferences that the form names."""
+        next_url = request.POST.get("next", "")
+        safe = url_has_allowed_host_and_scheme(next_url, {request.get_host()}, require_https=request.is_secure())
+        response = HttpResponse(status=204) if request.htmx else redirect(next_url if safe else "conversation-new")
+        for name, values in CHOICES.items():
+            if (value := request.POST.get(name)) in values:
+                response.set_cookie(name, value, max_age=PREFERENCE_AGE, samesite="Lax", secure=request.is_secure())
+        return response
+
+
+def find_conversation(request: HttpRequest, pk: UUID) -> Conversation:
+    """The person's own conversation. Raises `Http404` for any other."""
+    return get_object_or_404(Conversation.objects.owned_by(request.user), pk=pk)
+
+
+def find_reply(request: HttpRequest, pk: UUID) -> Message:
+    """The person's own assistant message, with its generation. Raises `Http404` for any other."""
+    owned = Message.objects.owned_by(request.user).filter(role=Role.ASSISTANT)
+    return get_object_or_404(owned.select_related("conversation", "generation"), pk=pk)
+
+
+def cursor(request: HttpRequest, name: str) -> Cursor | None:
+    """The cursor in the address. Raises `BadRequest` when it is malformed."""
+    try:
+        return Cursor.parse(request.GET.get(name, ""))
+    except ValueError as error:
+        raise BadRequest("That is not a cursor.") from error
+
+
+def chat_page(
+    request: HttpRequest,
+    conversation: Conversation | None = None,
+    *,
+    before: Cursor | None = None,
+    status: int = 200,
+    **more: Any,
+) -> HttpResponse:
+    """The whole page. An open reply that nobody makes is begun: the browser may have no script that would ask for it."""
+    context = pages.chat_context(request.user, conversation, before=before)
+    if (reply := context.get("open_message")) and reply.generation.lacks_maker():
+        async_to_sync(replies.start)(reply.pk)
+    context |= pages.conversation_list(request.user, cursor(request, "conversations"))
+    return render(request, "conversations/chat.html", context | more, status=status)
+
+
+def send(request: HttpRequest, conversation: Conversation | None = None) -> HttpResponse:
+    """Store what the composer sent and answer with the turn; a sentence and the text come back when it cannot be."""
+    form = TurnForm(request.POST)
+    if not is_utf8(request):
+        return refuse(request, NOT_TEXT, 400, conversation)
+    if not form.is_valid():
+        return refuse(request, form.sentence, 422, conversation)
+    try:
+        turn = turns.send(
+            request.user,
+            text=form.cleaned_data["message"],
+            conversation=conversation,
+            turn=form.cleaned_data["turn"],
+        )
+    except UserFacingError as error:
+        return refuse(request, str(error), STATUS.get(type(error), 409), conversation)
+    if not request.htmx:
+        async_to_sync(replies.start)(turn.reply.pk)
+        return redirect(turn.conversation)
+    if conversation:
+        return render(request, "conversations/_turn.html", pages.turn_context(turn))
+    page = render(request, "conversations/_main.html", pages.chat_context(request.user, turn.conversation))
+    return retarget(reswap(push_url(page, turn.conversation.get_absolute_url()), "innerHTML"), "#main")
+
+
+def refuse(request: HttpRequest, notice: str, status: int, conversation: Conversation | None) -> HttpResponse:
+    """Say in a sentence why not, with what was typed still in the box."""
+    if request.htmx:
+        return render(request, "conversations/_notice.html", {"notice": notice}, status=status)
+    draft = request.POST.get("message", "")
+    return chat_page(request, conversation, status=status, notice=notice, draft=draft)

@@ -1,0 +1,70 @@
+"""Fixtures that every test may use."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.models import User
+from tests.factories import UserFactory
+from tests.provider import ScriptedProvider
+from tests.server import ChatServer
+
+# A browser test drives Playwright, whose event loop runs in the test's thread; the ORM must work there all the same.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    """A person with an account."""
+    return UserFactory.create()
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """Somebody else with an account."""
+    return UserFactory.create()
+
+
+@pytest.fixture
+def signed_in(user: User) -> Client:
+    """A client in which `user` has signed in."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def provider() -> Iterator[ScriptedProvider]:
+    """A scripted model provider."""
+    with ScriptedProvider() as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="module")
+def module_provider() -> Iterator[ScriptedProvider]:
+    """The provider of a module's server process."""
+    with ScriptedProvider() as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="module")
+def module_server(django_db_setup: None, module_provider: ScriptedProvider) -> Iterator[ChatServer]:
+    """A server process for a module's tests."""
+    with ChatServer(OPENAI_BASE_URL=module_provider.url, CHAT_TURNS_PER_MINUTE="1000") as server:
+        yield server
+
+
+@pytest.fixture
+def server(module_server: ChatServer, transactional_db: None) -> ChatServer:
+    """The module's server process, on a database that is empty at the test's start."""
+    return module_server
+
+
+@pytest.fixture(autouse=True)
+def no_rate_limit_remembered(request: pytest.FixtureRequest) -> None:
+    """Forget the sign-in attempts of the tests before."""
+    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+        cache.clear()

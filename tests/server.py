@@ -1,0 +1,96 @@
+"""The chat as production runs it: a uvicorn process of its own, on the database of the tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+
+class ChatServer:
+    """A server process: `with ChatServer(OPENAI_BASE_URL=...) as server:`; `server.url` is its address.
+
+    Keyword arguments are environment variables of the site.
+    """
+
+    def __init__(self, **environment: str) -> None:
+        self.environment = environment
+        self.url = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self.process.pid
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process. Raises `RuntimeError` before the start."""
+        if self._process is None:
+            raise RuntimeError("the server was not started")
+        return self._process
+
+    def start(self) -> None:
+        """Start it and wait until it answers; at the same address as before, when it was started before."""
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", int(self.url.rpartition(":")[2] or 0)))
+            listener.listen(512)
+            self.url = "http://127.0.0.1:{}".format(listener.getsockname()[1])
+            # The process inherits the listening socket, so that no other program can take the port meanwhile.
+            command = [sys.executable, "-m", "uvicorn", "chatbot.asgi:application", "--fd", str(listener.fileno())]
+            options = ["--lifespan", "on", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
+            self._process = subprocess.Popen(
+                command + options, cwd=ROOT, env=self._environment(), pass_fds=[listener.fileno()]
+            )
+        self._wait()
+
+    def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> None:
+        """End it and wait for its end."""
+        self.process.send_signal(signal_number)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def _environment(self) -> dict[str, str]:
+        database = connection.settings_dict["NAME"]
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_SERVER": "true", "TEST_DATABASE_NAME": database}
+        return os.environ | settings | self.environment
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with status {self.process.returncode}")
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=START_SECONDS) as answer:
+                    answer.read()
+                return
+            except urllib.error.URLError:
+                time.sleep(0.05)
+        self.stop()
+        raise TimeoutError(f"the server did not answer within {START_SECONDS:g} s")

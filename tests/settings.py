@@ -1,0 +1,37 @@
+"""Settings of the tests: those of the site, untouched by the developer's environment and `.env` file.
+
+A server process of the tests (`TEST_SERVER`) keeps the variables that the test gave it.
+"""
+
+import os
+from pathlib import Path
+
+OWN = {"DATABASE_URL", "CSRF_TRUSTED_ORIGINS", "SIGNUP_OPEN", "EMAIL_URL", "DEFAULT_FROM_EMAIL", "JWT_SECRET"}
+if "TEST_SERVER" not in os.environ:
+    for name in list(os.environ):
+        if name in OWN or name.startswith(("OPENAI_", "CHAT_", "DATABASE_")):
+            del os.environ[name]
+
+VAR_DIR = Path(__file__).resolve().parent.parent / "var" / "tests"
+os.environ |= {
+    "ENV_FILE": os.devnull,
+    "DEBUG": "false",
+    "HTTPS_ONLY": "false",
+    "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+    "SECRET_KEY": "a key for tests only, as long as a real one has to be",
+    "EMBEDDED_DIR": str(VAR_DIR),
+}
+if url := os.environ.get("TEST_DATABASE_URL"):
+    os.environ["DATABASE_URL"] = url
+
+from chatbot.settings import *  # noqa: E402, F403 (the environment comes first)
+from chatbot.settings import DATABASES, STORAGES  # noqa: E402
+
+# What tests write need not survive a power cut.
+EMBEDDED_POSTGRES_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+DATABASES["default"]["NAME"] = os.environ.get("TEST_DATABASE_NAME", DATABASES["default"]["NAME"])
+DATABASES["default"]["OPTIONS"]["pool"] |= {"min_size": 0, "max_size": 8}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = True

@@ -1,0 +1,86 @@
+"""Which messages the model sees."""
+
+import pytest
+from pytest_django import Settings
+
+from conversations.context import estimate_tokens, messages_for
+from conversations.models import Conversation, Message, Role
+from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def conversation() -> Conversation:
+    return ConversationFactory.create()
+
+
+def asked(conversation: Conversation, question: str) -> Message:
+    """An open reply to `question`."""
+    MessageFactory.create(conversation=conversation, content=question)
+    return ReplyFactory.create(conversation=conversation, content="", generation__status="pending")
+
+
+def said(reply: Message) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in messages_for(reply)]
+
+
+def test_the_model_sees_the_system_prompt_then_everything_in_order(
+    conversation: Conversation, settings: Settings
+) -> None:
+    settings.CHAT_SYSTEM_PROMPT = "Be kind."
+    exchange(conversation, "Hello", "Good day")
+    assert said(asked(conversation, "How are you?")) == [
+        ("system", "Be kind."),
+        ("user", "Hello"),
+        ("assistant", "Good day"),
+        ("user", "How are you?"),
+    ]
+
+
+def test_without_a_system_prompt_there_is_no_system_message(conversation: Conversation, settings: Settings) -> None:
+    settings.CHAT_SYSTEM_PROMPT = ""
+    assert said(asked(conversation, "Hello")) == [("user", "Hello")]
+
+
+def test_a_reply_without_text_is_not_sent(conversation: Conversation, settings: Settings) -> None:
+    settings.CHAT_SYSTEM_PROMPT = ""
+    MessageFactory.create(conversation=conversation, content="Hello")
+    ReplyFactory.create(conversation=conversation, content="", generation__status="failed")
+    assert said(asked(conversation, "Again")) == [("user", "Hello"), ("user", "Again")]
+
+
+def test_what_was_said_later_is_not_sent(conversation: Conversation, settings: Settings) -> None:
+    settings.CHAT_SYSTEM_PROMPT = ""
+    reply = exchange(conversation, "Hello", "Good day")
+    exchange(conversation, "Later", "Much later")
+    assert said(reply) == [("user", "Hello")]
+
+
+def test_the_oldest_messages_are_dropped_when_the_window_is_full(
+    conversation: Conversation, settings: Settings
+) -> None:
+    settings.CHAT_CONTEXT_TOKENS = 600
+    settings.CHAT_SYSTEM_PROMPT = "Be kind."
+    for number in range(80):
+        exchange(conversation, f"Question {number} " + "x" * 60, f"Answer {number}")
+    messages = messages_for(asked(conversation, "And now?"))
+    assert messages[0].content == "Be kind."
+    assert messages[1].role == Role.USER
+    assert messages[-1].content == "And now?"
+    assert 4 < len(messages) < 160
+    assert sum(estimate_tokens(message.content) for message in messages) <= 450
+
+
+def test_a_message_larger_than_the_window_is_cut_at_its_start(conversation: Conversation, settings: Settings) -> None:
+    settings.CHAT_CONTEXT_TOKENS = 600
+    settings.CHAT_SYSTEM_PROMPT = ""
+    (message,) = messages_for(asked(conversation, "é" * 5_000 + " What is this?"))
+    assert message.content.endswith(" What is this?")
+    assert estimate_tokens(message.content) <= 450
+
+
+@pytest.mark.parametrize("text", ["Hello, how are you today?", "Привет, как дела?", "今日はいい天気ですね", "🎉" * 10])
+def test_the_estimate_errs_on_the_safe_side(text: str) -> None:
+    # No tokenizer in use makes more tokens of a text than one for each three of its bytes, on average.
+    assert estimate_tokens(text) > len(text.encode()) / 3

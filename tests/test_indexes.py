@@ -1,0 +1,152 @@
+"""Every query of the design is served by an index, on tables that are large enough for the planner to care."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import leases
+from conversations.models import Conversation, Generation, Message, Role
+from tests.factories import UserFactory
+
+USERS = 20
+CONVERSATIONS = 4_000
+MESSAGES = 24_000
+
+FILL = f"""
+INSERT INTO conversations_conversation (id, user_id, title, created_at, updated_at)
+SELECT gen_random_uuid(), (SELECT id FROM accounts_user ORDER BY id OFFSET number % {USERS} LIMIT 1), 'Title ' || number,
+    now() - number * interval '1 minute', now() - number * interval '1 minute'
+FROM generate_series(1, {CONVERSATIONS}) AS number;
+
+INSERT INTO conversations_message (id, conversation_id, user_id, role, content, created_at)
+SELECT gen_random_uuid(), id, user_id, CASE WHEN turn % 2 = 0 THEN 'user' ELSE 'assistant' END, 'Text',
+    created_at + turn * interval '1 second'
+FROM conversations_conversation, generate_series(0, {MESSAGES // CONVERSATIONS - 1}) AS turn;
+
+UPDATE conversations_message AS reply SET parent_id = asked.id
+FROM conversations_message AS asked
+WHERE asked.conversation_id = reply.conversation_id AND asked.created_at = reply.created_at - interval '1 second';
+
+INSERT INTO conversations_generation (message_id, conversation_id, status, model, draft, worker, error_code, error_detail,
+    error)
+SELECT id, conversation_id, 'complete', '', '', '', '', '', '' FROM conversations_message WHERE role = 'assistant';
+
+ANALYZE accounts_user, conversations_conversation, conversations_message, conversations_generation;
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def large_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Many people's conversations, taken away at the end."""
+    with django_db_blocker.unblock():
+        UserFactory.create_batch(USERS)
+        with connection.cursor() as cursor:
+            cursor.execute(FILL)
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE accounts_user CASCADE")
+        connection.close()
+
+
+pytestmark = pytest.mark.django_db
+
+
+def somebody() -> User:
+    return User.objects.earliest("id")
+
+
+def some_conversation() -> Conversation:
+    return Conversation.objects.filter(user=somebody()).latest("created_at")
+
+
+def some_message() -> Message:
+    return some_conversation().messages.oldest_first().all()[3]
+
+
+QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
+    "a user's conversations, newest first": lambda: Conversation.objects.owned_by(somebody()).newest_first()[:30],
+    "the page after a cursor": lambda: (
+        Conversation.objects.owned_by(somebody()).newest_first().after(some_conversation().cursor)[:30]
+    ),
+    "a user's conversations by creation": lambda: (
+        Conversation.objects.owned_by(somebody()).order_by("-created_at")[:30]
+    ),
+    "a conversation's messages in order": lambda: some_conversation().messages.oldest_first(),
+    "a conversation's last message": lambda: some_conversation().messages.newest_first()[:1],
+    "a conversation's messages before a cursor": lambda: (
+        some_conversation().messages.newest_first().before(some_message().cursor)[:50]
+    ),
+    "a user's messages": lambda: Message.objects.owned_by(somebody()).order_by("-created_at")[:50],
+    "a user's messages of the last minute": lambda: Message.objects.owned_by(somebody()).filter(
+        role=Role.USER, created_at__gt=timezone.now() - timedelta(minutes=1)
+    ),
+    "alternatives of a message": lambda: Message.objects.filter(parent=some_message().parent_id),
+    "old conversations": lambda: Conversation.objects.filter(updated_at__lt=timezone.now() - timedelta(minutes=3_900)),
+    "conversations by date": lambda: Conversation.objects.filter(created_at__gt=timezone.now() - timedelta(minutes=60)),
+    "open replies": lambda: Generation.objects.open(),
+    "open replies that nobody makes": lambda: Generation.objects.without_maker(),
+    "a conversation's open reply": lambda: some_conversation().generations.open(),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_the_query_scans_no_whole_table(name: str) -> None:
+    assert not sequential_scans(explain(QUERIES[name]()))
+
+
+def test_counting_a_conversations_messages_scans_no_whole_table() -> None:
+    conversation = some_conversation()
+    plan = explain_sql("SELECT count(*) FROM conversations_message WHERE conversation_id = %s", [conversation.pk])
+    assert not sequential_scans(plan)
+
+
+def test_a_checkpoint_finds_its_rows_by_key(django_assert_num_queries: Any) -> None:
+    reply = Message.objects.filter(role=Role.ASSISTANT).earliest("id")
+    with django_assert_num_queries(1) as captured:
+        leases.checkpoint([leases.Draft(reply.pk, "worker", "text")])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {captured.captured_queries[0]['sql']}")
+        assert not sequential_scans(plan_of(cursor.fetchone()))
+
+
+def test_deleting_a_conversation_looks_up_what_hangs_from_it_by_index() -> None:
+    """Of each table that a cascade reaches, the columns of the foreign key lead an index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT conrelid::regclass || ' ' || conname FROM pg_constraint AS fk
+            WHERE contype = 'f' AND conrelid::regclass::text LIKE 'conversations_%' AND NOT EXISTS (
+                SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1])
+            """
+        )
+        assert cursor.fetchall() == []
+
+
+def explain(queryset: QuerySet[Any]) -> dict[str, Any]:
+    plan: dict[str, Any] = json.loads(queryset.explain(format="json"))[0]["Plan"]
+    return plan
+
+
+def explain_sql(sql: str, parameters: list[object]) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
+        return plan_of(cursor.fetchone())
+
+
+def plan_of(row: Any) -> dict[str, Any]:
+    document = json.loads(row[0]) if isinstance(row[0], str) else row[0]
+    plan: dict[str, Any] = document[0]["Plan"]
+    return plan
+
+
+def sequential_scans(plan: dict[str, Any]) -> list[str]:
+    """The tables that a plan reads from end to end."""
+    own = [plan["Relation Name"]] if plan["Node Type"] == "Seq Scan" else []
+    return own + [table for child in plan.get("Plans", []) for table in sequential_scans(child)]

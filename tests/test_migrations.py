@@ -1,0 +1,41 @@
+"""Migrations go both ways, with rows in the tables."""
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from conversations.models import Message
+from tests.factories import ConversationFactory, exchange
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_migration_goes_down_and_up_again_with_rows_in_the_tables() -> None:
+    exchange(ConversationFactory.create(), "Hello", "Good day")
+    graph = MigrationExecutor(connection).loader.graph
+    steps = [key for key in graph.leaf_nodes() if key[0] == "conversations"]
+    for app, name in reversed(graph.forwards_plan(steps[0])):
+        if app == "conversations":
+            parents = [key for key in graph.node_map[app, name].parents if key[0] == app]
+            call_command("migrate", app, parents[0].key[1] if parents else "zero", verbosity=0)
+            if parents:
+                assert Message.objects.count() == 2
+    tables = connection.introspection.table_names()
+    assert not [table for table in tables if table.startswith("conversations_")]
+    call_command("migrate", verbosity=0)
+    exchange(ConversationFactory.create(), "Hello", "Good day")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_accounts_go_to_the_beginning_and_back() -> None:
+    for app in ("admin", "account", "conversations", "accounts"):
+        call_command("migrate", app, "zero", verbosity=0)
+    assert "accounts_user" not in connection.introspection.table_names()
+    assert "accounts_cache" not in connection.introspection.table_names()
+    call_command("migrate", verbosity=0)
+    exchange(ConversationFactory.create(), "Hello", "Good day")
+
+
+@pytest.mark.django_db
+def test_the_models_have_no_change_without_a_migration() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
