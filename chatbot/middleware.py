@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 
 TIMEZONE_COOKIE = "timezone"
+SIGNED_OUT = "You were signed out. Sign in again in another tab, then send once more; what you typed stays in the box."
 
 
 class CompressionMiddleware(GZipMiddleware):
@@ -35,7 +36,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         """Answer a request of somebody who is not signed in."""
         if getattr(request, "htmx", False):
-            return render(request, "conversations/_notice.html", {"signed_out": True}, status=401)
+            return render(request, "conversations/_notice.html", {"notice": SIGNED_OUT}, status=401)
         response: HttpResponse = super().handle_no_permission(request, view_func)
         return response
 

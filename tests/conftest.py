@@ -58,13 +58,9 @@ def module_server(django_db_setup: None, module_provider: ScriptedProvider) -> I
 
 
 @pytest.fixture
-def server(module_server: ChatServer, transactional_db: None) -> ChatServer:
+def server(module_server: ChatServer, module_provider: ScriptedProvider, transactional_db: None) -> ChatServer:
     """The module's server process, on a database that is empty at the test's start."""
+    # The cache's table is no model's: it is not emptied after a test.
+    cache.clear()
+    module_provider.reset()
     return module_server
-
-
-@pytest.fixture(autouse=True)
-def no_rate_limit_remembered(request: pytest.FixtureRequest) -> None:
-    """Forget the sign-in attempts of the tests before."""
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
-        cache.clear()

@@ -1,0 +1,326 @@
+"""Chatting in a real browser, with a scripted model."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from conversations.models import Conversation, Message
+from tests.browser.conftest import PHONE, NewPage
+from tests.factories import ConversationFactory, ReplyFactory, exchange
+from tests.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
+from tests.server import ChatServer
+
+RICH = """## Paris
+
+The capital is **Paris**. It has:
+
+- the *Louvre*
+- a [river](https://example.org/seine)
+
+| Place | Height |
+|:------|-------:|
+| Tower | 330 m  |
+
+```python
+def capital() -> str:
+    return "Paris"
+```
+
+And $a^2 + b^2 = c^2$.
+"""
+
+
+def send(page: Page, text: str) -> None:
+    page.get_by_role("textbox", name="Message").fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+def log(page: Page):  # type: ignore[no-untyped-def]
+    return page.get_by_role("log", name="Conversation")
+
+
+def test_a_turn_streams_in_and_is_there_after_a_reload(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(stream(Text("It is "), Gate("paris"), Text("**Paris**."), *END))
+    page.goto("/")
+    send(page, "What is the capital of France?")
+    expect(log(page)).to_contain_text("What is the capital of France?")
+    expect(log(page)).to_contain_text("It is")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_have_count(0)
+    module_provider.gate("paris").open()
+    expect(log(page).locator("strong")).to_have_text("Paris")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("")
+    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
+    streamed = log(page).inner_text()
+    page.reload()
+    assert log(page).inner_text() == streamed
+    page.get_by_role("link", name="New chat").first.click()
+    page.get_by_role("navigation", name="Conversations").get_by_role("link", name="What is the capital").click()
+    expect(log(page)).to_contain_text("It is Paris.")
+
+
+def test_the_conversation_goes_on_in_the_same_place(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(reply("Paris."), reply("Madrid."))
+    page.goto("/")
+    send(page, "Capital of France?")
+    expect(log(page)).to_contain_text("Paris.")
+    url = page.url
+    send(page, "And of Spain?")
+    expect(log(page)).to_contain_text("Madrid.")
+    assert page.url == url
+    assert Conversation.objects.count() == 1
+    assert Message.objects.count() == 4
+    listed = page.get_by_role("navigation", name="Conversations").get_by_role("link")
+    expect(listed).to_have_count(1)
+
+
+def test_what_streamed_is_what_a_fresh_page_shows(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(reply(RICH, interval=0.005))
+    page.goto("/")
+    send(page, "Tell me about Paris")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    body = page.locator(".message.assistant .body")
+    expect(body.locator("table")).to_be_visible()
+    streamed = body.inner_html()
+    page.reload()
+    assert body.inner_html() == streamed
+    expect(body.locator("math")).to_be_visible()
+    link = body.get_by_role("link", name="river")
+    assert "noopener" in (link.get_attribute("rel") or "")
+
+
+def test_code_is_copied_whole(new_page: NewPage, user: User) -> None:
+    page = new_page(user, permissions=["clipboard-read", "clipboard-write"])
+    conversation = exchange(ConversationFactory.create(user=user), "Code", RICH).conversation
+    page.goto(conversation.get_absolute_url())
+    page.get_by_role("button", name="Copy code").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.rstrip() == 'def capital() -> str:\n    return "Paris"'
+
+
+def test_stop_keeps_what_came(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(stream(Text("One two "), Gate("never"), Text("three"), *END))
+    page.goto("/")
+    send(page, "Count")
+    expect(log(page)).to_contain_text("One two")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(log(page)).to_contain_text("You stopped this reply.")
+    assert Message.objects.get(role="assistant").content == "One two "
+
+
+def test_a_failed_reply_says_why_and_retry_makes_it_again(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(error(401, "Incorrect API key"), reply("Here it is."))
+    page.goto("/")
+    send(page, "Hello")
+    expect(log(page)).to_contain_text("did not accept this site's key")
+    page.get_by_role("button", name="Retry").click()
+    expect(log(page)).to_contain_text("Here it is.")
+    expect(page.get_by_role("button", name="Retry")).to_have_count(0)
+
+
+def test_a_reload_in_mid_reply_goes_on_where_it_was(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(stream(Text("One "), Gate("two"), Text("two."), *END))
+    page.goto("/")
+    send(page, "Count")
+    expect(log(page)).to_contain_text("One")
+    page.reload()
+    expect(log(page)).to_contain_text("One")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    module_provider.gate("two").open()
+    expect(log(page)).to_contain_text("One two.")
+    assert Message.objects.get(role="assistant").content == "One two."
+
+
+def test_two_tabs_see_the_same_reply(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(stream(Text("One "), Gate("two-tabs"), Text("two."), *END))
+    page.goto("/")
+    send(page, "Count")
+    expect(log(page)).to_contain_text("One")
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(log(other)).to_contain_text("One")
+    module_provider.gate("two-tabs").open()
+    for tab in (page, other):
+        expect(log(tab)).to_contain_text("One two.")
+        expect(tab.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_enter_sends_and_shift_enter_breaks_the_line(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(reply("Read."))
+    page.goto("/")
+    box = page.get_by_role("textbox", name="Message")
+    box.press_sequentially("one")
+    box.press("Shift+Enter")
+    box.press_sequentially("two")
+    box.press("Enter")
+    expect(log(page)).to_contain_text("Read.")
+    assert Message.objects.get(role="user").content == "one\ntwo"
+
+
+def test_enter_while_an_input_method_composes_does_not_send(page: Page) -> None:
+    page.goto("/")
+    box = page.get_by_role("textbox", name="Message")
+    box.fill("にほん")
+    box.evaluate(
+        "box => box.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true}))"
+    )
+    expect(box).to_have_value("にほん")
+    assert not Message.objects.exists()
+
+
+def test_a_double_click_on_send_is_one_turn(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(reply("Once."))
+    page.goto("/")
+    page.get_by_role("textbox", name="Message").fill("Hello")
+    page.get_by_role("button", name="Send").dblclick()
+    expect(log(page)).to_contain_text("Once.")
+    assert Message.objects.count() == 2
+
+
+def test_a_refused_message_stays_in_the_box(page: Page, user: User, module_provider: ScriptedProvider) -> None:
+    module_provider.play(stream(Text("One "), Gate("busy"), Text("two."), *END))
+    page.goto("/")
+    send(page, "Count")
+    expect(log(page)).to_contain_text("One")
+    conversation = Conversation.objects.get()
+    other = page.context.new_page()
+    # A tab that does not know yet that a reply runs.
+    other.goto("/")
+    other.evaluate("url => document.querySelector('#composer').setAttribute('hx-post', url)", conversation.get_absolute_url())
+    other.evaluate("htmx.process(document.querySelector('#composer'))")
+    send(other, "Hurry up")
+    expect(other.get_by_role("alert")).to_contain_text("still answering")
+    expect(other.get_by_role("textbox", name="Message")).to_have_value("Hurry up")
+    module_provider.gate("busy").open()
+    expect(log(page)).to_contain_text("One two.")
+
+
+def test_an_unreachable_server_keeps_what_was_typed(page: Page) -> None:
+    page.goto("/")
+    page.context.set_offline(offline=True)
+    send(page, "Are you there?")
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("Are you there?")
+
+
+def test_rename_and_delete(page: Page, user: User) -> None:
+    conversation = exchange(ConversationFactory.create(user=user, title="Old name"), "Hello", "Good day").conversation
+    page.goto(conversation.get_absolute_url())
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Title").fill("New name")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="New name")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Conversations")).to_contain_text("New name")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete conversation").click()
+    page.wait_for_url("/")
+    assert not Conversation.objects.exists()
+
+
+def test_older_messages_load_as_one_scrolls_up(page: Page, user: User) -> None:
+    conversation = ConversationFactory.create(user=user)
+    for number in range(60):
+        exchange(conversation, f"Question {number}", f"Answer {number}")
+    page.goto(conversation.get_absolute_url())
+    expect(page.get_by_text("Answer 59", exact=True)).to_be_in_viewport()
+    expect(page.get_by_text("Question 0", exact=True)).to_have_count(0)
+    for _ in range(30):
+        log(page).hover()
+        page.mouse.wheel(0, -4_000)
+        if page.get_by_text("Question 0", exact=True).count():
+            break
+        page.wait_for_load_state("networkidle")
+    expect(page.get_by_text("Question 0", exact=True)).to_have_count(1)
+    assert page.locator(".message").count() == 120
+
+
+def test_more_conversations_load_as_one_scrolls(page: Page, user: User) -> None:
+    for number in range(70):
+        ConversationFactory.create(user=user, title=f"Conversation {number}")
+    page.goto("/")
+    listed = page.get_by_role("navigation", name="Conversations").get_by_role("link", name=re.compile(r"^Conversation \d+$"))
+    expect(listed).to_have_count(30)
+    listed.last.scroll_into_view_if_needed()
+    expect(listed).to_have_count(60)
+    listed.last.scroll_into_view_if_needed()
+    expect(listed).to_have_count(70)
+
+
+def test_the_reading_place_holds_while_a_reply_grows(
+    page: Page, user: User, module_provider: ScriptedProvider
+) -> None:
+    conversation = exchange(ConversationFactory.create(user=user), "Long", "Paragraph\n\n" * 80).conversation
+    module_provider.play(stream(Text("Begin\n\n"), Gate("grow"), *[Text("More\n\n")] * 60, *END))
+    page.goto(conversation.get_absolute_url())
+    send(page, "Go on")
+    expect(page.get_by_text("Begin")).to_be_in_viewport()
+    log(page).hover()
+    page.mouse.wheel(0, -1_500)
+    while abs(log(page).evaluate("log => log.scrollTop")) < 1_000:
+        page.wait_for_timeout(20)
+    mark = page.locator(".message.assistant").first.locator("p").nth(40)
+    before = mark.bounding_box()
+    module_provider.gate("grow").open()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    after = mark.bounding_box()
+    assert before
+    assert after
+    assert abs(before["y"] - after["y"]) < 2
+
+
+@pytest.mark.parametrize("width", [320, 360])
+def test_a_phone_has_a_drawer_and_no_sideways_scroll(new_page: NewPage, user: User, width: int) -> None:
+    exchange(ConversationFactory.create(user=user, title="Capitals"), "x" * 300, RICH + "y" * 300)
+    page = new_page(user, **(PHONE | {"viewport": {"width": width, "height": 640}}))
+    page.goto("/")
+    expect(page.get_by_role("navigation", name="Conversations")).not_to_be_visible()
+    page.get_by_role("button", name="Show conversations").click()
+    page.get_by_role("link", name="Capitals").click()
+    expect(log(page)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.querySelector('[role=log]').scrollWidth") <= width
+
+
+def test_the_theme_is_kept(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_replys_start_and_end_are_announced(page: Page, module_provider: ScriptedProvider) -> None:
+    module_provider.play(stream(Text("One "), Gate("announce"), Text("two."), *END))
+    page.goto("/")
+    send(page, "Count")
+    expect(page.locator("[role=status]")).to_contain_text("is answering")
+    module_provider.gate("announce").open()
+    expect(page.locator("[role=status]")).to_contain_text("has answered")
+
+
+def test_the_streams_server_gone_and_back_ends_with_the_reply(
+    page: Page, server: ChatServer, module_provider: ScriptedProvider
+) -> None:
+    module_provider.play(stream(Text("Old "), Gate("gone")), reply("A new answer."))
+    page.goto("/")
+    send(page, "Hello")
+    expect(log(page)).to_contain_text("Old")
+    server.stop()
+    server.start()
+    expect(log(page)).to_contain_text("A new answer.")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_a_stored_failure_is_shown_after_a_reload(page: Page, user: User) -> None:
+    reply_ = ReplyFactory.create(
+        conversation__user=user, content="Half", generation__status="failed", generation__error="The wire broke."
+    )
+    page.goto(reply_.conversation.get_absolute_url())
+    expect(log(page)).to_contain_text("Half")
+    expect(log(page)).to_contain_text("The wire broke.")
+    expect(page.get_by_role("button", name="Retry")).to_be_visible()

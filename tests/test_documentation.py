@@ -1,0 +1,63 @@
+"""What the documents say is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from chatbot.environment import Environment
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = (ROOT / "chatbot" / "settings.py").read_text()
+READ = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', SETTINGS))
+EXAMPLE = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_each_setting_that_is_read_is_in_the_example() -> None:
+    assert len(READ) > 20
+    assert READ == EXAMPLE
+
+
+def test_each_make_target_that_the_documents_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", ".env.example"):
+        named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / name).read_text(), re.MULTILINE))
+        assert named <= targets, name
+
+
+def test_each_file_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    for name in re.findall(r"`((?:chatbot|conversations|accounts|tests|templates|static)/[\w./]*)`", text):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize(
+    ("method", "value"),
+    [
+        ("flag", "banana"),
+        ("integer", "ten"),
+        ("integer", "0"),
+        ("seconds", "soon"),
+        ("url", "api.example.org"),
+        ("database", "mysql://localhost/chat"),
+        ("mailer", "pigeon://loft"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_variables_name(
+    monkeypatch: pytest.MonkeyPatch, method: str, value: str
+) -> None:
+    monkeypatch.setenv("THE_SETTING", value)
+    env = Environment(ROOT / "missing")
+    calls = {
+        "flag": lambda: env.flag("THE_SETTING", default=True),
+        "integer": lambda: env.integer("THE_SETTING", 5, least=1),
+        "seconds": lambda: env.seconds("THE_SETTING", 5),
+    }
+    with pytest.raises(ImproperlyConfigured, match="THE_SETTING"):
+        calls.get(method, lambda: getattr(env, method)("THE_SETTING"))()
+
+
+def test_a_missing_key_is_asked_for() -> None:
+    with pytest.raises(ImproperlyConfigured, match="MISSING is not set. Set it."):
+        Environment(ROOT / "missing").required("MISSING", "Set it.")
