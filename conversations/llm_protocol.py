@@ -95,7 +95,7 @@ class EventStream:
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             elif line.startswith(b"\xef\xbb\xbfdata:"):
-                self._data.append(line[8:])
+                self._data.append(line[8:].removeprefix(b" "))
             elif not line and self._data:
                 events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
                 self._data.clear()

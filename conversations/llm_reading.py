@@ -33,35 +33,50 @@ PROBLEMS = (LLMError, ProtocolError, SentError, *TRANSPORT_ERRORS)
 
 
 async def read(response: httpx2.Response, answer: Answer, *, deadline: float, silence: float) -> AsyncGenerator[Event]:
-    """Yield the events of the body, the usage, then `Finish`. Raises one of PROBLEMS.
+    """Yield the events of the body, the usage, then `Finish`. Raises LLMError.
 
     The first text must come before `deadline` (the loop's time), each later event within `silence` seconds of the one
     before. Comments that only keep the connection awake do not count.
     """
+    beginning = _Beginning()
     lines = EventStream()
-    kind = ""
-    beginning = b""
-    packets = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
-    async with aclosing(packets):
-        while packet := await _next(packets, answer, deadline):
-            if kind != "stream":
-                beginning += packet
-                kind = looks_like(beginning)
-                if kind == "html" or len(beginning) > EVENT_MAX_BYTES:
-                    raise ProtocolError(f"an answer that begins with {beginning[:300]!r}")
-                if kind != "stream":
-                    continue
-                packet, beginning = beginning, b""
-            events = lines.feed(packet)
-            for data in events:
-                for event in answer.chunk(data):
-                    yield event
-            if events:
-                deadline = _next_deadline(answer, deadline, silence)
-    for event in _rest(answer, lines, beginning):
-        yield event
-    _check_end(answer)
+    encoded = "content-encoding" in response.headers
+    try:
+        async with aclosing(response.aiter_bytes() if encoded else response.aiter_raw()) as packets:
+            while packet := await _next(packets, answer, deadline):
+                events = lines.feed(beginning.streamed(packet))
+                for data in events:
+                    for event in answer.chunk(data):
+                        yield event
+                if events:
+                    deadline = _next_deadline(answer, deadline, silence)
+        for event in _rest(answer, lines, beginning.whole):
+            yield event
+        _check_end(answer)
+    except PROBLEMS as problem:
+        raise translated(problem, begun=answer.begun) from None
     yield Finish(answer.finish or "stop")
+
+
+class _Beginning:
+    """Looks at a body's first bytes: a stream passes, JSON is collected as `whole`, a web page is refused."""
+
+    def __init__(self) -> None:
+        self.whole = b""
+        self._kind = ""
+
+    def streamed(self, packet: bytes) -> bytes:
+        """Return what of the packets so far belongs to a stream of events. Raises ProtocolError."""
+        if self._kind == "stream":
+            return packet
+        self.whole += packet
+        self._kind = looks_like(self.whole)
+        if self._kind == "html" or len(self.whole) > EVENT_MAX_BYTES:
+            raise ProtocolError(f"an answer that begins with {self.whole[:300]!r}")
+        if self._kind != "stream":
+            return b""
+        packet, self.whole = self.whole, b""
+        return packet
 
 
 def _next_deadline(answer: Answer, deadline: float, silence: float) -> float:
@@ -79,9 +94,11 @@ async def _next(packets: AsyncGenerator[bytes], answer: Answer, deadline: float)
     try:
         async with asyncio.timeout_at(deadline):
             return await anext(packets, b"")
-    except TRANSPORT_ERRORS:
+    except TRANSPORT_ERRORS as failure:
         if answer.finish or answer.done:
             return b""
+        if isinstance(failure, TimeoutError):
+            raise errors.ProviderTimeout("silent in mid-answer" if answer.begun else "no text in time") from None
         raise
 
 

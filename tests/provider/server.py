@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from tests.provider.catalogue import CATALOGUE
 from tests.provider.script import Close, Gate, Reset, Script, Stall, Usage, echo, error, json_answer, whole
@@ -95,12 +95,13 @@ class Server:
     """Chooses a script for each request and plays it."""
 
     def __init__(self, default: Callable[[str], Script] = echo) -> None:
-        self.default = default
+        self.default = self._first_default = default
         self.models = [MODEL]
         self.queue: deque[Script] = deque()
         self.rules: list[tuple[str, Script]] = []
         self.requests: list[Request] = []
-        self.arrived = threading.Condition()
+        self.changed = threading.Condition()
+        """Told of each new request and of each connection that ends."""
         self.connections: set[Connection] = set()
         self._doors: dict[str, Door] = {}
         self._doors_lock = threading.Lock()
@@ -118,6 +119,14 @@ class Server:
             connection.cut()
         await self._server.wait_closed()
 
+    def reset(self) -> None:
+        """Forget the scripts, rules, gates and requests so far."""
+        for kept in (self.queue, self.rules, self.requests):
+            kept.clear()
+        self.default = self._first_default
+        with self._doors_lock:
+            self._doors.clear()
+
     def door(self, name: str) -> Door:
         """Return the gate of this name. From any thread."""
         with self._doors_lock:
@@ -127,9 +136,9 @@ class Server:
 
     def remember(self, request: Request) -> None:
         """Keep the request and tell those who wait for it."""
-        with self.arrived:
+        with self.changed:
             self.requests.append(request)
-            self.arrived.notify_all()
+            self.changed.notify_all()
 
     def choose(self, request: Request) -> Script:
         """Return the script for a request: the next in the queue, else by rule, else by name, else the default."""
@@ -170,13 +179,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self.server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over, whoever ended it."""
-        self.server.connections.discard(self)
+        with self.server.changed:
+            self.server.connections.discard(self)
+            self.server.changed.notify_all()
         if self._timer:
             self._timer.cancel()
         if self._request:

@@ -74,10 +74,20 @@ class ScriptedProvider:
 
     def wait_for_requests(self, count: int = 1, timeout: float = TIMEOUT_SECONDS) -> list[Request]:
         """Block until `count` requests for an answer have come; return them. Raises TimeoutError."""
-        with self._server.arrived:
-            if not self._server.arrived.wait_for(lambda: len(self.chats) >= count, timeout):
+        with self._server.changed:
+            if not self._server.changed.wait_for(lambda: len(self.chats) >= count, timeout):
                 raise TimeoutError(f"{len(self.chats)} of {count} requests came within {timeout:g} s")
         return self.chats
+
+    def reset(self) -> None:
+        """Forget the scripts, rules, gates and requests so far."""
+        self._server.reset()
+
+    def wait_for_silence(self, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Block until no connection is open. Raises TimeoutError."""
+        with self._server.changed:
+            if not self._server.changed.wait_for(lambda: not self._server.connections, timeout):
+                raise TimeoutError(f"{self.connections} connections are still open after {timeout:g} s")
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()

@@ -27,6 +27,7 @@ SPLIT_SECONDS = 0.004
 Operation = bytes | float | Gate | Stall | Close | Reset | Usage
 """Bytes to send, seconds to wait, or a step that depends on the request."""
 
+KNOWN = frozenset(HTTPStatus)
 MODEL = "scripted"
 COMMON = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": MODEL}
 
@@ -92,4 +93,5 @@ def head(script: Script) -> bytes:
     """The status line and headers."""
     body = [("Transfer-Encoding", "chunked")] if script.chunked else [("Connection", "close")]
     lines = [f"{name}: {value}\r\n" for name, value in (("Content-Type", script.content_type), *body, *script.headers)]
-    return f"HTTP/1.1 {script.status} {HTTPStatus(script.status).phrase}\r\n{''.join(lines)}\r\n".encode()
+    phrase = HTTPStatus(script.status).phrase if script.status in KNOWN else "Unassigned"
+    return f"HTTP/1.1 {script.status} {phrase}\r\n{''.join(lines)}\r\n".encode()

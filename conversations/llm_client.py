@@ -1,0 +1,160 @@
+"""The connection to a provider: clients and their open connections, one request, its answer unread.
+
+The only file that imports `openai`. conversations.llm, which stands before it, imports it when it is first needed.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import openai  # noqa: TID251 (this file is where the vendor is known)
+from django.conf import settings
+
+from chatbot.embedded.model import Endpoint
+from conversations import llm_errors as errors
+from conversations.llm_reading import TRANSPORT_ERRORS, translated
+
+CONNECTIONS = 1_000
+KEEP_ALIVE_SECONDS = 30
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Clients(dict[tuple[str, str], openai.AsyncOpenAI]):
+    """The clients of one event loop, by base URL and key."""
+
+    keeper: AsyncGenerator[None]
+
+    async def close(self) -> None:
+        """Close every client and its connections."""
+        while self:
+            _, client = self.popitem()
+            await client.close()
+
+
+_clients_of: dict[asyncio.AbstractEventLoop, Clients] = {}
+_without_stream_options: set[str] = set()
+_first_offered: dict[str, str] = {}
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """The certificates to trust, loaded once: that takes a tenth of a second."""
+    return httpx2.create_ssl_context()
+
+
+async def close() -> None:
+    """Close the running loop's clients."""
+    clients = _clients_of.get(asyncio.get_running_loop())
+    if clients is not None:
+        await clients.keeper.aclose()
+
+
+async def _client(endpoint: Endpoint) -> openai.AsyncOpenAI:
+    """Return the running loop's client for `endpoint`, with its open connections."""
+    loop = asyncio.get_running_loop()
+    for ended in [other for other in list(_clients_of) if other.is_closed()]:
+        if leftover := _clients_of.pop(ended, None):
+            await leftover.close()
+    clients = _clients_of.get(loop)
+    if clients is None:
+        clients = _clients_of[loop] = Clients()
+        clients.keeper = _until_the_loop_ends(loop, clients)
+        await anext(clients.keeper)
+    address = (endpoint.base_url, endpoint.api_key)
+    if address not in clients:
+        clients[address] = openai.AsyncOpenAI(
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key,
+            max_retries=0,
+            http_client=openai.DefaultAioHttpClient(
+                verify=tls(),
+                # A proxy that the environment names must not be asked for what runs on this machine.
+                trust_env=urlsplit(endpoint.base_url).hostname not in LOOPBACK,
+                limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS),
+            ),
+        )
+    return clients[address]
+
+
+async def _until_the_loop_ends(loop: asyncio.AbstractEventLoop, clients: Clients) -> AsyncGenerator[None]:
+    """Close `clients` when the loop shuts its generators down, as `asyncio.run` and every ASGI server make it do."""
+    try:
+        yield
+    finally:
+        _clients_of.pop(loop, None)
+        await clients.close()
+
+
+@asynccontextmanager
+async def opened(endpoint: Endpoint, body: dict[str, Any], deadline: float) -> AsyncIterator[httpx2.Response]:
+    """Send the request and give the answer, its body unread.
+
+    Without a model in `body`, the first that the server lists is asked. Raises LLMError, at the latest at `deadline`
+    (the loop's time).
+    """
+    try:
+        async with asyncio.timeout_at(deadline):
+            response = await _ask(endpoint, body)
+    except TimeoutError:
+        raise errors.ProviderTimeout("no response in time") from None
+    except TRANSPORT_ERRORS as failure:
+        raise translated(failure, begun=False) from None
+    except openai.APIStatusError as answer:
+        raise errors.from_response(answer.status_code, answer.response.content, answer.response.headers) from None
+    except openai.APIConnectionError as failure:
+        raise translated(failure, begun=False) from None
+    except openai.OpenAIError as failure:
+        raise errors.ProviderProtocol(f"{type(failure).__name__}: {failure}") from None
+    except (UnicodeError, httpx2.InvalidURL) as failure:
+        # OPENAI_BASE_URL or OPENAI_API_KEY holds what no request can carry.
+        raise errors.ProviderUnreachable(f"{type(failure).__name__}: {failure}") from None
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+async def _ask(endpoint: Endpoint, body: dict[str, Any]) -> httpx2.Response:
+    client = await _client(endpoint)
+    if endpoint.model:
+        body["model"] = endpoint.model
+    elif not body["model"]:
+        body["model"] = await _first_model(client, endpoint.base_url)
+    try:
+        return await _post(client, endpoint.base_url, body)
+    except (openai.BadRequestError, openai.UnprocessableEntityError) as refusal:
+        if endpoint.base_url in _without_stream_options or "stream_options" not in refusal.response.text:
+            raise
+        _without_stream_options.add(endpoint.base_url)
+    return await _post(client, endpoint.base_url, body)
+
+
+async def _post(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any]) -> httpx2.Response:
+    options = {} if base_url in _without_stream_options else {"stream_options": {"include_usage": True}}
+    return await client.post(
+        "/chat/completions",
+        cast_to=httpx2.Response,
+        body=body | options,
+        # The header keeps the client from reading the body; compression would hold a token back for its block's end.
+        options={
+            "headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"},
+            "timeout": openai.Timeout(None, connect=settings.CHAT_TIMEOUT_CONNECT),
+            "security": {"bearer_auth": True},
+        },
+    )
+
+
+async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:
+    """Return the name of the first model that the server lists; asked once per server."""
+    if base_url not in _first_offered:
+        async for offered in client.models.list():
+            _first_offered[base_url] = offered.id
+            break
+        else:
+            raise errors.ProviderModel("the server lists no model; set CHAT_MODELS")
+    return _first_offered[base_url]

@@ -1,0 +1,161 @@
+"""The protocol's pure parts: bytes to events, waits to words, whatever the packets."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from conversations.errors import UserFacingError
+from conversations.llm_errors import LLMError, ProviderRateLimited, retry_after, wait_in_words
+from conversations.llm_protocol import (
+    EVENT_MAX_BYTES,
+    Answer,
+    EventStream,
+    ProtocolError,
+    ReasoningDelta,
+    TextDelta,
+    ThinkSplitter,
+    looks_like,
+)
+
+STREAM = (
+    b"\xef\xbb\xbfdata: first\r\n\r\n: a comment\r\ndata:second\n\nevent: x\rdata: two\rdata:  lines\r\r"
+    + "data: Grüße 🌍\n\nretry: 5\ndata\n\n".encode()
+    + b"data: last\n"
+)
+EVENTS = [b"first", b"second", b"two\n lines", "Grüße 🌍".encode(), b"last"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1_000])
+def test_packets_of_any_size_give_the_same_events(size: int) -> None:
+    lines = EventStream()
+    found = [data for start in range(0, len(STREAM), size) for data in lines.feed(STREAM[start : start + size])]
+    assert [*found, *lines.close()] == EVENTS
+
+
+def test_a_stream_cut_at_any_place_gives_the_same_events() -> None:
+    for cut in range(len(STREAM) + 1):
+        lines = EventStream()
+        assert [*lines.feed(STREAM[:cut]), *lines.feed(STREAM[cut:]), *lines.close()] == EVENTS
+
+
+def test_an_event_without_end_is_refused() -> None:
+    lines = EventStream()
+    assert lines.feed(b"x" * EVENT_MAX_BYTES) == []
+    with pytest.raises(ProtocolError):
+        lines.feed(b"x")
+
+
+def thoughts_and_text(pieces: list[str]) -> tuple[str, str]:
+    """What a splitter makes of the pieces: all reasoning, all text."""
+    splitter = ThinkSplitter()
+    events = [event for piece in pieces if piece for event in splitter.feed(piece)] + list(splitter.close())
+    assert all(event.text for event in events if isinstance(event, TextDelta | ReasoningDelta))
+    return (
+        "".join(event.text for event in events if isinstance(event, ReasoningDelta)),
+        "".join(event.text for event in events if isinstance(event, TextDelta)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("whole", "thought", "said"),
+    [
+        ("<think>a < b </thin> c</think>\n\nYes <think>no</think>", "a < b </thin> c", "Yes <think>no</think>"),
+        ("\n <think>a</think>Yes", "a", "Yes"),
+        ("<think></think>Yes", "", "Yes"),
+        ("<think>never ends </thi", "never ends </thi", ""),
+        ("<thi", "", "<thi"),
+        ("<thing>", "", "<thing>"),
+        ("Say <think>", "", "Say <think>"),
+        ("  Yes", "", "  Yes"),
+    ],
+)
+def test_thinking_is_told_from_text_wherever_the_pieces_end(whole: str, thought: str, said: str) -> None:
+    for cut in range(len(whole) + 1):
+        assert thoughts_and_text([whole[:cut], whole[cut:]]) == (thought, said)
+    assert thoughts_and_text(list(whole)) == (thought, said)
+
+
+def text_of(*chunks: bytes) -> str:
+    """The text of an answer in these chunks."""
+    answer = Answer()
+    return "".join(event.text for chunk in chunks for event in answer.chunk(chunk) if isinstance(event, TextDelta))
+
+
+def chunk(content: object) -> bytes:
+    """One chunk with this content, lone surrogates escaped."""
+    return json.dumps({"choices": [{"index": 0, "delta": {"content": content}}]}).encode()
+
+
+def test_text_can_always_be_stored() -> None:
+    assert text_of(chunk("a\x00b"), chunk("\x00"), chunk("c")) == "abc"
+    assert text_of(chunk("a \ud83c"), chunk("\udf0d b")) == "a 🌍 b"
+    assert text_of(chunk("a \ud83c"), chunk("b \udf0d c")) == "a \ufffdb \ufffd c"
+    assert text_of(b'{"choices":[{"delta":{"content":"a\xffb"}}]}') == "a\ufffdb"
+
+
+def test_content_in_parts_and_refusals_are_text() -> None:
+    assert text_of(chunk([{"type": "text", "text": "a"}, {"type": "image"}, "b", {"type": "text"}])) == "a"
+    assert text_of(b'{"choices":[{"delta":{"refusal":"I cannot."}}]}') == "I cannot."
+
+
+@pytest.mark.parametrize(
+    ("begin", "kind"),
+    [(b"", ""), (b" \r\n", ""), (b"data: {}", "stream"), (b": ping", "stream"), (b' {"a"', "json"), (b"\n<!D", "html")],
+)
+def test_the_first_bytes_tell_what_an_answer_is(begin: bytes, kind: str) -> None:
+    assert looks_like(begin) == kind
+    assert looks_like(b"\xef\xbb\xbf" + begin) == kind
+
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "20"}, 20.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "20", "retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 GMT"}, 30.0),
+        ({"retry-after": "Fri, 02 Jan 2026 03:00:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+    ],
+)
+def test_the_wait_that_a_provider_asks_for_is_understood(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, now=NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "in a moment"),
+        (0.5, "in a moment"),
+        (20, "in about 20 seconds"),
+        (89, "in about 89 seconds"),
+        (100, "in about 2 minutes"),
+        (5_399, "in about 90 minutes"),
+        (7_200, "in about 2 hours"),
+        (200_000, "in about 56 hours"),
+    ],
+)
+def test_waits_are_said_in_words(seconds: float | None, words: str) -> None:
+    assert wait_in_words(seconds) == words
+    assert words in str(ProviderRateLimited(retry_after=seconds))
+
+
+def everything_below(kind: type[UserFacingError]) -> list[type[UserFacingError]]:
+    """Every subclass, near and far."""
+    return [found for child in kind.__subclasses__() for found in (child, *everything_below(child))]
+
+
+def test_every_error_of_a_provider_has_a_code_and_a_sentence_of_its_own() -> None:
+    kinds = everything_below(LLMError)
+    assert len({kind.code for kind in kinds}) == len(kinds) == 12
+    for kind in kinds:
+        sentence = str(kind())
+        assert sentence.endswith(".")
+        assert "saved" in sentence
+        assert "\n" not in sentence
