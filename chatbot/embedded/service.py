@@ -45,7 +45,7 @@ class Files:
         """Say `running` with what users need to know, or `failed` with a sentence; never half a file."""
         fresh = self.state.with_suffix(".new")
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-            json.dump({kind: content}, file)
+            json.dump({kind: content, "keeper": os.getpid()}, file)
         fresh.replace(self.state)
 
     def read_state(self) -> dict[str, object]:

@@ -14,6 +14,7 @@ from chatbot.embedded.locks import EmbeddedServiceError
 from chatbot.embedded.postgres.account import Account, choose_account, with_reach
 from chatbot.embedded.postgres.postmaster import Postmaster
 from chatbot.embedded.postgres.sockets import PORT, socket_directory
+from chatbot.embedded.service import Files
 
 SUPERUSER = "postgres"
 
@@ -35,6 +36,7 @@ class Cluster:
     def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
         self._directory = directory
         self._data = directory / "data"
+        self._log = Files(directory).log
         self._options = dict(options)
         self._postmaster = Postmaster(self._data)
 
@@ -119,6 +121,7 @@ class Cluster:
         command = [str(programs / "bin/postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
+        log_size = self._log.stat().st_size if self._log.exists() else 0
         # Sessions that outlived a killed server hold its memory for a moment more.
         for pause in (0.1, 0.5, 1.0, 2.0, None):
             self._postmaster.clear_remains(sockets, account.uid)
@@ -128,7 +131,15 @@ class Cluster:
             if pause is None or not self._postmaster.had_remains:
                 break
             time.sleep(pause)
-        raise EmbeddedServiceError("PostgreSQL ended while starting; the last lines of its log say why")
+        raise EmbeddedServiceError(f"PostgreSQL ended at once ({self._complaint(log_size)})")
+
+    def _complaint(self, since: int) -> str:
+        """What the server gave as the reason of its end, in its log's text from `since` on."""
+        with self._log.open(errors="replace") as log:
+            log.seek(since)
+            lines = log.read().strip().splitlines() or ["without a word"]
+        reason = next((line for line in lines if "FATAL:" in line), lines[-1])
+        return reason.rpartition("FATAL:")[2].strip()
 
     def _is_ready(self) -> bool:
         deadline = time.monotonic() + _READY_WITHIN
