@@ -9,7 +9,7 @@ ALL_LOCKS := $(RUN_LOCKS) requirements-dev.txt
 # What production would say, and nothing from the developer's .env.
 PRODUCTION = ENV_FILE=/dev/null DEBUG=false ALLOWED_HOSTS=chat.example.org OPENAI_API_KEY=x \
 	SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))') \
-	DATABASE_URL=postgres://chat:secret@db.example.org/chat
+	DATABASE_URL=postgres://chat:secret@db.example.org/chat EMAIL_URL=smtp+tls://chat:secret@mail.example.org:587
 
 # These files know nothing of requests.
 NO_REQUESTS = conversations/llm.py conversations/markdown.py conversations/models.py
