@@ -27,14 +27,12 @@ help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{ printf "%-16s %s\n", $$1, $$2 }'
 
 run: setup .env ## Serve the chat at http://127.0.0.1:8000 (PORT=8123 and HOST=0.0.0.0 change that).
-	@$(PYTHON) manage.py migrate --verbosity 0
-	@echo "Chat:           http://$(HOST):$(PORT)"
-	@echo "Administrator:  make admin, then http://$(HOST):$(PORT)/admin/"
-	@echo "Stop:           Ctrl-C"
+	@$(PYTHON) manage.py migrate --verbosity 0 --skip-checks
+	@echo "To make an administrator: make admin, then http://$(HOST):$(PORT)/admin/"
 	@exec $(PYTHON) manage.py runserver $(HOST):$(PORT)
 
 admin: setup .env ## Make an administrator.
-	@$(PYTHON) manage.py migrate --verbosity 0
+	@$(PYTHON) manage.py migrate --verbosity 0 --skip-checks
 	@exec $(PYTHON) manage.py createsuperuser
 
 test: setup-dev ## Run every test (ARGS="tests/test_x.py -k name" chooses).
