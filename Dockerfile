@@ -28,4 +28,4 @@ host = os.environ.get('ALLOWED_HOSTS', 'localhost').split(',')[0].strip().lstrip
 u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={'Host': host}), timeout=4)"]
 # Behind a proxy of your own, name it in FORWARDED_ALLOW_IPS: uvicorn believes X-Forwarded-* headers from there only.
 CMD ["uvicorn", "chatbot.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--loop", "uvloop", \
-    "--http", "httptools", "--lifespan", "off", "--proxy-headers", "--timeout-graceful-shutdown", "20"]
+    "--http", "httptools", "--lifespan", "on", "--proxy-headers", "--timeout-graceful-shutdown", "20"]

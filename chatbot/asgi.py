@@ -1,5 +1,6 @@
 """The ASGI application: Django, and the start and end of the process."""
 
+import asyncio
 import os
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.handlers.asgi import ASGIHandler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
-from conversations import replies  # noqa: E402 (models can be imported only after the set-up)
+from conversations import llm, replies  # noqa: E402 (models can be imported only after the set-up)
 
 STREAM_SUFFIX = "/stream/"
 
@@ -32,9 +33,13 @@ class ChatHandler(ASGIHandler):
 
     async def live(self, receive: Any, send: Any) -> None:
         """Follow the server's lifespan: at its end, hand back the replies that are still being made."""
+        warming: asyncio.Task[None]
         while True:
             event = (await receive())["type"]
+            if event == "lifespan.startup":
+                warming = asyncio.create_task(llm.warm_up(), name="warm up")
             if event == "lifespan.shutdown":
+                warming.cancel()
                 await replies.shut_down()
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":

@@ -31,14 +31,13 @@ class SignedInMiddleware(LoginRequiredMiddleware):
     An htmx request gets a sentence with status 401 instead of a redirect, so that what was typed stays in the box.
     """
 
-    def handle_no_permission(
+    def handle_no_permission(  # type: ignore[override] # a redirect is not the only answer
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Answer a request of somebody who is not signed in."""
         if getattr(request, "htmx", False):
             return render(request, "conversations/_notice.html", {"notice": SIGNED_OUT}, status=401)
-        response: HttpResponse = super().handle_no_permission(request, view_func)
-        return response
+        return super().handle_no_permission(request, view_func)
 
 
 def cookie_timezone(request: HttpRequest) -> ZoneInfo | None:

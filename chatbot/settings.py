@@ -1,4 +1,4 @@
-"""Settings of the chat. Each value that may differ between installations comes from the environment: see .env.example."""
+"""Settings of the chat. What may differ between installations comes from the environment: see .env.example."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,8 @@ env = Environment(Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")))
 
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.required(
-    "SECRET_KEY", "Set it to at least 50 random characters, or run `make run`, which writes a .env file for this computer."
+    "SECRET_KEY",
+    "Set it to at least 50 random characters, or run `make run`, which writes a .env file for this computer.",
 )
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 if not DEBUG:

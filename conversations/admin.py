@@ -63,8 +63,15 @@ class GenerationAdmin(ReadOnlyAdmin):
     """How replies were made: model, tokens, times, errors."""
 
     list_display = (
-        "message_id", "status", "model", "error_code", "prompt_tokens", "completion_tokens", "started_at", "finished_at",
-    )  # fmt: skip
+        "message_id",
+        "status",
+        "model",
+        "error_code",
+        "prompt_tokens",
+        "completion_tokens",
+        "started_at",
+        "finished_at",
+    )
     list_filter = ("status", "model", "error_code")
     search_fields = ("message__user__email", "error_code", "error_detail")
     ordering = ("-message_id",)

@@ -8,7 +8,7 @@ from conversations.llm import ChatMessage
 from conversations.models import Message, Role
 
 BYTES_PER_TOKEN = 3
-"""UTF-8 bytes per token. English has about four and other scripts three or more, so the estimate errs on the safe side."""
+"""UTF-8 bytes per token. English has about four, other scripts three or more: the estimate errs on the safe side."""
 
 TOKENS_PER_MESSAGE = 8
 """What a chat template adds around each message."""
@@ -43,6 +43,7 @@ def messages_for(reply: Message) -> list[ChatMessage]:
             break
         room -= cost
         chosen.append(ChatMessage(role, content))
+    chosen = _alternating(chosen)
     # A window that opens with an answer has lost its question; some providers refuse it.
     while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
         chosen.pop()
@@ -58,6 +59,17 @@ def _said_before(reply: Message) -> Iterator[tuple[str, str]]:
     while page := list(earlier.before(cursor).only("role", "content", "created_at")[:PAGE]):
         yield from ((message.role, message.content) for message in page if message.content)
         cursor = page[-1].cursor
+
+
+def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:
+    """The same, newest first, with what one side said twice in a row joined: some models refuse it otherwise."""
+    joined: list[ChatMessage] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            joined[-1] = ChatMessage(message.role, f"{message.content}\n\n{joined[-1].content}")
+        else:
+            joined.append(message)
+    return joined
 
 
 def _end_of(text: str, tokens: int) -> str:

@@ -24,7 +24,7 @@ class MessageField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         """The text as it will be stored."""
-        text: str = super().to_python((value or "").replace("\r\n", "\n").replace("\r", "\n"))
+        text = super().to_python((value or "").replace("\r\n", "\n").replace("\r", "\n")) or ""
         limit = settings.CHAT_MESSAGE_MAX_CHARS
         if len(text) > limit:
             raise forms.ValidationError(

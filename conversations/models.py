@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
@@ -91,9 +92,7 @@ class Conversation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # Lists by person enter by the composite indexes below.
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="conversations", db_index=False
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="conversations", db_index=False)
     title = models.CharField(max_length=TITLE_MAX_CHARS)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When the last message came.")
@@ -170,6 +169,9 @@ class Message(models.Model):
     content = models.TextField(blank=True)
     tool_calls = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    html: SafeString
+    """A reply's content as the page shows it; the page sets it before it is rendered."""
 
     objects: ClassVar = MessageQuerySet.as_manager()
 

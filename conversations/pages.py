@@ -35,7 +35,9 @@ class ConversationGroup:
     conversations: list[Conversation]
 
 
-def chat_context(user: User, conversation: Conversation | None = None, *, before: Cursor | None = None) -> dict[str, Any]:
+def chat_context(
+    user: User, conversation: Conversation | None = None, *, before: Cursor | None = None
+) -> dict[str, Any]:
     """The chat page's main part: a conversation with its newest messages, or those before a cursor; or a new chat."""
     context = composer_context(conversation)
     if conversation is None:

@@ -87,9 +87,13 @@ class ReplyEngine:
             try:
                 while not reply.lost:
                     woken.clear()
+                    ended = reply.ended
                     yield reply
-                    if reply.ended:
+                    # It may have ended while the consumer was busy: then it is yielded once more, as ended.
+                    if ended:
                         return
+                    if reply.ended:
+                        continue
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(woken.wait(), KEEP_ALIVE)
             finally:
@@ -117,7 +121,9 @@ class ReplyEngine:
             try:
                 await self.database(leases.hand_back, drafts)
             except DATABASE_AWAY:
-                logger.warning("The database is away; %s replies are taken over when their heartbeat ends.", len(drafts))
+                logger.warning(
+                    "The database is away; %s replies are taken over when their heartbeat ends.", len(drafts)
+                )
         for reply in self._replies.values():
             reply.lost = True
             reply.wake()
@@ -180,9 +186,7 @@ class ReplyEngine:
             self._loops[name] = asyncio.create_task(loop(), name=name)
 
     async def _follow(self) -> None:
-        while followed := [
-            reply for key, reply in self._replies.items() if reply.followed and key not in self._makers
-        ]:
+        while followed := [reply for key, reply in self._replies.items() if reply.followed and key not in self._makers]:
             try:
                 await self._look(followed)
             except DATABASE_AWAY as error:
@@ -237,9 +241,7 @@ class ReplyEngine:
     async def _finish(self, maker: Maker, outcome: Outcome) -> bool:
         for attempt in range(SAVE_ATTEMPTS):
             try:
-                return await self.database(
-                    leases.finish, maker.reply.message_id, outcome, worker=maker.worker
-                )
+                return await self.database(leases.finish, maker.reply.message_id, outcome, worker=maker.worker)
             except DATABASE_AWAY as error:
                 logger.warning("Reply %s cannot be saved now: %s", maker.reply.message_id, error)
                 await asyncio.sleep(min(2.0, 0.1 * 2**attempt))

@@ -1,7 +1,7 @@
 """A reply as server-sent events: the only place that makes a streaming response.
 
 Events, each with HTML as its data: `reply`, the whole reply as it stands, first on every connection and again when a
-new maker begins; `blocks`, finished blocks to append; `open`, the block that still grows; `end`, the final message.
+new maker begins; `blocks`, finished blocks to append; `tail`, the block that still grows; `end`, the final message.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ RECONNECT = b"retry: 1000\n\n"
 
 
 def response(message_id: UUID, *, end: Callable[[], str]) -> StreamingHttpResponse:
-    """Stream the reply `message_id` until it has ended; `end` renders the final event's HTML and may use the database."""
+    """Stream the reply until it has ended; `end` renders the final event's HTML and may use the database."""
     return StreamingHttpResponse(
         events(message_id, end=end),
         content_type="text/event-stream",
@@ -79,7 +79,7 @@ class Viewer:
         self._grow(reply.text)
         blocks = self._blocks.take()
         finished = event("blocks", blocks.finished) if blocks.finished else b""
-        return finished + event("open", blocks.open)
+        return finished + event("tail", blocks.open)
 
     def pause(self, cost: float) -> float:
         """Seconds to wait after a frame that took `cost` seconds."""

@@ -99,7 +99,7 @@ def stop(message: Message) -> None:
 def retry(message: Message) -> None:
     """Ask for a failed or stopped reply again. Its text stays until the new one has ended.
 
-    Raises `NothingToRetry` when the reply did not fail, `ReplyInProgress` while another reply of the conversation is open.
+    Raises `NothingToRetry` when the reply did not fail, `ReplyInProgress` while another reply is open.
     """
     try:
         won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
@@ -145,18 +145,14 @@ def title_from(text: str) -> str:
 
 
 def _find_turn(user: User, key: UUID) -> Turn | None:
-    message = (
-        Message.objects.owned_by(user).filter(pk=key, role=Role.USER).select_related("conversation").first()
-    )
+    message = Message.objects.owned_by(user).filter(pk=key, role=Role.USER).select_related("conversation").first()
     if message is None:
         return None
     return Turn(message, message.children.select_related("generation").oldest_first().get())
 
 
 def _refuse_too_many(user: User) -> None:
-    recent = Message.objects.owned_by(user).filter(
-        role=Role.USER, created_at__gt=timezone.now() - RATE_PERIOD
-    )
+    recent = Message.objects.owned_by(user).filter(role=Role.USER, created_at__gt=timezone.now() - RATE_PERIOD)
     if recent.count() >= settings.CHAT_TURNS_PER_MINUTE:
         raise TooManyTurns
 

@@ -13,7 +13,9 @@ from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 from django_htmx.http import push_url, reswap, retarget
+from django_htmx.middleware import HtmxDetails
 
+from accounts.models import User
 from chatbot.preferences import CHOICES
 from conversations import pages, replies, streams, turns
 from conversations.errors import UserFacingError
@@ -23,21 +25,28 @@ from conversations.models import Conversation, Cursor, Message, Role
 PREFERENCE_AGE = 365 * 24 * 60 * 60
 """Seconds for which a browser remembers a preference."""
 
-STATUS = {turns.TooManyTurns: 429}
+STATUS: dict[type[UserFacingError], int] = {turns.TooManyTurns: 429}
 """HTTP status by error; 409 for the others."""
+
+
+class ChatRequest(HttpRequest):
+    """A request of somebody who has signed in."""
+
+    htmx: HtmxDetails
+    user: User
 
 
 class ConversationNewView(View):
     """The page of a new chat. Its first message makes the conversation."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: ChatRequest) -> HttpResponse:
         """Show the empty page, or one more part of the list of conversations."""
         if "conversations" in request.GET and request.htmx:
             listed = pages.conversation_list(request.user, cursor(request, "conversations"))
             return render(request, "conversations/_conversations.html", listed)
         return chat_page(request)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: ChatRequest) -> HttpResponse:
         """Begin a conversation."""
         return send(request)
 
@@ -45,7 +54,7 @@ class ConversationNewView(View):
 class ConversationDetailView(View):
     """A conversation's page."""
 
-    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Show the newest messages, or the ones before a cursor."""
         conversation = find_conversation(request, pk)
         before = cursor(request, "before")
@@ -55,7 +64,7 @@ class ConversationDetailView(View):
             return render(request, "conversations/_messages.html", context)
         return chat_page(request, conversation, before=before)
 
-    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Say something more."""
         return send(request, find_conversation(request, pk))
 
@@ -63,7 +72,7 @@ class ConversationDetailView(View):
 class ConversationRenameView(View):
     """A conversation's title."""
 
-    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Change it."""
         conversation = find_conversation(request, pk)
         form = RenameForm(request.POST)
@@ -76,7 +85,7 @@ class ConversationRenameView(View):
 class ConversationDeleteView(View):
     """A conversation's end."""
 
-    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Delete it with all that was said."""
         turns.delete(find_conversation(request, pk))
         return redirect("conversation-new")
@@ -85,7 +94,7 @@ class ConversationDeleteView(View):
 class MessageStreamView(View):
     """A reply while it is made."""
 
-    async def get(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    async def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
         """Stream it as server-sent events, making it if nobody does."""
         user = await request.auser()
         owned = Message.objects.owned_by(user).filter(pk=pk, role=Role.ASSISTANT)
@@ -103,7 +112,7 @@ class MessageStreamView(View):
 class MessageStopView(View):
     """The end of a reply at a person's wish."""
 
-    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Stop it and keep what came."""
         message = find_reply(request, pk)
         turns.stop(message)
@@ -114,7 +123,7 @@ class MessageStopView(View):
 class MessageRetryView(View):
     """Another try at a reply that failed."""
 
-    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Make it again."""
         message = find_reply(request, pk)
         try:
@@ -132,7 +141,7 @@ class MessageRetryView(View):
 class PreferencesView(View):
     """How the page looks, kept in cookies."""
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: ChatRequest) -> HttpResponse:
         """Remember the preferences that the form names."""
         next_url = request.POST.get("next", "")
         safe = url_has_allowed_host_and_scheme(next_url, {request.get_host()}, require_https=request.is_secure())
@@ -143,18 +152,18 @@ class PreferencesView(View):
         return response
 
 
-def find_conversation(request: HttpRequest, pk: UUID) -> Conversation:
+def find_conversation(request: ChatRequest, pk: UUID) -> Conversation:
     """The person's own conversation. Raises `Http404` for any other."""
     return get_object_or_404(Conversation.objects.owned_by(request.user), pk=pk)
 
 
-def find_reply(request: HttpRequest, pk: UUID) -> Message:
+def find_reply(request: ChatRequest, pk: UUID) -> Message:
     """The person's own assistant message, with its generation. Raises `Http404` for any other."""
     owned = Message.objects.owned_by(request.user).filter(role=Role.ASSISTANT)
     return get_object_or_404(owned.select_related("conversation", "generation"), pk=pk)
 
 
-def cursor(request: HttpRequest, name: str) -> Cursor | None:
+def cursor(request: ChatRequest, name: str) -> Cursor | None:
     """The cursor in the address. Raises `BadRequest` when it is malformed."""
     try:
         return Cursor.parse(request.GET.get(name, ""))
@@ -163,14 +172,14 @@ def cursor(request: HttpRequest, name: str) -> Cursor | None:
 
 
 def chat_page(
-    request: HttpRequest,
+    request: ChatRequest,
     conversation: Conversation | None = None,
     *,
     before: Cursor | None = None,
     status: int = 200,
     **more: Any,
 ) -> HttpResponse:
-    """The whole page. An open reply that nobody makes is begun: the browser may have no script that would ask for it."""
+    """The whole page. An open reply that nobody makes is begun: the browser may have no script to ask for it."""
     context = pages.chat_context(request.user, conversation, before=before)
     if (reply := context.get("open_message")) and reply.generation.lacks_maker():
         async_to_sync(replies.start)(reply.pk)
@@ -178,7 +187,7 @@ def chat_page(
     return render(request, "conversations/chat.html", context | more, status=status)
 
 
-def send(request: HttpRequest, conversation: Conversation | None = None) -> HttpResponse:
+def send(request: ChatRequest, conversation: Conversation | None = None) -> HttpResponse:
     """Store what the composer sent and answer with the turn; a sentence and the text come back when it cannot be."""
     form = TurnForm(request.POST)
     if not is_utf8(request):
@@ -203,7 +212,7 @@ def send(request: HttpRequest, conversation: Conversation | None = None) -> Http
     return retarget(reswap(push_url(page, turn.conversation.get_absolute_url()), "innerHTML"), "#main")
 
 
-def refuse(request: HttpRequest, notice: str, status: int, conversation: Conversation | None) -> HttpResponse:
+def refuse(request: ChatRequest, notice: str, status: int, conversation: Conversation | None) -> HttpResponse:
     """Say in a sentence why not, with what was typed still in the box."""
     if request.htmx:
         return render(request, "conversations/_notice.html", {"notice": notice}, status=status)

@@ -57,7 +57,7 @@ class ChatServer:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", int(self.url.rpartition(":")[2] or 0)))
             listener.listen(512)
-            self.url = "http://127.0.0.1:{}".format(listener.getsockname()[1])
+            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             # The process inherits the listening socket, so that no other program can take the port meanwhile.
             command = [sys.executable, "-m", "uvicorn", "chatbot.asgi:application", "--fd", str(listener.fileno())]
             options = ["--lifespan", "on", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]

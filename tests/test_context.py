@@ -43,11 +43,13 @@ def test_without_a_system_prompt_there_is_no_system_message(conversation: Conver
     assert said(asked(conversation, "Hello")) == [("user", "Hello")]
 
 
-def test_a_reply_without_text_is_not_sent(conversation: Conversation, settings: Settings) -> None:
+def test_a_reply_without_text_is_left_out_and_the_questions_around_it_are_joined(
+    conversation: Conversation, settings: Settings
+) -> None:
     settings.CHAT_SYSTEM_PROMPT = ""
     MessageFactory.create(conversation=conversation, content="Hello")
     ReplyFactory.create(conversation=conversation, content="", generation__status="failed")
-    assert said(asked(conversation, "Again")) == [("user", "Hello"), ("user", "Again")]
+    assert said(asked(conversation, "Again")) == [("user", "Hello\n\nAgain")]
 
 
 def test_what_was_said_later_is_not_sent(conversation: Conversation, settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """What the documents say is so."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,13 +50,16 @@ def test_a_wrong_value_is_refused_with_the_variables_name(
 ) -> None:
     monkeypatch.setenv("THE_SETTING", value)
     env = Environment(ROOT / "missing")
-    calls = {
+    read: dict[str, Callable[[], object]] = {
         "flag": lambda: env.flag("THE_SETTING", default=True),
         "integer": lambda: env.integer("THE_SETTING", 5, least=1),
         "seconds": lambda: env.seconds("THE_SETTING", 5),
+        "url": lambda: env.url("THE_SETTING"),
+        "database": lambda: env.database("THE_SETTING"),
+        "mailer": lambda: env.mailer("THE_SETTING"),
     }
     with pytest.raises(ImproperlyConfigured, match="THE_SETTING"):
-        calls.get(method, lambda: getattr(env, method)("THE_SETTING"))()
+        read[method]()
 
 
 def test_a_missing_key_is_asked_for() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -17,25 +18,25 @@ from tests.factories import UserFactory
 
 USERS = 20
 CONVERSATIONS = 4_000
-MESSAGES = 24_000
+MESSAGES_EACH = 6
 
-FILL = f"""
+FILL = """
 INSERT INTO conversations_conversation (id, user_id, title, created_at, updated_at)
-SELECT gen_random_uuid(), (SELECT id FROM accounts_user ORDER BY id OFFSET number % {USERS} LIMIT 1), 'Title ' || number,
+SELECT gen_random_uuid(), people.keys[1 + number %% cardinality(people.keys)], 'Title ' || number,
     now() - number * interval '1 minute', now() - number * interval '1 minute'
-FROM generate_series(1, {CONVERSATIONS}) AS number;
+FROM generate_series(1, %(conversations)s) AS number, (SELECT array_agg(id) AS keys FROM accounts_user) AS people;
 
 INSERT INTO conversations_message (id, conversation_id, user_id, role, content, created_at)
-SELECT gen_random_uuid(), id, user_id, CASE WHEN turn % 2 = 0 THEN 'user' ELSE 'assistant' END, 'Text',
+SELECT gen_random_uuid(), id, user_id, CASE WHEN turn %% 2 = 0 THEN 'user' ELSE 'assistant' END, 'Text',
     created_at + turn * interval '1 second'
-FROM conversations_conversation, generate_series(0, {MESSAGES // CONVERSATIONS - 1}) AS turn;
+FROM conversations_conversation, generate_series(0, %(messages)s - 1) AS turn;
 
 UPDATE conversations_message AS reply SET parent_id = asked.id
 FROM conversations_message AS asked
 WHERE asked.conversation_id = reply.conversation_id AND asked.created_at = reply.created_at - interval '1 second';
 
-INSERT INTO conversations_generation (message_id, conversation_id, status, model, draft, worker, error_code, error_detail,
-    error)
+INSERT INTO conversations_generation
+    (message_id, conversation_id, status, model, draft, worker, error_code, error_detail, error)
 SELECT id, conversation_id, 'complete', '', '', '', '', '', '' FROM conversations_message WHERE role = 'assistant';
 
 ANALYZE accounts_user, conversations_conversation, conversations_message, conversations_generation;
@@ -48,7 +49,7 @@ def large_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None
     with django_db_blocker.unblock():
         UserFactory.create_batch(USERS)
         with connection.cursor() as cursor:
-            cursor.execute(FILL)
+            cursor.execute(FILL, {"conversations": CONVERSATIONS, "messages": MESSAGES_EACH})
         yield
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE accounts_user CASCADE")
@@ -75,9 +76,9 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "the page after a cursor": lambda: (
         Conversation.objects.owned_by(somebody()).newest_first().after(some_conversation().cursor)[:30]
     ),
-    "a user's conversations by creation": lambda: (
-        Conversation.objects.owned_by(somebody()).order_by("-created_at")[:30]
-    ),
+    "a user's conversations by creation": lambda: Conversation.objects.owned_by(somebody()).order_by("-created_at")[
+        :30
+    ],
     "a conversation's messages in order": lambda: some_conversation().messages.oldest_first(),
     "a conversation's last message": lambda: some_conversation().messages.newest_first()[:1],
     "a conversation's messages before a cursor": lambda: (
@@ -134,7 +135,7 @@ def explain(queryset: QuerySet[Any]) -> dict[str, Any]:
     return plan
 
 
-def explain_sql(sql: str, parameters: list[object]) -> dict[str, Any]:
+def explain_sql(sql: str, parameters: list[UUID]) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
         return plan_of(cursor.fetchone())

@@ -1,5 +1,6 @@
 """What the database itself refuses, and whose rows are whose."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,10 +15,14 @@ from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, U
 pytestmark = pytest.mark.django_db
 
 
-def refused(constraint: str, make: object, /, *args: object, **fields: object) -> None:
-    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
-        make(*args, **fields)  # type: ignore[operator]
-        connection.check_constraints()
+def refused(constraint: str, make: Callable[..., object], /, *args: object, **fields: object) -> None:
+    def make_and_check() -> None:
+        with transaction.atomic():
+            make(*args, **fields)
+            connection.check_constraints()
+
+    with pytest.raises(IntegrityError, match=constraint):
+        make_and_check()
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t "])
@@ -115,7 +120,10 @@ def test_messages_are_read_in_order_by_page_last_and_count() -> None:
     assert last is not None
     assert last.content == "Answer 4"
     assert conversation.messages.count() == 10
-    assert [m.content for m in conversation.messages.newest_first().before(last.cursor)[:2]] == ["Question 4", "Answer 3"]
+    assert [m.content for m in conversation.messages.newest_first().before(last.cursor)[:2]] == [
+        "Question 4",
+        "Answer 3",
+    ]
 
 
 @pytest.mark.parametrize("text", ["x", "1-x", "1", f"-{uuid4().hex}", f"{10**30}-{uuid4().hex}"])

@@ -131,7 +131,10 @@ def test_stopping_an_ended_reply_changes_nothing() -> None:
 
 def test_a_retry_opens_a_failed_reply_again_and_keeps_its_text() -> None:
     reply = ReplyFactory.create(
-        content="Half", generation__status=Status.FAILED, generation__error_code="provider_timeout", generation__error="…"
+        content="Half",
+        generation__status=Status.FAILED,
+        generation__error_code="provider_timeout",
+        generation__error="…",
     )
     turns.retry(reply)
     reply = Message.objects.select_related("generation").get(pk=reply.pk)
@@ -164,8 +167,10 @@ def test_deleting_a_conversation_deletes_its_messages(user: User) -> None:
         ("  Two \n\n lines\t", "Two lines"),
         ("word " * 30, "word " * 14 + "word…"),
         ("x" * 100, "x" * 79 + "…"),
-        ("A comma, that stands before the cut of a title that is much too long to be shown, is not kept.",
-         "A comma, that stands before the cut of a title that is much too long to be…"),
+        (
+            "A comma, that stands before the cut of a title that is much too long to be shown, is not kept.",
+            "A comma, that stands before the cut of a title that is much too long to be…",
+        ),
     ],
 )
 def test_a_title_is_cut_between_words(text: str, title: str) -> None:

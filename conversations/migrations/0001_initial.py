@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,115 +16,215 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('role', models.CharField(choices=[('user', 'User'), ('assistant', 'Assistant'), ('system', 'System')], max_length=9)),
-                ('content', models.TextField(blank=True)),
-                ('tool_calls', models.JSONField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("user", "User"), ("assistant", "Assistant"), ("system", "System")], max_length=9
+                    ),
+                ),
+                ("content", models.TextField(blank=True)),
+                ("tool_calls", models.JSONField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
         ),
         migrations.CreateModel(
-            name='Conversation',
+            name="Conversation",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('title', models.CharField(max_length=255)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When the last message came.')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.DB_CASCADE, related_name='conversations', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("title", models.CharField(max_length=255)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, help_text="When the last message came."
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DB_CASCADE,
+                        related_name="conversations",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Generation',
+            name="Generation",
             fields=[
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.DB_CASCADE, primary_key=True, related_name='generation', serialize=False, to='conversations.message')),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('running', 'Running'), ('complete', 'Complete'), ('stopped', 'Stopped'), ('failed', 'Failed'), ('interrupted', 'Interrupted')], default='pending', max_length=11)),
-                ('model', models.CharField(blank=True, max_length=200)),
-                ('draft', models.TextField(blank=True, help_text='The text so far; empty once the message holds it.')),
-                ('worker', models.CharField(blank=True, help_text='The process that makes it, one name per claim.', max_length=100)),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
-                ('stop_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('error_code', models.CharField(blank=True, max_length=50)),
-                ('error_detail', models.TextField(blank=True, help_text='The technical cause, for staff.')),
-                ('error', models.TextField(blank=True, help_text='The sentence that the person read.')),
-                ('prompt_tokens', models.PositiveIntegerField(blank=True, null=True)),
-                ('completion_tokens', models.PositiveIntegerField(blank=True, null=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('first_token_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "message",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.DB_CASCADE,
+                        primary_key=True,
+                        related_name="generation",
+                        serialize=False,
+                        to="conversations.message",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("running", "Running"),
+                            ("complete", "Complete"),
+                            ("stopped", "Stopped"),
+                            ("failed", "Failed"),
+                            ("interrupted", "Interrupted"),
+                        ],
+                        default="pending",
+                        max_length=11,
+                    ),
+                ),
+                ("model", models.CharField(blank=True, max_length=200)),
+                ("draft", models.TextField(blank=True, help_text="The text so far; empty once the message holds it.")),
+                (
+                    "worker",
+                    models.CharField(
+                        blank=True, help_text="The process that makes it, one name per claim.", max_length=100
+                    ),
+                ),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True)),
+                ("stop_requested_at", models.DateTimeField(blank=True, null=True)),
+                ("error_code", models.CharField(blank=True, max_length=50)),
+                ("error_detail", models.TextField(blank=True, help_text="The technical cause, for staff.")),
+                ("error", models.TextField(blank=True, help_text="The sentence that the person read.")),
+                ("prompt_tokens", models.PositiveIntegerField(blank=True, null=True)),
+                ("completion_tokens", models.PositiveIntegerField(blank=True, null=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("first_token_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.AddField(
-            model_name='message',
-            name='conversation',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.DB_CASCADE, related_name='messages', to='conversations.conversation'),
+            model_name="message",
+            name="conversation",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="messages",
+                to="conversations.conversation",
+            ),
         ),
         migrations.AddField(
-            model_name='message',
-            name='parent',
-            field=models.ForeignKey(blank=True, help_text='The message before it.', null=True, on_delete=django.db.models.deletion.DB_CASCADE, related_name='children', to='conversations.message'),
+            model_name="message",
+            name="parent",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="The message before it.",
+                null=True,
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="children",
+                to="conversations.message",
+            ),
         ),
         migrations.AddField(
-            model_name='message',
-            name='user',
-            field=models.ForeignKey(db_index=False, help_text="The conversation's owner, repeated here for queries over all that a person said.", on_delete=django.db.models.deletion.DB_CASCADE, related_name='messages', to=settings.AUTH_USER_MODEL),
+            model_name="message",
+            name="user",
+            field=models.ForeignKey(
+                db_index=False,
+                help_text="The conversation's owner, repeated here for queries over all that a person said.",
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="messages",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(fields=['user', '-updated_at', '-id'], name='conversation_user_updated'),
+            model_name="conversation",
+            index=models.Index(fields=["user", "-updated_at", "-id"], name="conversation_user_updated"),
         ),
         migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(fields=['user', '-created_at'], name='conversation_user_created'),
+            model_name="conversation",
+            index=models.Index(fields=["user", "-created_at"], name="conversation_user_created"),
         ),
         migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(fields=['updated_at'], name='conversation_updated'),
+            model_name="conversation",
+            index=models.Index(fields=["updated_at"], name="conversation_updated"),
         ),
         migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(fields=['created_at'], name='conversation_created'),
+            model_name="conversation",
+            index=models.Index(fields=["created_at"], name="conversation_created"),
         ),
         migrations.AddConstraint(
-            model_name='conversation',
-            constraint=models.UniqueConstraint(fields=('id', 'user'), name='conversation_id_and_user'),
+            model_name="conversation",
+            constraint=models.UniqueConstraint(fields=("id", "user"), name="conversation_id_and_user"),
         ),
         migrations.AddField(
-            model_name='generation',
-            name='conversation',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='generations', to='conversations.conversation'),
+            model_name="generation",
+            name="conversation",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="generations",
+                to="conversations.conversation",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['conversation', 'created_at', 'id'], name='message_conversation_created'),
+            model_name="message",
+            index=models.Index(fields=["conversation", "created_at", "id"], name="message_conversation_created"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['user', '-created_at'], name='message_user_created'),
+            model_name="message",
+            index=models.Index(fields=["user", "-created_at"], name="message_user_created"),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['user', 'assistant', 'system'])), name='message_role_is_known'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["user", "assistant", "system"])), name="message_role_is_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('role', 'user'), _negated=True), ('content__regex', '\\S'), _connector='OR'), name='user_message_is_not_empty'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("role", "user"), _negated=True), ("content__regex", "\\S"), _connector="OR"
+                ),
+                name="user_message_is_not_empty",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(fields=('id', 'conversation'), name='message_id_and_conversation'),
+            model_name="message",
+            constraint=models.UniqueConstraint(fields=("id", "conversation"), name="message_id_and_conversation"),
         ),
         migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(condition=models.Q(('status__in', ['pending', 'running', 'interrupted'])), fields=['status'], name='generation_open'),
+            model_name="generation",
+            index=models.Index(
+                condition=models.Q(("status__in", ["pending", "running", "interrupted"])),
+                fields=["status"],
+                name="generation_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='generation',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'running', 'complete', 'stopped', 'failed', 'interrupted'])), name='generation_status_is_known'),
+            model_name="generation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["pending", "running", "complete", "stopped", "failed", "interrupted"])
+                ),
+                name="generation_status_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='generation',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['pending', 'running', 'interrupted'])), fields=('conversation',), name='one_open_generation_per_conversation'),
+            model_name="generation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ["pending", "running", "interrupted"])),
+                fields=("conversation",),
+                name="one_open_generation_per_conversation",
+            ),
         ),
     ]

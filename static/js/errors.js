@@ -19,11 +19,6 @@
     say(UNEXPECTED);
   });
 
-  // A stream's event `open`, the block that grows, shares its name with the browser's own signal of a new connection, which has no text.
-  document.addEventListener("htmx:sseBeforeMessage", (event) => {
-    if (event.detail.data === undefined) event.preventDefault();
-  });
-
   // A reply whose stream dropped says so until the stream is back.
   document.addEventListener("htmx:sseError", (event) => event.target.setAttribute("data-lost", ""));
   document.addEventListener("htmx:sseOpen", (event) => event.target.removeAttribute("data-lost"));

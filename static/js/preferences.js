@@ -1,3 +1,11 @@
+// How a person likes the page, and where they are.
+
+// The person's time zone, so that "Today" and the hours are theirs. Told anew each day, for travellers.
+if (!/(^|; )timezone=/.test(document.cookie)) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  document.cookie = `timezone=${zone}; path=/; max-age=86400; SameSite=Lax`;
+}
+
 // Theme and sidebar: shown at once; the form itself saves the choice in a cookie for the next page.
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-preferences]") || !event.submitter) return;

@@ -31,7 +31,7 @@ PHONE: dict[str, Any] = {
     "has_touch": True,
 }
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-TIMEOUT_MILLISECONDS = 15_000
+TIMEOUT_MILLISECONDS = 10_000
 
 NewPage = Callable[..., Page]
 
@@ -63,7 +63,9 @@ def new_page(browser: Browser, server: ChatServer) -> Iterator[NewPage]:
             context.add_cookies([session_cookie(user, at)])
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
+        page.on(
+            "console", lambda message: problems.append(message.text) if "Content Security" in message.text else None
+        )
         return page
 
     yield make
