@@ -1,5 +1,6 @@
 """Conversations in the admin: to be found and read, never written."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -35,6 +36,13 @@ class ConversationAdmin(ReadOnlyAdmin):
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
     fields = readonly_fields = ("id", "user", "title", "created_at", "updated_at")
+
+    def get_deleted_objects(
+        self, objs: Sequence[Conversation] | QuerySet[Conversation], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What goes with the conversations: counted, not listed, and needing no permission of its own."""
+        counts = {"conversations": len(objs), "messages": Message.objects.filter(conversation__in=objs).count()}
+        return [str(conversation) for conversation in objs], counts, set(), []
 
 
 @admin.register(Message)

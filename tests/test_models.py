@@ -134,4 +134,4 @@ def test_a_malformed_cursor_is_refused(text: str) -> None:
 
 def test_people_are_one_per_email_whatever_its_case() -> None:
     UserFactory.create(email="ada@example.org")
-    refused("one_user_per_email", UserFactory.create, email="Ada@Example.org")
+    refused("accounts_user_email_", UserFactory.create, email="Ada@Example.org")

@@ -1,0 +1,163 @@
+"""A reply as server-sent events."""
+
+import http.client
+import re
+from collections.abc import Iterator
+from typing import Self
+from urllib.parse import urlsplit
+
+from accounts.models import User
+from conversations import turns
+from conversations.makers import LiveReply
+from conversations.markdown import render
+from conversations.models import Message, Status
+from conversations.streams import KEEP_ALIVE, Viewer, event
+from tests.browser.conftest import session_cookie
+from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
+from tests.server import ChatServer
+
+
+def test_an_event_carries_each_line_as_data() -> None:
+    assert event("tail", "a\nb\r\nc\rd") == b"event: tail\ndata: a\ndata: b\ndata: c\ndata: d\n\n"
+
+
+def test_other_separators_do_not_end_a_line() -> None:
+    assert event("tail", "a\u2028b\x0bc\x85d").count(b"data: ") == 1
+
+
+def test_every_connection_starts_with_the_reply_as_it_stands() -> None:
+    live = LiveReply(Message().pk)
+    live.text = "One.\n\nTwo"
+    frame = Viewer().frame(live).decode()
+    assert frame.startswith("event: reply\n")
+    assert "One." in frame
+    assert "Two" in frame
+
+
+def test_finished_blocks_are_sent_once_and_the_tail_again() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    viewer.frame(live)
+    live.text = "One.\n\nTwo"
+    first = viewer.frame(live).decode()
+    live.text += " and three"
+    second = viewer.frame(live).decode()
+    assert re.findall(r"event: (\w+)", first) == ["blocks", "tail"]
+    assert re.findall(r"event: (\w+)", second) == ["tail"]
+    assert "One." not in second
+    assert "Two and three" in second
+
+
+def test_nothing_new_is_a_comment() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    viewer.frame(live)
+    assert viewer.frame(live) == KEEP_ALIVE
+
+
+def test_a_reply_that_begins_again_is_sent_whole() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    live.text = "Old"
+    viewer.frame(live)
+    live.show("New")
+    frame = viewer.frame(live).decode()
+    assert frame.startswith("event: reply\n")
+    assert "Old" not in frame
+
+
+def test_a_long_open_block_is_sent_less_often() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    live.text = "word " * 20_000
+    viewer.frame(live)
+    assert viewer.pause(0.0) > 0.3
+    assert viewer.pause(60.0) == 1.0
+
+
+class Stream:
+    """A viewer of a reply over HTTP: `with Stream(...) as viewer:`."""
+
+    def __init__(self, server: ChatServer, user: User, message: Message) -> None:
+        cookie = session_cookie(user, server)
+        self._connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+        self._connection.request(
+            "GET",
+            f"/messages/{message.pk}/stream/",
+            headers={"Cookie": f"{cookie['name']}={cookie['value']}", "Accept-Encoding": "gzip"},
+        )
+        self.response = self._connection.getresponse()
+
+    def events(self) -> Iterator[tuple[str, str]]:
+        """Name and data of each event, until the stream ends."""
+        name, data = "", []
+        for line in self.response:
+            text = line.decode().removesuffix("\n")
+            if text.startswith("event: "):
+                name = text.removeprefix("event: ")
+            elif text.startswith("data: "):
+                data.append(text.removeprefix("data: "))
+            elif not text and name:
+                yield name, "\n".join(data)
+                name, data = "", []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.response.close()
+        self._connection.close()
+
+    def last(self) -> tuple[str, str]:
+        """The last event."""
+        *_, last = self.events()
+        return last
+
+
+def test_a_stream_arrives_as_a_stream_and_ends_with_the_stored_reply(
+    server: ChatServer, user: User, module_provider: ScriptedProvider
+) -> None:
+    module_provider.play(stream(Text("One.\n\n"), Gate("more"), Text("*Two*"), *END))
+    turn = turns.send(user, text="Count")
+    with Stream(server, user, turn.reply) as viewer:
+        assert viewer.response.status == 200
+        assert viewer.response.headers["Content-Type"] == "text/event-stream"
+        assert viewer.response.headers["Content-Encoding"] is None
+        assert viewer.response.headers["X-Accel-Buffering"] == "no"
+        assert viewer.response.headers["Cache-Control"] == "no-store"
+        events = viewer.events()
+        seen = ""
+        while "One." not in seen:
+            seen += next(events)[1]
+        module_provider.gate("more").open()
+        *_, (name, data) = events
+    assert name == "end"
+    assert str(render("One.\n\n*Two*")).strip() in data
+    assert Message.objects.get(pk=turn.reply.pk).content == "One.\n\n*Two*"
+
+
+def test_a_finished_reply_ends_at_once(server: ChatServer, user: User, module_provider: ScriptedProvider) -> None:
+    module_provider.play(reply("Done."))
+    turn = turns.send(user, text="Go")
+    with Stream(server, user, turn.reply) as viewer:
+        assert viewer.last()[0] == "end"
+    with Stream(server, user, turn.reply) as viewer:
+        assert [name for name, _ in viewer.events()] == ["end"]
+
+
+def test_a_viewer_that_goes_away_does_not_stop_the_reply(
+    server: ChatServer, user: User, module_provider: ScriptedProvider
+) -> None:
+    module_provider.play(stream(Text("One "), Gate("on"), Text("two."), *END))
+    turn = turns.send(user, text="Count")
+    with Stream(server, user, turn.reply) as viewer:
+        next(viewer.events())
+    module_provider.wait_for_requests(1)
+    module_provider.gate("on").open()
+    with Stream(server, user, turn.reply) as viewer:
+        assert viewer.last()[0] == "end"
+    message = Message.objects.select_related("generation").get(pk=turn.reply.pk)
+    assert (message.content, message.generation.status) == ("One two.", Status.COMPLETE)
+
+
+def test_anothers_reply_cannot_be_watched(server: ChatServer, user: User, stranger: User) -> None:
+    turn = turns.send(user, text="Private")
+    with Stream(server, stranger, turn.reply) as viewer:
+        assert viewer.response.status == 404
+    assert Message.objects.select_related("generation").get(pk=turn.reply.pk).generation.status == Status.PENDING
