@@ -10,9 +10,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.db import connection
+from django.test import Client
+
+from accounts.models import User
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
@@ -94,3 +99,12 @@ class ChatServer:
                 time.sleep(0.05)
         self.stop()
         raise TimeoutError(f"the server did not answer within {START_SECONDS:g} s")
+
+
+def session_cookie(user: User, server: ChatServer) -> Any:
+    """What a browser keeps after sign-in."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.session[SESSION_KEY] == str(user.pk)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    return {"name": cookie.key, "value": cookie.value, "url": server.url}

@@ -1,10 +1,6 @@
 """A reply as server-sent events."""
 
-import http.client
 import re
-from collections.abc import Iterator
-from typing import Self
-from urllib.parse import urlsplit
 
 from accounts.models import User
 from conversations import turns
@@ -12,9 +8,9 @@ from conversations.makers import LiveReply
 from conversations.markdown import render
 from conversations.models import Message, Status
 from conversations.streams import KEEP_ALIVE, Viewer, event
-from tests.browser.conftest import session_cookie
 from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
 from tests.server import ChatServer
+from tests.viewer import Stream
 
 
 def test_an_event_carries_each_line_as_data() -> None:
@@ -69,45 +65,6 @@ def test_a_long_open_block_is_sent_less_often() -> None:
     viewer.frame(live)
     assert viewer.pause(0.0) > 0.3
     assert viewer.pause(60.0) == 1.0
-
-
-class Stream:
-    """A viewer of a reply over HTTP: `with Stream(...) as viewer:`."""
-
-    def __init__(self, server: ChatServer, user: User, message: Message) -> None:
-        cookie = session_cookie(user, server)
-        self._connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
-        self._connection.request(
-            "GET",
-            f"/messages/{message.pk}/stream/",
-            headers={"Cookie": f"{cookie['name']}={cookie['value']}", "Accept-Encoding": "gzip"},
-        )
-        self.response = self._connection.getresponse()
-
-    def events(self) -> Iterator[tuple[str, str]]:
-        """Name and data of each event, until the stream ends."""
-        name, data = "", []
-        for line in self.response:
-            text = line.decode().removesuffix("\n")
-            if text.startswith("event: "):
-                name = text.removeprefix("event: ")
-            elif text.startswith("data: "):
-                data.append(text.removeprefix("data: "))
-            elif not text and name:
-                yield name, "\n".join(data)
-                name, data = "", []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.response.close()
-        self._connection.close()
-
-    def last(self) -> tuple[str, str]:
-        """The last event."""
-        *_, last = self.events()
-        return last
 
 
 def test_a_stream_arrives_as_a_stream_and_ends_with_the_stored_reply(

@@ -1,18 +1,14 @@
 """A real Chromium, for one module at a time: Playwright's event loop must not outlive the module's tests."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.contrib.auth import SESSION_KEY
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from accounts.models import User
 from tests.install_chromium import find_chromium
-from tests.server import ChatServer
+from tests.server import ChatServer, session_cookie
 
 ARGUMENTS = [
     "--headless",
@@ -78,20 +74,3 @@ def new_page(browser: Browser, server: ChatServer) -> Iterator[NewPage]:
 def page(new_page: NewPage, user: User) -> Page:
     """A page in which `user` has signed in, on a desktop's screen."""
     return new_page(user)
-
-
-def session_cookie(user: User, server: ChatServer) -> Any:
-    """What a browser keeps after sign-in."""
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    assert client.session[SESSION_KEY] == str(user.pk)
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    return {"name": cookie.key, "value": cookie.value, "url": server.url}
-
-
-@pytest.fixture
-def pictures() -> Path:
-    """Where screenshots of the tests go."""
-    folder = Path(settings.EMBEDDED_DIR) / "pictures"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -1,7 +1,6 @@
 """`manage.py runserver`: serve ASGI, so that a stream arrives as a stream in development too."""
 
 import argparse
-import ipaddress
 from typing import Any
 
 import uvicorn
@@ -47,9 +46,7 @@ class Command(BaseCommand):
 def address(text: str) -> tuple[str, int]:
     """Host and port of `8000`, `0.0.0.0:8000` or `[::1]:8000`. Raises `CommandError` for anything else."""
     host, _, port = text.rpartition(":")
-    host = (host or "127.0.0.1").removeprefix("[").removesuffix("]")
-    if not port.isdecimal() or not 0 <= int(port) < 2**16:
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not port.isdecimal() or int(port) >= 2**16 or (":" in host and not bracketed):
         raise CommandError(f"{text!r} is not a port, nor an address and a port such as 127.0.0.1:8000.")
-    if ":" in host:
-        ipaddress.IPv6Address(host)
-    return host, int(port)
+    return host.strip("[]") or "127.0.0.1", int(port)

@@ -1,0 +1,88 @@
+"""`manage.py runserver` serves a stream as a stream."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import User
+from conversations import turns
+from conversations.management.commands.runserver import address
+from tests.provider import END, Gate, ScriptedProvider, Text, stream
+from tests.server import ROOT, ChatServer
+from tests.viewer import Stream
+
+
+class RunServer(ChatServer):
+    """The chat as `manage.py runserver` serves it."""
+
+    def start(self) -> None:
+        """Start it on a free port and wait until it answers."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "manage.py", "runserver", "--noreload", str(port)]
+        self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment(), stdout=subprocess.DEVNULL)
+        self._wait()
+
+
+@pytest.fixture(scope="module")
+def module_server(django_db_setup: None, module_provider: ScriptedProvider) -> Iterator[ChatServer]:
+    """The command, running."""
+    with RunServer(OPENAI_BASE_URL=module_provider.url) as server:
+        yield server
+
+
+def test_a_stream_arrives_while_it_is_made(server: ChatServer, user: User, module_provider: ScriptedProvider) -> None:
+    module_provider.play(stream(Text("One "), Gate("more"), Text("two."), *END))
+    turn = turns.send(user, text="Count")
+    with Stream(server, user, turn.reply) as viewer:
+        events = viewer.events()
+        seen = ""
+        while "One" not in seen:
+            seen += next(events)[1]
+        assert "two." not in seen
+        module_provider.gate("more").open()
+        assert viewer.last()[0] == "end"
+
+
+def test_an_interrupt_ends_it_soon_though_a_stream_is_open(
+    django_db_setup: None, user: User, transactional_db: None, provider: ScriptedProvider
+) -> None:
+    provider.play(stream(Text("One "), Gate("never")))
+    with RunServer(OPENAI_BASE_URL=provider.url) as server:
+        turn = turns.send(user, text="Count")
+        with Stream(server, user, turn.reply) as viewer:
+            next(viewer.events())
+            begun = time.monotonic()
+            os.kill(server.pid, signal.SIGINT)
+            server.process.wait(10)
+        assert time.monotonic() - begun < 10
+    turn.reply.generation.refresh_from_db()
+    assert (turn.reply.generation.status, turn.reply.generation.draft) == ("interrupted", "One ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("8000", ("127.0.0.1", 8000)),
+        ("192.0.2.1:80", ("192.0.2.1", 80)),
+        ("[::1]:8123", ("::1", 8123)),
+        ("localhost:1", ("localhost", 1)),
+    ],
+)
+def test_an_address_is_read_as_django_reads_it(text: str, expected: tuple[str, int]) -> None:
+    assert address(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "x", "80.5", "127.0.0.1:", "1:99999", "::1:x", "a:b:80"])
+def test_nonsense_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(CommandError, match="is not a port"):
+        call_command("runserver", text)

@@ -1,0 +1,49 @@
+"""A viewer of a reply over HTTP, as a browser is one."""
+
+import http.client
+from collections.abc import Iterator
+from typing import Self
+from urllib.parse import urlsplit
+
+from accounts.models import User
+from conversations.models import Message
+from tests.server import ChatServer, session_cookie
+
+
+class Stream:
+    """A viewer of a reply over HTTP: `with Stream(...) as viewer:`."""
+
+    def __init__(self, server: ChatServer, user: User, message: Message) -> None:
+        cookie = session_cookie(user, server)
+        self._connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+        self._connection.request(
+            "GET",
+            f"/messages/{message.pk}/stream/",
+            headers={"Cookie": f"{cookie['name']}={cookie['value']}", "Accept-Encoding": "gzip"},
+        )
+        self.response = self._connection.getresponse()
+
+    def events(self) -> Iterator[tuple[str, str]]:
+        """Name and data of each event, until the stream ends."""
+        name, data = "", []
+        for line in self.response:
+            text = line.decode().removesuffix("\n")
+            if text.startswith("event: "):
+                name = text.removeprefix("event: ")
+            elif text.startswith("data: "):
+                data.append(text.removeprefix("data: "))
+            elif not text and name:
+                yield name, "\n".join(data)
+                name, data = "", []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.response.close()
+        self._connection.close()
+
+    def last(self) -> tuple[str, str]:
+        """The last event."""
+        *_, last = self.events()
+        return last
