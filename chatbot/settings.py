@@ -131,7 +131,7 @@ OPENAI_BASE_URL = env.url("OPENAI_BASE_URL")
 CHAT_MODELS = env.words("CHAT_MODELS")
 CHAT_SYSTEM_PROMPT = env.text("CHAT_SYSTEM_PROMPT", "You are a helpful assistant. Answer briefly and clearly.")
 CHAT_MESSAGE_MAX_CHARS = env.integer("CHAT_MESSAGE_MAX_CHARS", 10_000, least=1, most=1_000_000)
-CHAT_TURNS_PER_MINUTE = env.integer("CHAT_TURNS_PER_MINUTE", 30, least=1)
+CHAT_TURNS_PER_MINUTE = env.integer("CHAT_TURNS_PER_MINUTE", 60, least=1)
 # The local demo model sees 4,096 tokens.
 CHAT_CONTEXT_TOKENS = env.integer(
     "CHAT_CONTEXT_TOKENS", 32_000 if OPENAI_API_KEY or OPENAI_BASE_URL else 4_096, least=512
