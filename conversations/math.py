@@ -12,11 +12,11 @@ from html import escape
 
 from math_core import LatexError, LatexToMathML
 
-LENGTH_MAX = 4_000
+LENGTH_MAX = 2_500
 """Characters of a formula; a longer one is shown as its source."""
 
 DEPTH_MAX = 40
-"""Nested groups of a formula: the converter's stack overflows at some thousands, sooner in a thread."""
+"""Nested groups of a formula: the converter's stack overflows at some thousands, and sooner in a thread."""
 
 OPENERS_MAX = 12
 """Opening brackets that may reach the converter as such: 12 cost at most a tenth of a millisecond, 24 half a second."""

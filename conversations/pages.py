@@ -22,7 +22,7 @@ MESSAGES_PER_PAGE = 50
 EXAMPLES = (
     ("Explain an idea", "Explain how a rainbow forms, in three short sentences."),
     ("Write a message", "Write a short, friendly e-mail that moves a meeting from Monday to Tuesday."),
-    ("Plan something", "Plan a relaxed weekend in Paris as a list."),
+    ("Get some advice", "Give me five tips for sleeping better."),
     ("Get some code", "Write a Python function that says whether a word is a palindrome."),
 )
 

@@ -20,6 +20,10 @@ from chatbot.embedded.locks import is_held, open_lock, wait_for_lock
 from tests.embedded_user import EmbeddedUser
 
 PROMPT = "What is the capital of France?"
+MESSAGES = [
+    {"role": "system", "content": "You are a helpful assistant. Answer briefly and clearly."},
+    {"role": "user", "content": PROMPT},
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ def user(var: Path) -> Iterator[EmbeddedUser]:
 
 def post(endpoint: dict[str, str], key: str, **fields: object) -> list[bytes]:
     """The lines of the answer to a chat completion."""
-    body = {"model": endpoint["model"], "messages": [{"role": "user", "content": PROMPT}], **fields}
+    body = {"model": endpoint["model"], "messages": MESSAGES, **fields}
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     with urlopen(Request(f"{endpoint['base_url']}/chat/completions", json.dumps(body).encode(), headers)) as answer:
         return [line for line in answer.read().splitlines() if line]

@@ -52,13 +52,13 @@ class ModelServer:
         params.cache_ram_mib = _PROMPT_CACHE_MIB
         params.n_predict = REPLY_TOKENS
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
-        # Tried out: any hotter and so small a model forgets what it knows; a stronger penalty on single words and it
-        # avoids those of the question; the penalty on repeated phrases ("dry") ends most of its loops.
-        params.sampling.temp = 0.1
-        params.sampling.penalty_repeat = 1.03
+        # Tried out: always the likeliest word, for any hotter so small a model forgets what it knows; a weak penalty on
+        # single words, or it avoids those of the question; the penalty on long repeated phrases ends most of its loops.
+        params.sampling.temp = 0.0
+        params.sampling.penalty_repeat = 1.05
         params.sampling.penalty_last_n = 64
-        params.sampling.dry_multiplier = 1.0
-        params.sampling.dry_allowed_length = 2
+        params.sampling.dry_multiplier = 0.8
+        params.sampling.dry_allowed_length = 8
         params.sampling.dry_penalty_last_n = 512
         self._server = server = xllamacpp.Server(params)
         return {"base_url": f"{server.listening_address}/v1", "api_key": key}
