@@ -155,7 +155,7 @@ def _open_html(text: str, *, nested: Fence | None) -> str:
     else:
         # A last line that may become the closing fence waits; the mark goes where it cannot end the code.
         line = source.text.rfind("\n") + 1
-        if not source.text[line:].strip(f" \t{nested.mark[0]}"):
+        if not source.text[line:].strip(f" \t>{nested.mark[0]}"):
             source.text = source.text[:line].rstrip("\n")
         source.text += CUT
     return _html(source)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 FENCE = re.compile(r"(?P<mark>`{3,})(?P<info>[^`\n]*)\n|(?P<tildes>~{3,})(?P<rest>[^\n]*)\n")
 HEADING = re.compile(r"#{1,6}[ \t\n]")
-MARKER = re.compile(r"(?:(?P<bullet>[-+*])|(?P<number>\d{1,9})(?P<point>[.)]))(?P<space>[ \t]+(?=[^\s])|[ \t]*\n)")
+MARKER = re.compile(r"(?:(?P<bullet>[-+*])|(?P<number>\d{1,9})(?P<point>[.)]))(?P<space>[ \t]+(?=[^ \t\n])|[ \t]*\n)")
 RULE = re.compile(r"(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})\n")
+# An item with nothing in it or the end of its code: no paragraph that could go on in the next line.
+NO_PARAGRAPH = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)]|`{3,}|~{3,})[ \t]*\n")
 TAB = 4
 CODE_INDENT = 4
 """Columns from which a line is code, and no longer a heading, a fence or a list."""
@@ -28,7 +30,7 @@ class Fence:
 
     def closes(self, body: str) -> bool:
         """Whether a line, without its indent, ends the code."""
-        return body.startswith(self.mark) and not body.strip().strip(self.mark[0])
+        return body.startswith(self.mark) and not body.strip(" \t\n").strip(self.mark[0])
 
     def content(self, line: str) -> str:
         """A line of the code without the indent of its fence."""
@@ -56,10 +58,11 @@ class Splitter:
         self._list = ""
         self._items: list[int] = []
         self._nested: Fence | None = None
+        self._quote = False
 
     @property
     def nested_fence(self) -> Fence | None:
-        """The fence of code within a list that is still open."""
+        """The fence of code within a list or a quote that is still open."""
         return self._nested
 
     def feed(self, line: str) -> list[Block]:
@@ -95,7 +98,8 @@ class Splitter:
         """End what is open."""
         blocks = [Block("".join(self.lines), self.fence)] if self.lines or self.fence is not None else []
         self.lines, self.size, self.fence = [], 0, None
-        self._blank, self._list, self._items, self._nested = False, "", [], None
+        self._list, self._items, self._nested = "", [], None
+        self._blank = self._quote = False
         return blocks
 
     def _keep(self, line: str) -> None:
@@ -119,12 +123,18 @@ class Splitter:
                 return blocks
             if HEADING.match(body):
                 return [*self.finish(), Block(line)]
+            if RULE.match(body):
+                # Below a paragraph it makes a heading of it.
+                self._keep(line)
+                return self.finish()
             marker = MARKER.match(body)
-            if marker and not RULE.match(body) and (not self.lines or _interrupts(marker)):
+            if marker and (not self.lines or self._quote or _interrupts(marker)):
                 self._keep(line)
                 self._list = _kind(marker)
+                self._nested = None
                 self._nest(indent, body)
                 return []
+        self._follow_quote(body)
         self._keep(line)
         return []
 
@@ -134,16 +144,28 @@ class Splitter:
             self._nest(indent, body)
             return True
         self._nested = None
+        ended = self._blank or NO_PARAGRAPH.fullmatch(self.lines[-1])
         marker = MARKER.match(body) if not RULE.match(body) else None
         if marker and indent < CODE_INDENT:
             if _kind(marker) != self._list:
-                return not (self._blank or _interrupts(marker))
+                return False
             self._items.clear()
             self._nest(indent, body)
             return True
         # A paragraph within an item goes on in lines that are not indented; nothing else does.
         starts = indent < CODE_INDENT and (body[0] == ">" or _stands_alone(indent, body))
-        return not (self._blank or starts)
+        return not (ended or starts)
+
+    def _follow_quote(self, body: str) -> None:
+        """Follow the fences of code within a quote; a line without its sign ends them."""
+        inner = body.lstrip("> ")
+        self._quote = self._quote or body[0] == ">"
+        if body[0] != ">":
+            self._nested = None
+        elif self._nested is None:
+            self._nested = fence_of(0, inner)
+        elif self._nested.closes(inner):
+            self._nested = None
 
     def _nest(self, indent: int, body: str) -> None:
         """Follow the items that a line opens or leaves, and the fences of code within them."""
@@ -161,7 +183,7 @@ class Splitter:
                 break
             if RULE.match(body):
                 return
-            space = columns(marker["space"].rstrip("\n"))
+            space = 0 if marker["space"].endswith("\n") else columns(marker["space"])
             width = marker.end("space") - len(marker["space"])
             items.append(indent + width + (space if 0 < space <= CODE_INDENT else 1))
             indent += width + space

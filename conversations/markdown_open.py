@@ -127,5 +127,5 @@ def _complete_table(text: str, start: int) -> str:
     if above.lstrip(" \t>").startswith("|") or not head.strip("|: \t>-"):
         return row
     signs = head[: len(head) - len(head.lstrip(" \t>"))]
-    cells = len(UNESCAPED_BAR.findall(head.strip(" \t>").strip("|"))) + 1
+    cells = len(UNESCAPED_BAR.findall(row.strip(" \t>\n").strip("|"))) + 1
     return f"{row.rstrip('\n')}\n{signs}{'|---' * cells}|"

@@ -41,7 +41,8 @@ OPENERS = {
     "ulcorner": "⌜",
 }
 TOKEN = re.compile(r"\s*(\\(?:[A-Za-z]+|.)|\S)", re.DOTALL)
-SIZED = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?|sqrt|\\)")
+SIZED = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)")
+OPTIONAL = re.compile(r"\\(?:sqrt|\\)")
 DEFINITION = re.compile(r"\\(?:(?:re|provide)?newcommand|providecommand|[egx]?def|let|DeclareMathOperator)(?![A-Za-z])")
 
 # What models write for numbered or aligned displays, in the environments that need no inline style to look right.
@@ -55,6 +56,7 @@ NOISE = re.compile(
 )
 TEXT_WITH_MATH = re.compile(r"\\(text|mbox|textrm)\s*\{([^{}$]*\$[^{}]*)\}")
 ROWS = re.compile(r"\\\\|(?<!\\)&")
+INNERMOST = re.compile(r"\{[^{}]*\}")
 
 STYLE = re.compile(r' style="([^"]*)"')
 GROUP = re.compile(
@@ -108,8 +110,8 @@ def plain(latex: str, *, display: bool) -> str:
     latex = ENVIRONMENT.sub(lambda m: f"{m[1]}{{{ENVIRONMENTS.get(m[2], 'aligned')}}}", latex)
     latex = NOISE.sub("", TAG.sub(r"\\qquad\\text{(\1)}", latex))
     latex = TEXT_WITH_MATH.sub(_split_text, latex)
-    if display and "\\begin" not in latex and ROWS.search(latex):
-        name = "aligned" if re.search(r"(?<!\\)&", latex) else "gathered"
+    if display and "\\begin" not in latex and (rows := ROWS.findall(_outermost(latex))):
+        name = "aligned" if "&" in rows else "gathered"
         latex = f"\\begin{{{name}}}{latex}\\end{{{name}}}"
     return latex
 
@@ -136,9 +138,9 @@ def bound(latex: str) -> str | None:
             written = {"\\mathopen": "\\mathord"}.get(piece, piece.removesuffix("l")) + " "
         elif piece[1:] in OPENERS or unicodedata.category(piece[0]) == "Ps":
             openers += 1
-            if SIZED.fullmatch(previous):
+            if OPTIONAL.fullmatch(previous):
                 kept += 1
-            else:
+            elif not SIZED.fullmatch(previous):
                 written = f"\\text{{{OPENERS.get(piece[1:], piece)}}}"
         out.append(written)
         previous = piece
@@ -155,7 +157,7 @@ def completed(latex: str) -> str:
     for match in GROUP.finditer(latex):
         piece = match[0]
         if piece == "{":
-            closers.append("}{}" if wanted else "}")
+            closers.append("}{}" if wanted == "{}{}" else "}")
         elif match["begin"]:
             closers.append(f"\\end{{{match['begin']}}}")
         elif piece == "\\left":
@@ -164,6 +166,16 @@ def completed(latex: str) -> str:
             closer = closers.pop() if closers else ""
         wanted = "{}{}" if match["pair"] else "{}" if piece == "}" and closer == "}{}" else ""
     return latex + wanted + "".join(reversed(closers))
+
+
+def _outermost(latex: str) -> str:
+    """The formula without its groups."""
+    for _ in range(DEPTH_MAX):
+        shorter = INNERMOST.sub("", latex)
+        if shorter == latex:
+            break
+        latex = shorter
+    return latex
 
 
 def _split_text(match: re.Match[str]) -> str:
