@@ -29,7 +29,7 @@ help: ## List the commands.
 run: setup .env ## Serve the chat at http://127.0.0.1:8000 (PORT=8123 and HOST=0.0.0.0 change that).
 	@$(PYTHON) manage.py migrate --verbosity 0 --skip-checks
 	@echo "To make an administrator: make admin, then http://$(HOST):$(PORT)/admin/"
-	@exec $(PYTHON) manage.py runserver --noreload $(HOST):$(PORT)
+	@exec $(PYTHON) manage.py runserver --noreload --migrate $(HOST):$(PORT)
 
 admin: setup .env ## Make an administrator.
 	@$(PYTHON) manage.py migrate --verbosity 0 --skip-checks

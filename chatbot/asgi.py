@@ -1,6 +1,7 @@
 """The ASGI application: Django, and the start and end of the process."""
 
 import asyncio
+import logging
 import os
 from typing import Any
 
@@ -11,6 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
 from conversations import llm, replies  # noqa: E402 (models can be imported only after the set-up)
+
+logger = logging.getLogger(__name__)
 
 STREAM_SUFFIX = "/stream/"
 
@@ -40,7 +43,10 @@ class ChatHandler(ASGIHandler):
                 warming = asyncio.create_task(llm.warm_up(), name="warm up")
             if event == "lifespan.shutdown":
                 warming.cancel()
-                await replies.shut_down()
+                try:
+                    await replies.shut_down()
+                except Exception:
+                    logger.exception("Replies could not be handed back.")
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
                 return

@@ -13,6 +13,9 @@ class UserFacingError(Exception):
     code: ClassVar[str] = "error"
     """A stable name in snake_case, for storage and for programs."""
 
+    http_status: ClassVar[int] = 500
+    """The status of an answer that consists of this error."""
+
     def __init__(self, **parameters: object) -> None:
         sentence = " ".join((inspect.getdoc(type(self)) or "").split())
         super().__init__(sentence.format_map(parameters) if parameters else sentence)

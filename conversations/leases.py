@@ -56,7 +56,6 @@ def claim(message_id: UUID, *, worker: str, model: str) -> bool:
         status=Status.RUNNING,
         worker=worker,
         model=model,
-        draft="",
         started_at=Now(),
         heartbeat_at=Now(),
     )
@@ -95,7 +94,9 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
 def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
     """Write the reply and how it ended, in one transaction. False when it is no longer this worker's."""
     with transaction.atomic():
-        won = Generation.objects.filter(pk=message_id, worker=worker, status=Status.RUNNING).update(
+        own = Generation.objects.filter(pk=message_id, worker=worker, status=Status.RUNNING)
+        draft = own.values_list("draft", flat=True).select_for_update().first()
+        won = own.update(
             status=outcome.status,
             draft="",
             error_code=outcome.error_code,
@@ -106,9 +107,9 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
             first_token_at=outcome.first_token_at,
             finished_at=Now(),
         )
-        # A second try that fails before its first word leaves the text of the first one.
-        if won and outcome.text:
-            Message.objects.filter(pk=message_id).update(content=outcome.text)
+        # A second try that ends before its first word leaves the text of the first one.
+        if won and (text := outcome.text or draft):
+            Message.objects.filter(pk=message_id).update(content=text)
     return bool(won)
 
 
@@ -130,9 +131,9 @@ def end_stopped(message_id: UUID) -> bool:
 def hand_back(drafts: Iterable[Draft]) -> None:
     """Give up the replies, drafts saved, so that the next viewer's process makes them again."""
     for draft in drafts:
-        Generation.objects.filter(pk=draft.message_id, worker=draft.worker, status=Status.RUNNING).update(
-            status=Status.INTERRUPTED, draft=draft.text or "", worker=""
-        )
+        own = Generation.objects.filter(pk=draft.message_id, worker=draft.worker, status=Status.RUNNING)
+        changes = {"draft": draft.text} if draft.text else {}
+        own.update(status=Status.INTERRUPTED, worker="", **changes)
 
 
 def look(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:

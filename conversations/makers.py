@@ -14,6 +14,8 @@ from conversations.models import Message, Status
 
 logger = logging.getLogger(__name__)
 
+DETAIL_MAX_CHARS = 2_000
+
 Database = Callable[[Callable[[UUID], list[llm.ChatMessage]], UUID], Awaitable[list[llm.ChatMessage]]]
 """Runs a blocking function with its argument outside the event loop."""
 
@@ -23,9 +25,15 @@ class ReplyFailed(UserFacingError):
 
     code = "internal"
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str = "") -> None:
         super().__init__()
-        self.detail = detail[:2_000]
+        self.detail = detail[:DETAIL_MAX_CHARS].replace("\0", "").encode(errors="replace").decode()
+
+
+class EmptyReply(UserFacingError):
+    """The assistant ended without an answer. Your message is saved. Please try again."""
+
+    code = "empty_reply"
 
 
 class LiveReply:
@@ -38,9 +46,11 @@ class LiveReply:
         self.message_id = message_id
         self.text = ""
         self.restarts = 0
-        self.followed = False
         self.ended = False
         self.lost = False
+        """Whether this object no longer stands for the reply: its viewers have to ask for it again."""
+        self.joined: asyncio.Task[None] | None = None
+        """Ends when the reply is being made or followed by this process."""
         self.viewers: set[asyncio.Event] = set()
 
     def wake(self) -> None:
@@ -61,6 +71,11 @@ class LiveReply:
         self.ended = True
         self.wake()
 
+    def lose(self) -> None:
+        """Send the viewers away to ask again."""
+        self.lost = True
+        self.wake()
+
 
 class Maker:
     """A reply that this process makes, and the task that does it."""
@@ -70,8 +85,11 @@ class Maker:
         self.worker = worker
         self.model = model
         self.task: asyncio.Task[None] | None = None
-        self.stopped = False
-        self._saved_length = -1
+        self.outcome: Outcome | None = None
+        """How the reply ended; from then on it is only to be saved, and no stop changes it."""
+        self._begun = False
+        self._stop_requested = False
+        self._saved_length = 0
         self._first_token_at: datetime | None = None
         self._usage: llm.Usage | None = None
 
@@ -84,37 +102,45 @@ class Maker:
 
     def forget_checkpoint(self) -> None:
         """Let the next checkpoint save everything: the last one failed."""
-        self._saved_length = -1
+        self._saved_length = 0
 
     def stop(self) -> None:
         """End the reply with the text that came."""
-        if not self.stopped and self.task:
-            self.stopped = True
+        if self._stop_requested or self.outcome:
+            return
+        self._stop_requested = True
+        # A task that is cancelled before its first step would never notice why.
+        if self._begun and self.task:
             self.task.cancel()
 
     async def run(self, database: Database) -> Outcome:
-        """Ask the model and gather its answer. Every failure becomes an outcome.
+        """Ask the model and gather its answer until there is an outcome. Every failure becomes one.
 
         Raises `asyncio.CancelledError` when the task was cancelled for another reason than `stop`.
         """
+        self._begun = True
         try:
-            await self._gather(database)
-            return self._outcome(Status.COMPLETE)
+            if not self._stop_requested:
+                await self._gather(database)
+            self.outcome = self._ended()
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self.stopped or task is None:
+            if not self._stop_requested or task is None:
                 raise
             task.uncancel()
-            return self._outcome(Status.STOPPED)
+            self.outcome = self._outcome(Status.STOPPED)
         except UserFacingError as error:
             logger.info("Reply %s failed: %s", self.reply.message_id, error.code)
-            return self._outcome(Status.FAILED, error)
+            self.outcome = self._outcome(Status.FAILED, error)
         except Exception as error:
             logger.exception("Reply %s failed.", self.reply.message_id)
-            return self._outcome(Status.FAILED, ReplyFailed(f"{type(error).__name__}: {error}"))
-        finally:
-            # From here on the outcome stands: a late stop must not cancel its saving.
-            self.stopped = True
+            self.outcome = self.failed(error)
+        return self.outcome
+
+    def failed(self, error: Exception) -> Outcome:
+        """The outcome of a fault of ours: the text and the error, and nothing that may be the fault's cause."""
+        failed = ReplyFailed(f"{type(error).__name__}: {error}")
+        return Outcome(Status.FAILED, self.reply.text, failed.code, str(failed), failed.detail)
 
     async def _gather(self, database: Database) -> None:
         messages = await database(_messages_for, self.reply.message_id)
@@ -124,11 +150,17 @@ class Maker:
                     case llm.TextDelta(text=text):
                         if self._first_token_at is None:
                             self._first_token_at = datetime.now(UTC)
-                        # PostgreSQL cannot store NUL.
-                        self.reply.text += text.replace("\0", "")
+                        self.reply.text += text
                         self.reply.wake()
                     case llm.Usage():
                         self._usage = event
+
+    def _ended(self) -> Outcome:
+        if self._stop_requested:
+            return self._outcome(Status.STOPPED)
+        if not self.reply.text.strip():
+            return self._outcome(Status.FAILED, EmptyReply())
+        return self._outcome(Status.COMPLETE)
 
     def _outcome(self, status: Status, error: UserFacingError | None = None) -> Outcome:
         """How the reply ended."""

@@ -12,15 +12,13 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 from weakref import WeakKeyDictionary
-
-from django.db import InterfaceError, OperationalError, connection
 
 from conversations import leases, llm
 from conversations.leases import Draft, Outcome
 from conversations.makers import LiveReply, Maker
+from conversations.threads import DATABASE_AWAY, DatabaseThreads
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +31,19 @@ FOLLOW_INTERVAL = 0.25
 KEEP_ALIVE = 15.0
 """Seconds after which a viewer is woken though nothing came, so that proxies keep the connection."""
 
-SAVE_ATTEMPTS = 60
-"""How often the end of a reply is written before it is given up, about two minutes when the database is away."""
+GRACE_SECONDS = 3.0
+"""How long a follower waits after the database was away before it looks who makes what."""
+
+SAVE_SECONDS = 600.0
+"""How long a finished reply waits in memory for a database that is away."""
+
+SAVE_INTERVAL = 0.2
+"""Seconds between two attempts to save it: shorter than `FOLLOW_INTERVAL`, to be back before a follower takes over."""
+
+SHUTDOWN_SECONDS = 5.0
+"""How long the end of the process waits for finished replies to be saved."""
 
 DATABASE_THREADS = 4
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class ReplyEngine:
@@ -45,46 +51,37 @@ class ReplyEngine:
 
     def __init__(self) -> None:
         self._replies: dict[UUID, LiveReply] = {}
-        self._opening: dict[UUID, asyncio.Task[None]] = {}
         self._makers: dict[UUID, Maker] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
-        self._closing = False
-        self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="replies")
+        self._closing = asyncio.Event()
+        self._threads = DatabaseThreads(DATABASE_THREADS, "replies")
+        self.database = self._threads.run
 
-    async def database[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking function that uses the database, and give its connection back."""
+    def join(self, message_id: UUID) -> LiveReply:
+        """The reply as this process knows it; made here from now on if nobody makes it, else followed.
 
-        def run() -> T:
-            try:
-                return function(*args, **kwargs)
-            finally:
-                connection.close()
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
-
-    async def open(self, message_id: UUID) -> LiveReply:
-        """The reply, being made or followed from now on if it has not ended; made here if nobody makes it."""
+        Returns at once: the reply's task `joined` ends when it is known.
+        """
         reply = self._replies.get(message_id)
         if reply is None:
             reply = self._replies[message_id] = LiveReply(message_id)
-            task = asyncio.create_task(self._attach(reply), name=f"open {message_id}")
-            self._opening[message_id] = task
-            task.add_done_callback(lambda _: self._opening.pop(message_id, None))
-        if opening := self._opening.get(message_id):
-            await asyncio.shield(opening)
+            reply.joined = asyncio.create_task(self._attach(reply), name=f"join {message_id}")
+            reply.joined.add_done_callback(_note_failure)
         return reply
 
     async def watch(self, message_id: UUID) -> AsyncGenerator[LiveReply]:
         """Yield the reply at once, then whenever it has changed, at least every 15 seconds; ends after it has ended.
 
         The consumer sets the pace: changes that come while it is busy are one change. When this process shuts down,
-        the iteration ends before the reply has.
+        the iteration ends before the reply has. Raises what the database raises when it cannot be read.
         """
-        while not self._closing:
-            reply = await self.open(message_id)
+        while not self._closing.is_set():
+            reply = self.join(message_id)
             woken = asyncio.Event()
             reply.viewers.add(woken)
             try:
+                if reply.joined:
+                    await asyncio.shield(reply.joined)
                 while not reply.lost:
                     woken.clear()
                     ended = reply.ended
@@ -92,14 +89,11 @@ class ReplyEngine:
                     # It may have ended while the consumer was busy: then it is yielded once more, as ended.
                     if ended:
                         return
-                    if reply.ended:
-                        continue
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(woken.wait(), KEEP_ALIVE)
+                    if not reply.ended:
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(woken.wait(), KEEP_ALIVE)
             finally:
                 reply.viewers.discard(woken)
-                if not reply.viewers and message_id not in self._makers:
-                    self._forget(reply)
 
     def stop(self, message_id: UUID) -> None:
         """End a reply that this process makes; does nothing for others."""
@@ -107,28 +101,29 @@ class ReplyEngine:
             maker.stop()
 
     async def shut_down(self) -> None:
-        """Claim nothing more, and hand back what is being made, drafts saved. A second call does nothing."""
-        if self._closing:
+        """Claim nothing more, save what has ended, hand back what has not. A second call does nothing."""
+        if self._closing.is_set():
             return
-        self._closing = True
+        self._closing.set()
+        # Claims under way come to their end first, so that what they won is handed back too.
+        joining = [reply.joined for reply in self._replies.values() if reply.joined]
+        await asyncio.gather(*joining, *self._loops.values(), return_exceptions=True)
         makers = list(self._makers.values())
-        tasks = [task for maker in makers if (task := maker.task)] + list(self._loops.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        drafts = [Draft(maker.reply.message_id, maker.worker, maker.reply.text) for maker in makers]
-        if drafts:
-            try:
-                await self.database(leases.hand_back, drafts)
-            except DATABASE_AWAY:
-                logger.warning(
-                    "The database is away; %s replies are taken over when their heartbeat ends.", len(drafts)
-                )
-        for reply in self._replies.values():
-            reply.lost = True
-            reply.wake()
-        await llm.aclose()
-        self._threads.shutdown(wait=False)
+        for maker in makers:
+            if maker.task and not maker.outcome:
+                maker.task.cancel()
+        if tasks := [maker.task for maker in makers if maker.task]:
+            _, late = await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)
+            for task in late:
+                task.cancel()
+        drafts = [Draft(key, maker.worker, maker.reply.text) for key, maker in self._makers.items()]
+        try:
+            await self.database(leases.hand_back, drafts)
+        except Exception:
+            logger.exception("%s replies are taken over only when their heartbeat has ended.", len(drafts))
+        for reply in list(self._replies.values()):
+            reply.lose()
+        self._threads.close()
 
     # --- Claiming and following ---------------------------------------------------------------------------------------
 
@@ -137,15 +132,15 @@ class ReplyEngine:
         try:
             if not await self._claim(reply):
                 await self._look([reply])
-                if not reply.ended:
-                    reply.followed = True
-                    self._keep_running("follow", self._follow)
         except BaseException:
             self._forget(reply)
             raise
+        if not reply.ended and reply.message_id not in self._makers:
+            self._keep_running("follow", self._follow)
 
     async def _claim(self, reply: LiveReply) -> bool:
-        if self._closing:
+        """Become the reply's maker if nobody is. Must not be cancelled: what it won would be nobody's."""
+        if self._closing.is_set():
             return False
         worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
         model = llm.default_model()
@@ -154,6 +149,7 @@ class ReplyEngine:
         if reply.text:
             reply.text = ""
             reply.restarts += 1
+        self._replies[reply.message_id] = reply
         maker = self._makers[reply.message_id] = Maker(reply, worker=worker, model=model)
         maker.task = asyncio.create_task(self._make(maker), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
@@ -164,14 +160,11 @@ class ReplyEngine:
         progress = await self.database(leases.look, [reply.message_id for reply in replies])
         for reply in replies:
             seen = progress.get(reply.message_id)
-            if seen is None:
-                reply.end()
+            if seen:
+                reply.show(seen.text)
+            if seen is None or not seen.is_open:
                 self._forget(reply)
-                continue
-            reply.show(seen.text)
-            if not seen.is_open:
                 reply.end()
-                self._forget(reply)
             elif not seen.has_maker:
                 await self._claim(reply)
 
@@ -182,70 +175,107 @@ class ReplyEngine:
     def _keep_running(self, name: str, loop: Callable[[], Coroutine[None, None, None]]) -> None:
         """Start the named loop if it is not running; it ends by itself when it has nothing to do."""
         running = self._loops.get(name)
-        if not self._closing and (running is None or running.done()):
+        if not self._closing.is_set() and (running is None or running.done()):
             self._loops[name] = asyncio.create_task(loop(), name=name)
 
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not for longer than until the process ends."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+
+    def _followed(self) -> list[LiveReply]:
+        """The replies that others make and that somebody watches here; those that nobody watches are forgotten."""
+        others = [reply for key, reply in self._replies.items() if key not in self._makers]
+        for reply in others:
+            if not reply.viewers and reply.joined and reply.joined.done():
+                self._forget(reply)
+        return [reply for reply in others if reply.viewers and reply.joined and reply.joined.done()]
+
     async def _follow(self) -> None:
-        while followed := [reply for key, reply in self._replies.items() if reply.followed and key not in self._makers]:
+        while not self._closing.is_set() and (followed := self._followed()):
             try:
                 await self._look(followed)
             except DATABASE_AWAY as error:
                 logger.warning("Replies of other processes cannot be followed now: %s", error)
+                # A maker whose heartbeats did not arrive either shall have the time to come back.
+                await self._pause(GRACE_SECONDS)
             except Exception:
                 logger.exception("Replies of other processes cannot be followed now.")
-            await asyncio.sleep(FOLLOW_INTERVAL)
+            await self._pause(FOLLOW_INTERVAL)
 
     async def _checkpoint(self) -> None:
-        while self._makers:
-            await asyncio.sleep(CHECKPOINT_INTERVAL)
-            makers = {key: maker for key, maker in self._makers.items() if not maker.stopped}
-            if not makers:
-                continue
+        while self._makers and not self._closing.is_set():
+            await self._pause(CHECKPOINT_INTERVAL)
+            makers = dict(self._makers)
             try:
                 kept = await self.database(leases.checkpoint, [maker.draft() for maker in makers.values()])
-            except DATABASE_AWAY as error:
-                logger.warning("Drafts cannot be saved now: %s", error)
+            except Exception as error:
+                if isinstance(error, DATABASE_AWAY):
+                    logger.warning("Drafts cannot be saved now: %s", error)
+                else:
+                    logger.exception("Drafts cannot be saved now.")
                 for maker in makers.values():
                     maker.forget_checkpoint()
                 continue
             for key, maker in makers.items():
-                if self._makers.get(key) is not maker:
-                    continue
-                if key not in kept:
+                if key in kept:
+                    if kept[key]:
+                        maker.stop()
+                elif not maker.outcome and self._makers.get(key) is maker:
                     self._lose(maker)
-                elif kept[key]:
-                    maker.stop()
 
     def _lose(self, maker: Maker) -> None:
         """Another process has taken the reply over, or it was deleted: viewers follow it there."""
         logger.warning("Reply %s is no longer made here.", maker.reply.message_id)
-        self._makers.pop(maker.reply.message_id, None)
-        self._forget(maker.reply)
-        maker.reply.lost = True
-        maker.reply.wake()
+        self._drop(maker)
+        maker.reply.lose()
         if maker.task and maker.task is not asyncio.current_task():
             maker.task.cancel()
+
+    def _drop(self, maker: Maker) -> None:
+        if self._makers.get(maker.reply.message_id) is maker:
+            del self._makers[maker.reply.message_id]
+        self._forget(maker.reply)
 
     # --- Making -------------------------------------------------------------------------------------------------------
 
     async def _make(self, maker: Maker) -> None:
         outcome = await maker.run(self.database)
-        reply = maker.reply
-        if await self._finish(maker, outcome):
-            self._makers.pop(reply.message_id, None)
-            self._forget(reply)
-            reply.end()
-        elif not reply.lost:
+        if await self._saved(maker, outcome):
+            self._drop(maker)
+            maker.reply.end()
+        elif not maker.reply.lost:
             self._lose(maker)
 
-    async def _finish(self, maker: Maker, outcome: Outcome) -> bool:
-        for attempt in range(SAVE_ATTEMPTS):
+    async def _saved(self, maker: Maker, outcome: Outcome) -> bool:
+        try:
+            return await self._save(maker, outcome)
+        except Exception as error:
+            logger.exception("Reply %s cannot be saved as it is.", maker.reply.message_id)
+            failed = maker.failed(error)
+        try:
+            return await self._save(maker, failed)
+        except Exception:
+            logger.exception("Reply %s cannot be saved; it will be made again.", maker.reply.message_id)
+            return False
+
+    async def _save(self, maker: Maker, outcome: Outcome) -> bool:
+        """Write the outcome, waiting for a database that is away. False when the reply is another's or gone."""
+        deadline = asyncio.get_running_loop().time() + SAVE_SECONDS
+        while True:
             try:
                 return await self.database(leases.finish, maker.reply.message_id, outcome, worker=maker.worker)
             except DATABASE_AWAY as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
                 logger.warning("Reply %s cannot be saved now: %s", maker.reply.message_id, error)
-                await asyncio.sleep(min(2.0, 0.1 * 2**attempt))
-        return False
+                await asyncio.sleep(SAVE_INTERVAL)
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    """Log why a reply could not be joined: there may be no viewer who is told."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.warning("A reply could not be joined: %s", error)
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, ReplyEngine] = WeakKeyDictionary()
@@ -259,14 +289,9 @@ def engine() -> ReplyEngine:
     return _engines[loop]
 
 
-def watch(message_id: UUID) -> AsyncGenerator[LiveReply]:
-    """See `ReplyEngine.watch`."""
-    return engine().watch(message_id)
-
-
 async def start(message_id: UUID) -> None:
-    """Make the reply in this process, whether anybody watches or not."""
-    await engine().open(message_id)
+    """Have the reply made, whether anybody watches or not. Does not wait for it."""
+    engine().join(message_id)
 
 
 async def stop(message_id: UUID) -> None:
@@ -275,5 +300,5 @@ async def stop(message_id: UUID) -> None:
 
 
 async def shut_down() -> None:
-    """Hand back what this process makes; called once, at its end."""
+    """Save or hand back what this process makes; called once, at its end."""
     await engine().shut_down()

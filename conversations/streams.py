@@ -45,7 +45,7 @@ async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[
     yield RECONNECT
     viewer = Viewer()
     ended = False
-    async with aclosing(replies.watch(message_id)) as changes:
+    async with aclosing(replies.engine().watch(message_id)) as changes:
         async for reply in changes:
             if reply.ended:
                 ended = True

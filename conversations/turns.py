@@ -24,24 +24,36 @@ class ReplyInProgress(UserFacingError):
     """The assistant is still answering. Wait for it, or stop it; what you typed stays in the box."""
 
     code = "reply_in_progress"
+    http_status = 409
 
 
 class TooManyTurns(UserFacingError):
     """You are sending faster than this site allows. Wait a minute, then send again; what you typed stays in the box."""
 
     code = "too_many_turns"
+    http_status = 429
 
 
 class TurnTaken(UserFacingError):
-    """This page is out of date. Reload it, then send again."""
+    """An earlier message of this page arrived after all: reload the page to see it. What you typed stays in the box;
+    send again to say it too."""
 
     code = "turn_taken"
+    http_status = 409
+
+
+class ConversationGone(UserFacingError):
+    """This conversation was deleted. What you typed stays in the box; copy it into a new chat to send it there."""
+
+    code = "conversation_gone"
+    http_status = 404
 
 
 class NothingToRetry(UserFacingError):
     """This answer needs no second try any more. Reload the page to see it."""
 
     code = "nothing_to_retry"
+    http_status = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +76,11 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
     returns it. `text` must hold more than white space.
 
     Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
-    `CHAT_TURNS_PER_MINUTE`, `TurnTaken` when the key is another person's.
+    `CHAT_TURNS_PER_MINUTE`, `TurnTaken` when another text, conversation or person has the key, `ConversationGone` when
+    the conversation was deleted meanwhile.
     """
     key = turn or uuid7()
-    if found := _find_turn(user, key):
+    if found := _find_turn(user, key, text, conversation):
         return found
     _refuse_too_many(user)
     try:
@@ -75,7 +88,7 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
             return _store_turn(user, text, conversation, key)
     except IntegrityError as error:
         # The same turn may have been stored meanwhile: a double click arrives as two requests at once.
-        if found := _find_turn(user, key):
+        if found := _find_turn(user, key, text, conversation):
             return found
         if "one_open_generation_per_conversation" in str(error):
             raise ReplyInProgress from error
@@ -91,9 +104,8 @@ def stop(message: Message) -> None:
     within a second.
     """
     if not leases.end_stopped(message.pk):
-        Generation.objects.filter(pk=message.pk, status=Status.RUNNING, stop_requested_at=None).update(
-            stop_requested_at=Now()
-        )
+        # Not only a running one: its process may have handed it back meanwhile, and who claims it next hears of it.
+        Generation.objects.open().filter(pk=message.pk, stop_requested_at=None).update(stop_requested_at=Now())
 
 
 def retry(message: Message) -> None:
@@ -124,9 +136,9 @@ def retry(message: Message) -> None:
 
 
 def rename(conversation: Conversation, *, title: str) -> None:
-    """Give the conversation a title of 1 to 255 characters."""
-    conversation.title = title
-    conversation.save(update_fields=["title"])
+    """Give the conversation a title of 1 to 255 characters. Raises `ConversationGone`."""
+    if not Conversation.objects.filter(pk=conversation.pk).update(title=title):
+        raise ConversationGone
 
 
 def delete(conversation: Conversation) -> None:
@@ -144,10 +156,12 @@ def title_from(text: str) -> str:
     return (at_word or cut).rstrip(" ,;:-") + "…"
 
 
-def _find_turn(user: User, key: UUID) -> Turn | None:
+def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | None) -> Turn | None:
     message = Message.objects.owned_by(user).filter(pk=key, role=Role.USER).select_related("conversation").first()
     if message is None:
         return None
+    if message.content != text or (conversation and message.conversation_id != conversation.pk):
+        raise TurnTaken
     return Turn(message, message.children.select_related("generation").oldest_first().get())
 
 
@@ -164,7 +178,8 @@ def _store_turn(user: User, text: str, conversation: Conversation | None, key: U
         conversation = Conversation.objects.create(user=user, title=title_from(text), created_at=now, updated_at=now)
     else:
         # Turns of one conversation are stored one after the other.
-        Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+        if not Conversation.objects.select_for_update(no_key=True).filter(pk=conversation.pk).first():
+            raise ConversationGone
         parent = conversation.messages.last_said()
         conversation.updated_at = now
         conversation.save(update_fields=["updated_at"])

@@ -9,11 +9,13 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 from django_htmx.http import push_url, reswap, retarget
 from django_htmx.middleware import HtmxDetails
+from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from chatbot.preferences import CHOICES
@@ -24,9 +26,6 @@ from conversations.models import Conversation, Cursor, Message, Role
 
 PREFERENCE_AGE = 365 * 24 * 60 * 60
 """Seconds for which a browser remembers a preference."""
-
-STATUS: dict[type[UserFacingError], int] = {turns.TooManyTurns: 429}
-"""HTTP status by error; 409 for the others."""
 
 
 class ChatRequest(HttpRequest):
@@ -78,7 +77,10 @@ class ConversationRenameView(View):
         form = RenameForm(request.POST)
         if not form.is_valid() or not is_utf8(request):
             return refuse(request, "A title has 1 to 255 characters.", 422, conversation)
-        turns.rename(conversation, title=form.cleaned_data["title"])
+        try:
+            turns.rename(conversation, title=form.cleaned_data["title"])
+        except turns.ConversationGone as error:
+            raise Http404 from error
         return redirect(conversation)
 
 
@@ -101,10 +103,14 @@ class MessageStreamView(View):
         if not await replies.engine().database(owned.exists):
             raise Http404
 
+        zone = timezone.get_current_timezone()
+
         def end() -> str:
             message = owned.select_related("conversation", "generation").first()
             context = pages.message_context(message) if message else {"message": None}
-            return render_to_string("conversations/_end.html", context, request)
+            # By now the middleware has left the reader's time zone.
+            with timezone.override(zone):
+                return render_to_string("conversations/_end.html", context, request)
 
         return streams.response(pk, end=end)
 
@@ -129,7 +135,7 @@ class MessageRetryView(View):
         try:
             turns.retry(message)
         except UserFacingError as error:
-            return refuse(request, str(error), 409, message.conversation)
+            return refuse(request, str(error), error.http_status, message.conversation)
         if not request.htmx:
             async_to_sync(replies.start)(message.pk)
             return redirect(message.conversation)
@@ -202,7 +208,7 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
             turn=form.cleaned_data["turn"],
         )
     except UserFacingError as error:
-        return refuse(request, str(error), STATUS.get(type(error), 409), conversation)
+        return refuse(request, str(error), error.http_status, conversation)
     if not request.htmx:
         async_to_sync(replies.start)(turn.reply.pk)
         return redirect(turn.conversation)
@@ -215,6 +221,6 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
 def refuse(request: ChatRequest, notice: str, status: int, conversation: Conversation | None) -> HttpResponse:
     """Say in a sentence why not, with what was typed still in the box."""
     if request.htmx:
-        return render(request, "conversations/_notice.html", {"notice": notice}, status=status)
-    draft = request.POST.get("message", "")
-    return chat_page(request, conversation, status=status, notice=notice, draft=draft)
+        # A new key for the turn: what is sent next is no repetition of what was refused.
+        return render(request, "conversations/_notice.html", {"notice": notice, "next_turn": uuid7()}, status=status)
+    return chat_page(request, conversation, status=status, notice=notice, typed=request.POST.get("message", ""))

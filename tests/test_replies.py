@@ -1,12 +1,16 @@
 """Making a reply, following it, and what happens when either side goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connection, connections, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -14,7 +18,7 @@ from accounts.models import User
 from conversations import replies, turns
 from conversations.models import Generation, Message, Status
 from conversations.replies import ReplyEngine
-from tests.provider import Gate, Raw, Script, ScriptedProvider, Text, error, reply, stream
+from tests.provider import Gate, Raw, Reasoning, Script, ScriptedProvider, Text, error, reply, stream
 from tests.provider.script import END
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,6 +87,49 @@ async def until_stored(message: Message, condition: Callable[[Message], bool]) -
                 return found
 
 
+@contextmanager
+def locked(rows: QuerySet[Any]) -> Iterator[None]:
+    """Another session holds these rows: statements that want them wait."""
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(rows.select_for_update())
+            held.set()
+            release.wait(WAIT_SECONDS)
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        release.set()
+        thread.join()
+
+
+@sync_to_async
+def waiting_sessions() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+async def until_a_statement_waits() -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await waiting_sessions():
+            pass
+
+
+@sync_to_async
+def execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
 def gated(*pieces: str) -> Script:
     """An answer that stops at the gate `next` before each piece but the first."""
     steps: list[Text | Gate] = [Text(pieces[0])]
@@ -120,7 +167,7 @@ async def test_another_process_follows_the_draft_while_it_grows(
     turn: turns.Turn, engine: ReplyEngine, other_engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     provider.play(gated("Good ", "day"))
-    await engine.open(turn.reply.pk)
+    engine.join(turn.reply.pk)
     await until(other_engine, turn.reply, lambda text: text == "Good ")
     provider.gate("next0").open()
     assert await text_at_end(other_engine, turn.reply) == "Good day"
@@ -169,7 +216,7 @@ async def test_stop_before_the_first_word_leaves_an_empty_stopped_reply(
     turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     provider.play(stream(Gate("first"), Text("Never"), *END))
-    await engine.open(turn.reply.pk)
+    engine.join(turn.reply.pk)
     await asyncio.to_thread(provider.gate("first").wait_reached)
     engine.stop(turn.reply.pk)
     assert await text_at_end(engine, turn.reply) == ""
@@ -266,3 +313,118 @@ async def test_text_that_postgresql_cannot_store_does_not_lose_the_reply(
     provider.play(stream(Text("a\0b"), half_a_pair, *END))
     await text_at_end(engine, turn.reply)
     assert (await stored(turn.reply)).content == "ab\N{REPLACEMENT CHARACTER}c"
+
+
+# --- What must not happen when two things happen at once --------------------------------------------------------------
+
+
+async def test_a_claim_under_way_at_the_end_of_the_process_is_handed_back(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(gated("Never ", "shown"))
+    with locked(Generation.objects.filter(pk=turn.reply.pk)):
+        engine.join(turn.reply.pk)
+        await until_a_statement_waits()
+        ending = asyncio.create_task(engine.shut_down())
+        await asyncio.sleep(0)
+    await ending
+    assert (await stored(turn.reply)).generation.status == Status.INTERRUPTED
+
+
+async def test_a_finished_reply_is_saved_at_the_end_of_the_process_and_not_made_again(
+    turn: turns.Turn, engine: ReplyEngine, other_engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(gated("Good ", "day"))
+    await until(engine, turn.reply, lambda text: text == "Good ")
+    with locked(Generation.objects.filter(pk=turn.reply.pk)):
+        provider.gate("next0").open()
+        await until(engine, turn.reply, lambda text: text == "Good day")
+        await until_a_statement_waits()
+        ending = asyncio.create_task(engine.shut_down())
+        await asyncio.sleep(0)
+    await ending
+    assert await text_at_end(other_engine, turn.reply) == "Good day"
+    assert len(provider.chats) == 1
+
+
+async def test_a_viewer_who_comes_while_the_last_one_leaves_a_take_over_sees_the_end(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(reply("A new answer."))
+    running = Generation.objects.filter(pk=turn.reply.pk)
+    await running.aupdate(status=Status.RUNNING, worker="dying", draft="Half", heartbeat_at=timezone.now())
+    leaving = asyncio.create_task(text_at_end(engine, turn.reply))
+    await until(engine, turn.reply, lambda text: text == "Half")
+    await running.aupdate(heartbeat_at=timezone.now() - timedelta(seconds=16))
+    with locked(running):
+        await until_a_statement_waits()
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        coming = asyncio.create_task(text_at_end(engine, turn.reply))
+        await asyncio.sleep(0)
+    assert await coming == "A new answer."
+
+
+async def test_a_stop_before_the_makers_first_step_is_heard(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(gated("Never ", "shown"))
+    live = engine.join(turn.reply.pk)
+    assert live.joined
+    # Called in the very step in which the maker's task is made.
+    live.joined.add_done_callback(lambda _: engine.stop(turn.reply.pk))
+    assert await text_at_end(engine, turn.reply) == ""
+    assert (await stored(turn.reply)).generation.status == Status.STOPPED
+
+
+async def test_an_outcome_that_cannot_be_stored_becomes_a_failure_with_the_text(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    await execute("ALTER TABLE conversations_generation ADD CONSTRAINT odd CHECK (completion_tokens <> 2)")
+    try:
+        provider.play(reply("Good day"))
+        assert await text_at_end(engine, turn.reply) == "Good day"
+    finally:
+        await execute("ALTER TABLE conversations_generation DROP CONSTRAINT odd")
+    message = await stored(turn.reply)
+    assert (message.content, message.generation.error_code) == ("Good day", "internal")
+
+
+async def test_a_handed_back_text_is_kept_when_the_second_make_fails(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    await Generation.objects.filter(pk=turn.reply.pk).aupdate(status=Status.INTERRUPTED, draft="Half of an answer")
+    provider.play(error(401, "no such key"))
+    await text_at_end(engine, turn.reply)
+    message = await stored(turn.reply)
+    assert (message.content, message.generation.status) == ("Half of an answer", Status.FAILED)
+
+
+@pytest.fixture
+def own_session(transactional_db: None) -> int:
+    """The process of the database that serves the test itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+async def test_connections_cut_by_the_database_do_not_hurt_a_reply(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider, own_session: int
+) -> None:
+    provider.play(gated("Good ", "day"))
+    await until(engine, turn.reply, lambda text: text == "Good ")
+    await execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), {own_session})"
+    )
+    provider.gate("next0").open()
+    assert await text_at_end(engine, turn.reply) == "Good day"
+    assert (await stored(turn.reply)).generation.status == Status.COMPLETE
+
+
+async def test_an_answer_without_text_is_a_failure(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(stream(Reasoning("I wonder"), *END))
+    await text_at_end(engine, turn.reply)
+    assert (await stored(turn.reply)).generation.error_code == "empty_reply"

@@ -47,6 +47,29 @@ def test_the_same_turn_twice_is_stored_once(user: User) -> None:
     assert Message.objects.count() == 2
 
 
+def test_another_text_with_the_same_key_is_refused(user: User) -> None:
+    key = uuid4()
+    turns.send(user, text="Hello", turn=key)
+    with pytest.raises(turns.TurnTaken):
+        turns.send(user, text="Hello, and more", turn=key)
+
+
+def test_the_same_key_in_another_conversation_is_refused(user: User) -> None:
+    key = uuid4()
+    turns.send(user, text="Hello", turn=key)
+    with pytest.raises(turns.TurnTaken):
+        turns.send(user, text="Hello", turn=key, conversation=ConversationFactory.create(user=user))
+
+
+def test_a_conversation_that_was_deleted_meanwhile_is_gone(user: User) -> None:
+    conversation = ConversationFactory.create(user=user)
+    Conversation.objects.all().delete()
+    with pytest.raises(turns.ConversationGone):
+        turns.send(user, text="Hello", conversation=conversation)
+    with pytest.raises(turns.ConversationGone):
+        turns.rename(conversation, title="New")
+
+
 def test_another_persons_turn_is_not_found(user: User, stranger: User) -> None:
     theirs = turns.send(stranger, text="Private")
     with pytest.raises(turns.TurnTaken):

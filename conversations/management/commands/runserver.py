@@ -5,6 +5,7 @@ from typing import Any
 
 import uvicorn
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 SHUTDOWN_SECONDS = 3
@@ -21,22 +22,28 @@ class Command(BaseCommand):
         """The same words as Django's command understands."""
         parser.add_argument("addrport", nargs="?", default="127.0.0.1:8000", help="port, or address:port")
         parser.add_argument("--noreload", action="store_false", dest="reload", help="Do not reload when code changes.")
+        parser.add_argument("--migrate", action="store_true", help="Bring the database up to date first.")
         for word in ("--nothreading", "--nostatic", "--insecure"):
             parser.add_argument(word, action="store_true", help=argparse.SUPPRESS)
 
-    def handle(self, *args: Any, addrport: str, reload: bool, **options: Any) -> None:
+    def handle(self, *args: Any, addrport: str, reload: bool, migrate: bool, **options: Any) -> None:
         """Serve until interrupted."""
         host, port = address(addrport)
         self.check()
-        self.check_migrations()
+        if migrate:
+            call_command("migrate", verbosity=0, skip_checks=True)
+        else:
+            self.check_migrations()
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"The chat is at http://{shown}:{port}/ (Ctrl-C stops it)")
+        watched = [str(settings.BASE_DIR / name) for name in ("accounts", "chatbot", "conversations")]
+        reload = reload and settings.DEBUG
         uvicorn.run(
             "chatbot.asgi:application",
             host=host,
             port=port,
-            reload=reload and settings.DEBUG,
-            reload_dirs=[str(settings.BASE_DIR / name) for name in ("accounts", "chatbot", "conversations")],
+            reload=reload,
+            reload_dirs=watched if reload else None,
             lifespan="on",
             log_level="warning",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

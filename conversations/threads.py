@@ -1,0 +1,35 @@
+"""Threads in which asynchronous code uses the database: the one place that gives their connections back."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import InterfaceError, InternalError, OperationalError, connection
+
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+"""What is raised while the database is away, restarting, or failing over."""
+
+
+class DatabaseThreads:
+    """A few threads for blocking functions that use the database."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+
+    async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the function in a thread and give the thread's connection back to the pool.
+
+        A cancelled caller does not end the function.
+        """
+
+        def call() -> T:
+            try:
+                return function(*args, **kwargs)
+            finally:
+                connection.close()
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    def close(self) -> None:
+        """Take no more functions; those that run come to their end."""
+        self._executor.shutdown(wait=False)
