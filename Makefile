@@ -27,7 +27,6 @@ help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{ printf "%-16s %s\n", $$1, $$2 }'
 
 run: setup .env ## Serve the chat at http://127.0.0.1:8000 (PORT=8123 and HOST=0.0.0.0 change that).
-	@$(PYTHON) manage.py migrate --verbosity 0 --skip-checks
 	@echo "To make an administrator: make admin, then http://$(HOST):$(PORT)/admin/"
 	@exec $(PYTHON) manage.py runserver --noreload --migrate $(HOST):$(PORT)
 

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 
@@ -28,7 +29,8 @@ class CompressionMiddleware(GZipMiddleware):
 class SignedInMiddleware(LoginRequiredMiddleware):
     """Lets only signed-in people in, except where a view says otherwise.
 
-    An htmx request gets a sentence with status 401 instead of a redirect, so that what was typed stays in the box.
+    A redirect would lose what was typed: an htmx request gets a sentence, a form with a message a page, both with
+    status 401.
     """
 
     def handle_no_permission(  # type: ignore[override] # a redirect is not the only answer
@@ -37,6 +39,9 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         """Answer a request of somebody who is not signed in."""
         if getattr(request, "htmx", False):
             return render(request, "conversations/_notice.html", {"notice": SIGNED_OUT}, status=401)
+        if typed := request.POST.get("message"):
+            context = {"typed": typed, "sign_in_url": resolve_url(settings.LOGIN_URL)}
+            return render(request, "401.html", context, status=401)
         return super().handle_no_permission(request, view_func)
 
 

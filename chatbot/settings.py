@@ -93,7 +93,14 @@ DATABASES["default"] |= {
     },
 }
 # Rate limits must hold over all processes, so the cache that counts them is in the database.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "accounts_cache",
+        # With few entries, many attempts would push the counters of the earlier ones out.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -102,10 +109,7 @@ LANGUAGE_CODE = "en"
 # --- Accounts ---------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -120,6 +124,8 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
+# Nobody attaches further addresses, which might be another person's.
+ACCOUNT_MAX_EMAIL_ADDRESSES = 1
 
 MAILERS = {"default": env.mailer("EMAIL_URL")}
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "chatbot@localhost")
@@ -131,6 +137,8 @@ OPENAI_BASE_URL = env.url("OPENAI_BASE_URL")
 CHAT_MODELS = env.words("CHAT_MODELS")
 CHAT_SYSTEM_PROMPT = env.text("CHAT_SYSTEM_PROMPT", "You are a helpful assistant. Answer briefly and clearly.")
 CHAT_MESSAGE_MAX_CHARS = env.integer("CHAT_MESSAGE_MAX_CHARS", 10_000, least=1, most=1_000_000)
+# The longest message, each character percent-encoded, and the rest of the form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, 12 * CHAT_MESSAGE_MAX_CHARS + 65_536)
 CHAT_TURNS_PER_MINUTE = env.integer("CHAT_TURNS_PER_MINUTE", 60, least=1)
 # The local demo model sees 4,096 tokens.
 CHAT_CONTEXT_TOKENS = env.integer(

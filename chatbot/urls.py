@@ -1,9 +1,13 @@
 """The site's addresses."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
 from chatbot.views import HealthView
+
+# The admin signs in where everybody does, within the same limits.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("", include("conversations.urls")),
@@ -11,4 +15,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", HealthView.as_view(), name="health"),
 ]
+handler400 = "chatbot.errors.bad_request"
+handler404 = "chatbot.errors.not_found"
 handler500 = "chatbot.errors.server_error"

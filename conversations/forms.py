@@ -1,5 +1,6 @@
 """What a person types, checked."""
 
+import unicodedata
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +12,10 @@ from conversations.models import TITLE_MAX_CHARS
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
+"""Unicode categories of characters that show nothing: controls, formats, separators."""
+
+FILLER = "\N{HANGUL FILLER}"
 NOT_TEXT = "The message is not valid text. Take out what is broken, then send again."
 
 
@@ -30,6 +35,8 @@ class MessageField(forms.CharField):
             raise forms.ValidationError(
                 f"The message is too long: {len(text):,} characters, and {limit:,} are allowed.", code="max_length"
             )
+        if text and all(unicodedata.category(character) in INVISIBLE or character == FILLER for character in text):
+            raise forms.ValidationError(self.error_messages["required"], code="required")
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise forms.ValidationError(NOT_TEXT, code="surrogates")
         return text

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from conversations.errors import UserFacingError
 
 DETAIL_MAX_CHARS = 2_000
+UNREDACTED_MAX_CHARS = 100_000
+"""A detail is cut to `DETAIL_MAX_CHARS` only when it is redacted: a cut in the key's middle would hide half of it."""
 RETRIED_STATUSES = frozenset({408, 409, 429})
 
 
@@ -29,7 +31,7 @@ class LLMError(UserFacingError):
         for, `retryable` whether the same request may succeed a moment later.
         """
         super().__init__(**parameters)
-        self.detail = detail[:DETAIL_MAX_CHARS]
+        self.detail = detail[:UNREDACTED_MAX_CHARS]
         self.retry_after = retry_after
         self.retryable = retryable
 
@@ -274,4 +276,4 @@ def redact(text: str, *, key: str, contents: Iterable[str]) -> str:
             position += 1
             start += 1
         kept.append(REDACTED)
-    return "".join(kept)
+    return "".join(kept)[:DETAIL_MAX_CHARS]

@@ -17,6 +17,8 @@ from conversations.markdown_open import complete
 from conversations.markdown_source import CUT, Source, clean, prepare
 
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
+EMPTY_CELLS = 1_000
+"""Cells that the parser may add to the short rows of a block's tables, beyond a few for each written one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +169,16 @@ def _html(source: Source) -> str:
         is_open = CUT in text or CUT in name
         return highlight.figure(source.restored(name), source.restored(text), coloured=not is_open)
 
-    return markdown_html.finished(pyromark.html(source.text, options=OPTIONS, highlight=code), source)
+    return markdown_html.finished(pyromark.html(source.text, options=_options(source.text), highlight=code), source)
+
+
+def _options(text: str) -> pyromark.Options:
+    """Tables only where they are about as large as their text.
+
+    Each row is filled up with empty cells to the width of the head: a wide head and many short rows would make
+    megabytes of a few kilobytes.
+    """
+    lines = text.split("\n")
+    if len(lines) * max(line.count("|") for line in lines) > 4 * text.count("|") + EMPTY_CELLS:
+        return OPTIONS & ~pyromark.Options.ENABLE_TABLES
+    return OPTIONS

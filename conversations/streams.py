@@ -9,13 +9,15 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.http import StreamingHttpResponse
 from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from conversations import replies
 from conversations.makers import LiveReply
-from conversations.markdown import Blocks, BlockStream
+from conversations.markdown import BlockStream
 
 FRAME_INTERVAL = 0.04
 """Seconds between two frames of one viewer, at least."""
@@ -57,43 +59,76 @@ async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[
         yield event("end", await replies.engine().database(end))
 
 
+class Rendering:
+    """The HTML of a reply that grows, made once for all its viewers."""
+
+    def __init__(self) -> None:
+        self.finished: list[str] = []
+        self.tail = ""
+        self._blocks = BlockStream()
+        self._length = 0
+
+    @property
+    def open_size(self) -> int:
+        """Characters of the block that still grows."""
+        return self._blocks.open_size
+
+    def grow(self, text: str) -> None:
+        """Render what `text` has more than the last time."""
+        if len(text) == self._length:
+            return
+        self._blocks.append(text[self._length :])
+        self._length = len(text)
+        blocks = self._blocks.take()
+        if blocks.finished:
+            self.finished.append(blocks.finished)
+        self.tail = blocks.open
+
+
+_renderings: WeakKeyDictionary[LiveReply, tuple[int, Rendering]] = WeakKeyDictionary()
+
+
+def rendering(reply: LiveReply) -> Rendering:
+    """The reply's HTML as of now; a new one when a new maker has begun."""
+    restarts, shared = _renderings.get(reply, (-1, None))
+    if shared is None or restarts != reply.restarts:
+        shared = Rendering()
+        _renderings[reply] = reply.restarts, shared
+    shared.grow(reply.text)
+    return shared
+
+
 class Viewer:
     """What one connection has been sent of a reply."""
 
     def __init__(self) -> None:
-        self._reply: LiveReply | None = None
-        self._restarts = 0
-        self._sent = 0
-        self._blocks = BlockStream()
+        self._rendering: Rendering | None = None
+        self._finished = 0
+        self._tail = ""
 
     def frame(self, reply: LiveReply) -> bytes:
         """The events that bring the viewer to where the reply is."""
-        if reply is not self._reply or reply.restarts != self._restarts:
-            self._reply, self._restarts, self._sent = reply, reply.restarts, 0
-            self._blocks = BlockStream()
-            self._grow(reply.text)
-            self._blocks.take()
-            return event("reply", render_reply(self._blocks.whole()))
-        if len(reply.text) == self._sent:
+        current = rendering(reply)
+        is_new, is_same_tail = current is not self._rendering, current.tail == self._tail
+        finished = "".join(current.finished[0 if is_new else self._finished :])
+        self._rendering, self._finished, self._tail = current, len(current.finished), current.tail
+        if is_new:
+            return event("reply", render_reply(finished, current.tail))
+        if not finished and is_same_tail:
             return KEEP_ALIVE
-        self._grow(reply.text)
-        blocks = self._blocks.take()
-        finished = event("blocks", blocks.finished) if blocks.finished else b""
-        return finished + event("tail", blocks.open)
+        return (event("blocks", finished) if finished else b"") + event("tail", current.tail)
 
     def pause(self, cost: float) -> float:
         """Seconds to wait after a frame that took `cost` seconds."""
-        stretched = max(FRAME_INTERVAL, cost * FRAME_COST_SHARE, self._blocks.open_size / OPEN_CHARACTERS_PER_SECOND)
+        size = self._rendering.open_size if self._rendering else 0
+        stretched = max(FRAME_INTERVAL, cost * FRAME_COST_SHARE, size / OPEN_CHARACTERS_PER_SECOND)
         return min(stretched, FRAME_INTERVAL_MAX)
 
-    def _grow(self, text: str) -> None:
-        self._blocks.append(text[self._sent :])
-        self._sent = len(text)
 
-
-def render_reply(blocks: Blocks) -> str:
+def render_reply(finished: str, tail: str) -> str:
     """The inside of a reply that is still being made."""
-    return render_to_string("conversations/_reply.html", {"finished": blocks.finished, "open": blocks.open})
+    context = {"finished": SafeString(finished), "tail": SafeString(tail)}
+    return render_to_string("conversations/_reply.html", context)
 
 
 def event(name: str, data: str) -> bytes:

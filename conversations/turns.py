@@ -1,11 +1,10 @@
 """What a person can do in a conversation; each a verb, each one transaction."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -16,7 +15,7 @@ from conversations.errors import UserFacingError
 from conversations.models import Conversation, Generation, Message, Role, Status
 
 DERIVED_TITLE_MAX_CHARS = 80
-RATE_PERIOD = timedelta(minutes=1)
+RATE_PERIOD = "1 minute"
 RETRYABLE = (Status.FAILED, Status.STOPPED)
 
 
@@ -82,7 +81,7 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
     key = turn or uuid7()
     if found := _find_turn(user, key, text, conversation):
         return found
-    _refuse_too_many(user)
+    _count_turn(user)
     try:
         with transaction.atomic():
             return _store_turn(user, text, conversation, key)
@@ -111,8 +110,10 @@ def stop(message: Message) -> None:
 def retry(message: Message) -> None:
     """Ask for a failed or stopped reply again. Its text stays until the new one has ended.
 
-    Raises `NothingToRetry` when the reply did not fail, `ReplyInProgress` while another reply is open.
+    Raises `NothingToRetry` when the reply is neither, `ReplyInProgress` while another reply is open, `TooManyTurns`
+    past `CHAT_TURNS_PER_MINUTE`.
     """
+    _count_turn(message.user)
     try:
         won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
             status=Status.PENDING,
@@ -165,9 +166,24 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
     return Turn(message, message.children.select_related("generation").oldest_first().get())
 
 
-def _refuse_too_many(user: User) -> None:
-    recent = Message.objects.owned_by(user).filter(role=Role.USER, created_at__gt=timezone.now() - RATE_PERIOD)
-    if recent.count() >= settings.CHAT_TURNS_PER_MINUTE:
+def _count_turn(user: User) -> None:
+    """Count one more request to the model. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO conversations_turnwindow AS turn_window (user_id, began_at, turns)
+            VALUES (%s, statement_timestamp(), 1)
+            ON CONFLICT (user_id) DO UPDATE SET
+                began_at = CASE WHEN turn_window.began_at > statement_timestamp() - %s::interval THEN turn_window.began_at
+                    ELSE statement_timestamp() END,
+                turns = CASE WHEN turn_window.began_at > statement_timestamp() - %s::interval THEN turn_window.turns + 1
+                    ELSE 1 END
+            RETURNING turns
+            """,
+            [user.pk, RATE_PERIOD, RATE_PERIOD],
+        )
+        (turns,) = cursor.fetchone()
+    if turns > settings.CHAT_TURNS_PER_MINUTE:
         raise TooManyTurns
 
 

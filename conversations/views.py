@@ -6,10 +6,12 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
@@ -151,7 +153,8 @@ class PreferencesView(View):
         """Remember the preferences that the form names."""
         next_url = request.POST.get("next", "")
         safe = url_has_allowed_host_and_scheme(next_url, {request.get_host()}, require_https=request.is_secure())
-        response = HttpResponse(status=204) if request.htmx else redirect(next_url if safe else "conversation-new")
+        here = next_url if safe else reverse("conversation-new")
+        response = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(here)
         for name, values in CHOICES.items():
             if (value := request.POST.get(name)) in values:
                 response.set_cookie(name, value, max_age=PREFERENCE_AGE, samesite="Lax", secure=request.is_secure())
@@ -166,7 +169,7 @@ def find_conversation(request: ChatRequest, pk: UUID) -> Conversation:
 def find_reply(request: ChatRequest, pk: UUID) -> Message:
     """The person's own assistant message, with its generation. Raises `Http404` for any other."""
     owned = Message.objects.owned_by(request.user).filter(role=Role.ASSISTANT)
-    return get_object_or_404(owned.select_related("conversation", "generation"), pk=pk)
+    return get_object_or_404(owned.select_related("conversation", "generation", "user"), pk=pk)
 
 
 def cursor(request: ChatRequest, name: str) -> Cursor | None:
@@ -190,7 +193,10 @@ def chat_page(
     if (reply := context.get("open_message")) and reply.generation.lacks_maker():
         async_to_sync(replies.start)(reply.pk)
     context |= pages.conversation_list(request.user, cursor(request, "conversations"))
-    return render(request, "conversations/chat.html", context | more, status=status)
+    page = render(request, "conversations/chat.html", context | more, status=status)
+    # Nobody reads it from the browser's cache after sign-out.
+    patch_cache_control(page, private=True, no_store=True)
+    return page
 
 
 def send(request: ChatRequest, conversation: Conversation | None = None) -> HttpResponse:

@@ -32,7 +32,7 @@ def stranger(db: None) -> User:
 def signed_in(user: User) -> Client:
     """A client in which `user` has signed in."""
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return client
 
 

@@ -104,7 +104,7 @@ class ChatServer:
 def session_cookie(user: User, server: ChatServer) -> Any:
     """What a browser keeps after sign-in."""
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     assert client.session[SESSION_KEY] == str(user.pk)
     cookie = client.cookies[settings.SESSION_COOKIE_NAME]
     return {"name": cookie.key, "value": cookie.value, "url": server.url}

@@ -15,7 +15,7 @@ def staff() -> Client:
     """A client in which an administrator has signed in."""
     client = Client()
     user = UserFactory.create(is_staff=True, is_superuser=True)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return client
 
 
@@ -79,3 +79,8 @@ def test_others_do_not_get_in(signed_in: Client, client: Client, answer: Message
         response = who.get("/admin/conversations/conversation/")
         assert response.status_code == 302
         assert "/login/" in response["Location"]
+
+
+def test_the_admin_is_entered_by_the_sites_own_limited_sign_in(client: Client) -> None:
+    response = client.get("/admin/login/", follow=True)
+    assert response.redirect_chain[-1][0].startswith("/accounts/login/")

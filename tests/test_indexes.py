@@ -85,9 +85,6 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
         some_conversation().messages.newest_first().before(some_message().cursor)[:50]
     ),
     "a user's messages": lambda: Message.objects.owned_by(somebody()).order_by("-created_at")[:50],
-    "a user's messages of the last minute": lambda: Message.objects.owned_by(somebody()).filter(
-        role=Role.USER, created_at__gt=timezone.now() - timedelta(minutes=1)
-    ),
     "alternatives of a message": lambda: Message.objects.filter(parent=some_message().parent_id),
     "old conversations": lambda: Conversation.objects.filter(updated_at__lt=timezone.now() - timedelta(minutes=3_900)),
     "conversations by date": lambda: Conversation.objects.filter(created_at__gt=timezone.now() - timedelta(minutes=60)),

@@ -310,3 +310,14 @@ def test_no_text_takes_long(name: str) -> None:
     html = render(PATHOLOGICAL[name])
     assert time.thread_time() - started < 3
     check(html)
+
+
+def test_a_table_is_never_much_larger_than_its_text() -> None:
+    for row in ("|x\n", "x\n", "|\n"):
+        text = "|a" * 2000 + "|\n" + "|-" * 2000 + "|\n" + row * 600
+        assert len(render(text)) < 40 * len(text)
+
+
+def test_an_honest_large_table_stays_a_table() -> None:
+    text = "| a | b | c |\n|---|---|---|\n" + "| 1 | 2 | 3 |\n" * 2_000
+    assert render(text).count("<tr>") == 2_001

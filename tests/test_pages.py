@@ -31,7 +31,7 @@ def conversation(user: User) -> Conversation:
 def other_client(stranger: User) -> Client:
     """A client in which a stranger has signed in."""
     client = Client()
-    client.force_login(stranger, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(stranger)
     return client
 
 
@@ -262,9 +262,43 @@ def test_too_many_turns_answer_429(signed_in: Client, settings: Settings) -> Non
     assert signed_in.post("/", {"message": "Two"}, headers=HTMX).status_code == 429
 
 
+@pytest.mark.parametrize("message", ["\u200b", "\ufeff \u00ad", "\u3164\u2060"])
+def test_a_message_that_shows_nothing_is_refused(signed_in: Client, message: str) -> None:
+    assert signed_in.post("/", {"message": message}, headers=HTMX).status_code == 422
+
+
+def test_a_body_past_every_limit_is_too_large(signed_in: Client, settings: Settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    for headers in (HTMX, {}):
+        assert (
+            signed_in.post(
+                "/", urlencode({"message": "x" * 2_000}), content_type=URL_ENCODED, headers=headers
+            ).status_code
+            == 413
+        )
+
+
+def test_what_was_typed_is_given_back_to_somebody_who_was_signed_out(client: Client) -> None:
+    response = client.post("/", {"message": "A long thought"})
+    assert response.status_code == 401
+    assert "A long thought" in response.content.decode()
+
+
+def test_a_form_without_a_token_gives_back_what_was_typed(user: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    response = client.post("/", {"message": "A long thought"})
+    assert response.status_code == 403
+    assert "A long thought" in response.content.decode()
+
+
+def test_the_chat_is_kept_in_no_cache(signed_in: Client, conversation: Conversation) -> None:
+    assert "no-store" in signed_in.get(conversation.get_absolute_url())["Cache-Control"]
+
+
 def test_a_forged_token_is_refused(user: User) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     for data in ({"message": "Hello"}, {"message": "Hello", "csrfmiddlewaretoken": "x" * 64}):
         response = client.post("/", data, headers=HTMX)
         assert response.status_code == 403
@@ -334,6 +368,11 @@ def test_a_preference_is_remembered_and_shown(signed_in: Client) -> None:
     response = signed_in.post("/preferences/", {"theme": "dark", "next": "/c/x/"})
     assert (response.status_code, response["Location"]) == (302, "/c/x/")
     assert 'data-theme="dark"' in page(signed_in, "/")
+
+
+def test_a_preferences_address_is_an_address_and_no_views_name(signed_in: Client) -> None:
+    for address in ("foo", "account_logout"):
+        assert signed_in.post("/preferences/", {"theme": "dark", "next": address})["Location"] == address
 
 
 def test_an_unknown_preference_and_a_foreign_address_are_ignored(signed_in: Client) -> None:

@@ -125,9 +125,9 @@ async def until_a_statement_waits() -> None:
 
 
 @sync_to_async
-def execute(sql: str) -> None:
+def execute(sql: str, *parameters: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, parameters)
 
 
 def gated(*pieces: str) -> Script:
@@ -415,7 +415,8 @@ async def test_connections_cut_by_the_database_do_not_hurt_a_reply(
     await until(engine, turn.reply, lambda text: text == "Good ")
     await execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        f"WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), {own_session})"
+        "WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), %s)",
+        own_session,
     )
     provider.gate("next0").open()
     assert await text_at_end(engine, turn.reply) == "Good day"

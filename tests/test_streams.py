@@ -1,13 +1,16 @@
 """A reply as server-sent events."""
 
 import re
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
 
 from accounts.models import User
 from conversations import turns
 from conversations.makers import LiveReply
 from conversations.markdown import render
 from conversations.models import Message, Status
-from conversations.streams import KEEP_ALIVE, Viewer, event
+from conversations.streams import KEEP_ALIVE, Viewer, event, rendering
 from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
 from tests.server import ChatServer
 from tests.viewer import Stream
@@ -96,6 +99,24 @@ def test_a_finished_reply_ends_at_once(server: ChatServer, user: User, module_pr
         assert viewer.last()[0] == "end"
     with Stream(server, user, turn.reply) as viewer:
         assert [name for name, _ in viewer.events()] == ["end"]
+
+
+def test_the_last_event_is_written_in_the_readers_time_zone(
+    server: ChatServer, user: User, module_provider: ScriptedProvider
+) -> None:
+    module_provider.play(reply("Done."))
+    turn = turns.send(user, text="Go")
+    with Stream(server, user, turn.reply, cookies="timezone=Asia/Tokyo") as viewer:
+        _, html = viewer.last()
+    hour = timezone.localtime(turn.reply.created_at, ZoneInfo("Asia/Tokyo")).strftime("%H:%M")
+    assert f">{hour}</time>" in html
+
+
+def test_many_viewers_share_one_rendering() -> None:
+    live = LiveReply(Message().pk)
+    live.text = "One.\n\nTwo"
+    assert Viewer().frame(live) == Viewer().frame(live)
+    assert rendering(live) is rendering(live)
 
 
 def test_a_viewer_that_goes_away_does_not_stop_the_reply(

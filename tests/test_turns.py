@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations import turns
-from conversations.models import Conversation, Generation, Message, Status
+from conversations.models import Conversation, Generation, Message, Status, TurnWindow
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 
 pytestmark = pytest.mark.django_db
@@ -124,8 +124,19 @@ def test_too_many_turns_in_a_minute_are_refused(user: User, settings: Settings) 
     turns.send(user, text="Two")
     with pytest.raises(turns.TooManyTurns):
         turns.send(user, text="Three")
-    Message.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    TurnWindow.objects.update(began_at=timezone.now() - timedelta(seconds=61))
     turns.send(user, text="Three")
+
+
+def test_neither_deleting_nor_retrying_gets_around_the_limit(user: User, settings: Settings) -> None:
+    settings.CHAT_TURNS_PER_MINUTE = 2
+    turns.delete(turns.send(user, text="One").conversation)
+    reply = turns.send(user, text="Two").reply
+    turns.stop(reply)
+    with pytest.raises(turns.TooManyTurns):
+        turns.retry(reply)
+    with pytest.raises(turns.TooManyTurns):
+        turns.send(user, text="Three")
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.INTERRUPTED])

@@ -13,13 +13,13 @@ from tests.server import ChatServer, session_cookie
 class Stream:
     """A viewer of a reply over HTTP: `with Stream(...) as viewer:`."""
 
-    def __init__(self, server: ChatServer, user: User, message: Message) -> None:
+    def __init__(self, server: ChatServer, user: User, message: Message, *, cookies: str = "") -> None:
         cookie = session_cookie(user, server)
         self._connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
         self._connection.request(
             "GET",
             f"/messages/{message.pk}/stream/",
-            headers={"Cookie": f"{cookie['name']}={cookie['value']}", "Accept-Encoding": "gzip"},
+            headers={"Cookie": f"{cookie['name']}={cookie['value']}; {cookies}", "Accept-Encoding": "gzip"},
         )
         self.response = self._connection.getresponse()
 

@@ -4,6 +4,7 @@
   const box = () => document.getElementById("message");
   const isComposer = (element) => element instanceof Element && element.matches("[data-composer]");
   let sent = null;
+  let meanwhile = "";
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.target !== box()) return;
@@ -34,12 +35,19 @@
     document.getElementById("notice").replaceChildren();
   });
 
+  // A new conversation brings a new box: what was typed while it was on its way moves there.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (sent !== null && !event.detail.isError && box().value !== sent) meanwhile = box().value;
+  });
+
   document.addEventListener("htmx:afterRequest", (event) => {
     // A new conversation replaces the form that began it, so the event may come from an ancestor: its request knows the form.
     if (!isComposer(event.detail.requestConfig.elt)) return;
     const message = box();
     if (event.detail.successful && message.value === sent) message.value = "";
+    if (!message.value) message.value = meanwhile;
     sent = null;
+    meanwhile = "";
     count();
     message.focus();
     // The log's scroll axis starts at its end: 0 is the newest line.

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
 from conversations.models import Conversation, Message
@@ -109,6 +109,9 @@ def test_stop_keeps_what_came(page: Page, module_provider: ScriptedProvider) -> 
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     expect(log(page)).to_contain_text("You stopped this reply.")
     assert Message.objects.get(role="assistant").content == "One two "
+    module_provider.play(reply("Another."))
+    page.get_by_role("button", name="Retry").click()
+    expect(log(page)).to_contain_text("Another.")
 
 
 def test_a_failed_reply_says_why_and_retry_makes_it_again(page: Page, module_provider: ScriptedProvider) -> None:
@@ -119,6 +122,32 @@ def test_a_failed_reply_says_why_and_retry_makes_it_again(page: Page, module_pro
     page.get_by_role("button", name="Retry").click()
     expect(log(page)).to_contain_text("Here it is.")
     expect(page.get_by_role("button", name="Retry")).to_have_count(0)
+
+
+def test_what_is_typed_while_the_first_message_is_on_its_way_is_kept(
+    page: Page, module_provider: ScriptedProvider
+) -> None:
+    module_provider.play(reply("Here it is."))
+    page.goto("/")
+
+    def type_meanwhile(route: Route) -> None:
+        page.get_by_role("textbox", name="Message").fill("Next")
+        route.continue_()
+
+    page.route("**/*", type_meanwhile)
+    send(page, "First")
+    expect(log(page)).to_contain_text("First")
+    page.unroute_all()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("Next")
+
+
+def test_a_conversation_deleted_in_another_tab_says_so_and_keeps_the_text(page: Page, user: User) -> None:
+    conversation = exchange(ConversationFactory.create(user=user), "Hello", "Good day").conversation
+    page.goto(conversation.get_absolute_url())
+    conversation.delete()
+    send(page, "Are you there?")
+    expect(page.get_by_role("alert")).to_contain_text("not there any more")
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("Are you there?")
 
 
 def test_a_reload_in_mid_reply_goes_on_where_it_was(page: Page, module_provider: ScriptedProvider) -> None:

@@ -36,6 +36,7 @@ def test_a_turn_is_sent_and_the_page_refreshes_itself_until_it_is_answered(
     expect(page).to_have_url(re.compile(r"/c/[0-9a-f-]+/$"))
     expect(log(page)).to_contain_text("What is the capital of France?")
     expect(log(page)).to_contain_text("It is")
+    expect(page.get_by_role("textbox", name="Message")).not_to_be_visible()
     module_provider.gate("paris").open()
     expect(log(page).locator("strong")).to_have_text("Paris")
     expect(page.get_by_role("button", name="Send")).to_be_visible()

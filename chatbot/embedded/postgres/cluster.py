@@ -25,6 +25,9 @@ _DEFAULTS = {
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "log_checkpoints": "off",
+    # A refused statement would be logged with its values: what people say must not get there.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "log_timezone": "UTC",
     "timezone": "UTC",
 }

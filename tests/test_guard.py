@@ -1,0 +1,44 @@
+"""Requests that are refused before anything is read of them."""
+
+import http.client
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+
+from tests.server import ChatServer
+
+
+def status(server: ChatServer, body: bytes | Iterable[bytes], **headers: str) -> int:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    try:
+        connection.request(
+            "POST", "/accounts/login/", body, {name.replace("_", "-"): text for name, text in headers.items()}
+        )
+        with connection.getresponse() as response:
+            return response.status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("charset", ["punycode", "utf-16", "idna", "zlib", '"rot13"'])
+def test_a_form_in_another_charset_is_refused(server: ChatServer, charset: str) -> None:
+    kind = f"multipart/form-data; boundary=B; charset={charset}"
+    assert status(server, b"--B--", Content_Type=kind) == 400
+
+
+def test_a_form_in_utf8_is_read(server: ChatServer) -> None:
+    assert status(server, b"a=b", Content_Type="application/x-www-form-urlencoded; charset=UTF-8") == 403
+
+
+def test_a_body_that_says_that_it_is_too_large_is_refused_unread(server: ChatServer) -> None:
+    too_long = str(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+    assert status(server, b"", Content_Length=too_long) == 413
+
+
+def test_a_body_that_does_not_say_its_length_is_read_up_to_the_limit(server: ChatServer) -> None:
+    block = b"x" * 65_536
+    blocks = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // len(block) + 2
+    # Sent whole, so that the server need not answer while the client still sends.
+    assert status(server, (block for _ in range(blocks))) == 413
