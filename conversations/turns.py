@@ -171,12 +171,12 @@ def _count_turn(user: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO conversations_turnwindow AS turn_window (user_id, began_at, turns)
+            INSERT INTO conversations_turnwindow AS kept (user_id, began_at, turns)
             VALUES (%s, statement_timestamp(), 1)
             ON CONFLICT (user_id) DO UPDATE SET
-                began_at = CASE WHEN turn_window.began_at > statement_timestamp() - %s::interval THEN turn_window.began_at
+                began_at = CASE WHEN kept.began_at > statement_timestamp() - %s::interval THEN kept.began_at
                     ELSE statement_timestamp() END,
-                turns = CASE WHEN turn_window.began_at > statement_timestamp() - %s::interval THEN turn_window.turns + 1
+                turns = CASE WHEN kept.began_at > statement_timestamp() - %s::interval THEN kept.turns + 1
                     ELSE 1 END
             RETURNING turns
             """,
