@@ -91,6 +91,31 @@ def test_what_streamed_is_what_a_fresh_page_shows(page: Page, module_provider: S
     assert "noopener" in (link.get_attribute("rel") or "")
 
 
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("One line", "p"),
+        (f"{RICH}\nDone", "p"),
+        ("Text\n\n## Title", "h3"),
+        ("## Title\n\nText", "p"),
+        ("- a\n- b\n\nText", "p"),
+    ],
+)
+def test_nothing_moves_when_the_reply_ends(page: Page, module_provider: ScriptedProvider, text: str, last: str) -> None:
+    module_provider.play(stream(Text(text.rstrip()), Gate("end"), *END))
+    page.goto("/")
+    send(page, "Go")
+    body = page.locator(".message.assistant .body")
+    expect(body).to_contain_text(text.split()[-1].strip("$."))
+    before = body.locator(last).last.bounding_box()
+    module_provider.gate("end").open()
+    expect(page.locator("[role=status]")).to_contain_text("has answered")
+    after = body.locator(last).last.bounding_box()
+    assert before
+    assert after
+    assert abs(before["y"] - after["y"]) < 1
+
+
 def test_code_is_copied_whole(new_page: NewPage, user: User) -> None:
     page = new_page(user, permissions=["clipboard-read", "clipboard-write"])
     conversation = exchange(ConversationFactory.create(user=user), "Code", RICH).conversation
