@@ -26,6 +26,9 @@ FRAME_INTERVAL_MAX = 1.0
 FRAME_COST_SHARE = 10
 """A frame that took t seconds to write is followed by a pause of at least this many times t."""
 
+LATENESS_SHARE = 4
+"""A viewer who was woken t seconds late waits this many times t: a busy process sends fewer frames, not later ones."""
+
 OPEN_CHARACTERS_PER_SECOND = 200_000
 """The open block is sent again in each frame; a long one is sent less often, to bound what is sent in a second."""
 
@@ -47,6 +50,7 @@ async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[
     yield RECONNECT
     viewer = Viewer()
     ended = False
+    late = 0.0
     async with aclosing(replies.engine().watch(message_id)) as changes:
         async for reply in changes:
             if reply.ended:
@@ -54,7 +58,10 @@ async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[
                 break
             begun = time.perf_counter()
             yield viewer.frame(reply)
-            await asyncio.sleep(viewer.pause(time.perf_counter() - begun))
+            sent = time.perf_counter()
+            pause = viewer.pause(sent - begun, late)
+            await asyncio.sleep(pause)
+            late = time.perf_counter() - sent - pause
     if ended:
         yield event("end", await replies.engine().database(end))
 
@@ -118,11 +125,11 @@ class Viewer:
             return KEEP_ALIVE
         return (event("blocks", finished) if finished else b"") + event("tail", current.tail)
 
-    def pause(self, cost: float) -> float:
-        """Seconds to wait after a frame that took `cost` seconds."""
+    def pause(self, cost: float, late: float = 0.0) -> float:
+        """Seconds to wait after a frame that took `cost` seconds; the wait before it ended `late` seconds late."""
         size = self._rendering.open_size if self._rendering else 0
-        stretched = max(FRAME_INTERVAL, cost * FRAME_COST_SHARE, size / OPEN_CHARACTERS_PER_SECOND)
-        return min(stretched, FRAME_INTERVAL_MAX)
+        shares = (cost * FRAME_COST_SHARE, late * LATENESS_SHARE, size / OPEN_CHARACTERS_PER_SECOND)
+        return min(max(FRAME_INTERVAL, *shares), FRAME_INTERVAL_MAX)
 
 
 def render_reply(finished: str, tail: str) -> str:

@@ -70,6 +70,12 @@ def test_a_long_open_block_is_sent_less_often() -> None:
     assert viewer.pause(60.0) == 1.0
 
 
+def test_a_busy_process_sends_fewer_frames() -> None:
+    assert Viewer().pause(0.0, late=0.0) == 0.04
+    assert Viewer().pause(0.0, late=0.1) == 0.4
+    assert Viewer().pause(0.0, late=9.0) == 1.0
+
+
 def test_a_stream_arrives_as_a_stream_and_ends_with_the_stored_reply(
     server: ChatServer, user: User, module_provider: ScriptedProvider
 ) -> None:
