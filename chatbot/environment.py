@@ -75,8 +75,8 @@ class Environment:
     def mailer(self, name: str) -> dict[str, Any]:
         """Django's mailer for an address such as `smtp+tls://user:password@host:587`; without one, the console."""
         value = self.text(name)
-        if not value:
-            return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+        if value in {"", "consolemail://"}:
+            return {"BACKEND": "accounts.mail.ReadableConsoleBackend"}
         try:
             config = environ.Env.email_url_config(value)
         except (ValueError, ImproperlyConfigured) as error:

@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from conversations.models import Conversation, Generation, Message
 
@@ -35,7 +37,14 @@ class ConversationAdmin(ReadOnlyAdmin):
     search_fields = ("title", "user__email")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
-    fields = readonly_fields = ("id", "user", "title", "created_at", "updated_at")
+    fields = readonly_fields = ("id", "user", "title", "created_at", "updated_at", "messages")
+
+    @admin.display
+    def messages(self, conversation: Conversation) -> str:
+        """A link to what was said."""
+        address = reverse("admin:conversations_message_changelist")
+        count = conversation.messages.count()
+        return format_html('<a href="{}?conversation__id__exact={}">{}</a>', address, conversation.pk, count)
 
     def get_deleted_objects(
         self, objs: Sequence[Conversation] | QuerySet[Conversation], request: HttpRequest

@@ -50,6 +50,9 @@ class TurnForm(forms.Form):
         required=False, error_messages={"invalid": "This page is out of date. Reload it, then send again."}
     )
 
+    seen = forms.UUIDField(required=False)
+    """The last message that the page shows: another tab may have gone on."""
+
     @property
     def sentence(self) -> str:
         """What is wrong, in one sentence; empty when nothing is."""

@@ -43,7 +43,12 @@ def chat_context(
     if conversation is None:
         return context | {"greeting": greeting(), "examples": [{"title": t, "prompt": p} for t, p in EXAMPLES]}
     messages, older = message_page(conversation, before)
-    return context | {"messages": messages, "older_cursor": older, "open_message": open_message(conversation)}
+    return context | {
+        "messages": messages,
+        "older_cursor": older,
+        "open_message": open_message(conversation),
+        "seen": messages[-1].pk if messages and not before else None,
+    }
 
 
 def composer_context(conversation: Conversation | None) -> dict[str, Any]:
@@ -61,6 +66,7 @@ def turn_context(turn: Turn) -> dict[str, Any]:
     with_html([turn.reply])
     return composer_context(turn.conversation) | {
         "messages": [turn.message, turn.reply],
+        "seen": turn.reply.pk,
         "open_message": turn.reply if turn.reply.generation.is_open else None,
     }
 

@@ -144,7 +144,8 @@ class ReplyEngine:
             return False
         worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
         model = llm.default_model()
-        if not await self.database(leases.claim, reply.message_id, worker=worker, model=model):
+        known = "" if model == llm.OTHER_MODEL else model
+        if not await self.database(leases.claim, reply.message_id, worker=worker, model=known):
             return False
         if reply.text:
             reply.text = ""

@@ -218,8 +218,10 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
     if not request.htmx:
         async_to_sync(replies.start)(turn.reply.pk)
         return redirect(turn.conversation)
-    if conversation:
+    seen = form.cleaned_data["seen"]
+    if conversation and seen in {None, turn.message.parent_id}:
         return render(request, "conversations/_turn.html", pages.turn_context(turn))
+    # A new conversation, or one that went on in another tab: the page is missing more than this turn.
     page = render(request, "conversations/_main.html", pages.chat_context(request.user, turn.conversation))
     return retarget(reswap(push_url(page, turn.conversation.get_absolute_url()), "innerHTML"), "#main")
 

@@ -1,12 +1,14 @@
 """Signing up, in and out; passwords; limits."""
 
 import re
+from io import StringIO
 
 import pytest
 from django.core import mail
 from django.test import Client
 from pytest_django import Settings
 
+from accounts.mail import ReadableConsoleBackend
 from accounts.models import User
 from tests.factories import PASSWORD, UserFactory
 
@@ -83,6 +85,7 @@ def test_a_forgotten_password_is_set_anew_by_mail(client: Client) -> None:
     user = UserFactory.create(email="ada@example.org")
     client.post("/accounts/password/reset/", {"email": "ada@example.org"})
     (message,) = mail.outbox
+    assert message.subject.startswith("Chatbot: ")
     found = re.search(r"http://testserver(/accounts/password/reset/key/\S+)", str(message.body))
     assert found
     form = client.get(found[1], follow=True)
@@ -114,3 +117,13 @@ def test_public_account_pages_open(client: Client, path: str) -> None:
 @pytest.mark.parametrize("path", ["/accounts/password/change/", "/accounts/logout/", "/accounts/email/"])
 def test_a_persons_account_pages_open(signed_in: Client, path: str) -> None:
     assert signed_in.get(path).status_code == 200
+
+
+def test_mail_without_a_server_is_printed_with_its_links_whole() -> None:
+    link = "https://chat.example.org/accounts/password/reset/key/" + "x" * 100
+    printed = StringIO()
+    ReadableConsoleBackend(alias="default", stream=printed).send_messages(
+        [mail.EmailMessage("Subject", f"Open {link} now", to=["ada@example.org"])]
+    )
+    assert f"Open {link} now" in printed.getvalue()
+    assert "To: ada@example.org" in printed.getvalue()

@@ -34,6 +34,15 @@ def test_rows_are_listed_searched_and_opened(staff: Client, answer: Message, mod
     assert staff.get(f"{path}{key}/change/").status_code == 200
 
 
+def test_a_conversation_leads_to_what_was_said(staff: Client, answer: Message) -> None:
+    html = staff.get(f"/admin/conversations/conversation/{answer.conversation_id}/change/").content.decode()
+    address = f"/admin/conversations/message/?conversation__id__exact={answer.conversation_id}"
+    assert address in html
+    listed = staff.get(address).content.decode()
+    assert "It is Paris." in listed
+    assert "Capital of France?" in listed
+
+
 def test_a_list_costs_the_same_queries_however_long(
     staff: Client, answer: Message, django_assert_max_num_queries: object
 ) -> None:

@@ -86,3 +86,12 @@ def test_an_address_is_read_as_django_reads_it(text: str, expected: tuple[str, i
 def test_nonsense_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(CommandError, match="is not a port"):
         call_command("runserver", text)
+
+
+def test_a_taken_port_is_refused_with_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=f"127.0.0.1:{port} cannot be used"):
+            call_command("runserver", str(port))

@@ -202,6 +202,24 @@ def test_two_tabs_see_the_same_reply(page: Page, module_provider: ScriptedProvid
         expect(tab.get_by_role("button", name="Send")).to_be_visible()
 
 
+def test_a_tab_that_missed_a_turn_catches_up_when_it_sends(
+    page: Page, user: User, module_provider: ScriptedProvider
+) -> None:
+    module_provider.play(reply("Four."), reply("Six."), reply("Eight."))
+    conversation = exchange(ConversationFactory.create(user=user), "Hello", "Good day").conversation
+    other = page.context.new_page()
+    for tab in (page, other):
+        tab.goto(conversation.get_absolute_url())
+    send(other, "2 + 2?")
+    expect(log(other)).to_contain_text("Four.")
+    send(page, "3 + 3?")
+    expect(log(page)).to_contain_text("Six.")
+    expect(log(page)).to_contain_text("Four.")
+    send(page, "4 + 4?")
+    expect(log(page)).to_contain_text("Eight.")
+    assert page.locator(".message").count() == 8
+
+
 def test_enter_sends_and_shift_enter_breaks_the_line(page: Page, module_provider: ScriptedProvider) -> None:
     module_provider.play(reply("Read."))
     page.goto("/")

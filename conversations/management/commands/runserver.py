@@ -1,12 +1,15 @@
 """`manage.py runserver`: serve ASGI, so that a stream arrives as a stream in development too."""
 
 import argparse
+import socket
 from typing import Any
 
+import psycopg
 import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 SHUTDOWN_SECONDS = 3
 """How long open streams may delay the end of the server."""
@@ -30,6 +33,8 @@ class Command(BaseCommand):
         """Serve until interrupted."""
         host, port = address(addrport)
         self.check()
+        refuse_taken(host, port)
+        refuse_unreachable_database()
         if migrate:
             call_command("migrate", verbosity=0, skip_checks=True)
         else:
@@ -48,6 +53,25 @@ class Command(BaseCommand):
             log_level="warning",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Raise `CommandError` when another program listens there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(f"{host}:{port} cannot be used ({error.strerror}). Try another port.") from error
+
+
+def refuse_unreachable_database() -> None:
+    """Raise `CommandError` with the database's own words; the pool would only say that it waited in vain."""
+    try:
+        psycopg.connect(**connection.get_connection_params()).close()
+    except psycopg.OperationalError as error:
+        raise CommandError(f"The database of DATABASE_URL cannot be reached: {error}") from error
 
 
 def address(text: str) -> tuple[str, int]:
