@@ -19,7 +19,7 @@
     say(UNEXPECTED);
   });
 
-  // A reply whose stream dropped says so until the stream is back.
+  // A reply whose stream dropped says so until something comes again: a connection alone is no sign of life.
   document.addEventListener("htmx:sseError", (event) => event.target.setAttribute("data-lost", ""));
-  document.addEventListener("htmx:sseOpen", (event) => event.target.removeAttribute("data-lost"));
+  document.addEventListener("htmx:sseMessage", (event) => event.target.removeAttribute("data-lost"));
 })();
