@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from conversations.models import Conversation, Message
+from tests.browser.acting import log, send
 from tests.browser.conftest import NewPage
 from tests.factories import ConversationFactory, exchange
 from tests.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
@@ -16,15 +17,6 @@ from tests.provider import END, Gate, ScriptedProvider, Text, error, reply, stre
 def page(new_page: NewPage, user: User) -> Page:
     """A page without scripts."""
     return new_page(user, java_script_enabled=False)
-
-
-def send(page: Page, text: str) -> None:
-    page.get_by_role("textbox", name="Message").fill(text)
-    page.get_by_role("button", name="Send").click()
-
-
-def log(page: Page):  # type: ignore[no-untyped-def]
-    return page.get_by_role("log", name="Conversation")
 
 
 def test_a_turn_is_sent_and_the_page_refreshes_itself_until_it_is_answered(

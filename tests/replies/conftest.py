@@ -1,0 +1,47 @@
+"""A stored turn, and the engines of two processes."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+from pytest_django import Settings
+
+from accounts.models import User
+from conversations import replies, turns
+from conversations.replies import ReplyEngine
+from tests.provider import ScriptedProvider
+
+
+@pytest.fixture
+def turn(user: User, provider: ScriptedProvider, settings: Settings) -> turns.Turn:
+    """A stored turn whose reply the provider will make."""
+    settings.OPENAI_BASE_URL = provider.url
+    settings.CHAT_RETRIES = 0
+    return turns.send(user, text="Hello")
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[ReplyEngine]:
+    """A process's engine."""
+    made = ReplyEngine()
+    yield made
+    await made.shut_down()
+
+
+@pytest.fixture
+async def other_engine() -> AsyncIterator[ReplyEngine]:
+    """The engine of another process."""
+    made = ReplyEngine()
+    yield made
+    await made.shut_down()
+
+
+@pytest.fixture(autouse=True)
+async def short_intervals(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Look and save more often than a server does."""
+    monkeypatch.setattr(replies, "CHECKPOINT_INTERVAL", 0.05)
+    monkeypatch.setattr(replies, "FOLLOW_INTERVAL", 0.05)
+    yield
+    # The thread in which the ORM's asynchronous methods run keeps its connection otherwise.
+    await sync_to_async(connections.close_all)()
