@@ -77,7 +77,8 @@ def test_stop_keeps_what_came(page: Page, module_provider: ScriptedProvider) -> 
 
 
 def test_a_failed_reply_says_why_and_retry_makes_it_again(page: Page, module_provider: ScriptedProvider) -> None:
-    module_provider.play(error(401, "Incorrect API key"), reply("Here it is."))
+    module_provider.play(error(401, "Incorrect API key"))
+    module_provider.always(reply("Here it is."))
     page.goto("/")
     send(page, "Hello")
     expect(log(page)).to_contain_text("did not accept this site's key")

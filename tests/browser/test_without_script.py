@@ -46,7 +46,8 @@ def test_stop_works(page: Page, module_provider: ScriptedProvider) -> None:
 
 
 def test_retry_works(page: Page, module_provider: ScriptedProvider) -> None:
-    module_provider.play(error(401, "no"), reply("Here it is."))
+    module_provider.play(error(401, "no"))
+    module_provider.always(reply("Here it is."))
     page.goto("/")
     send(page, "Hello")
     page.get_by_role("button", name="Retry").click()
