@@ -141,6 +141,8 @@ CHAT_MESSAGE_MAX_CHARS = env.integer("CHAT_MESSAGE_MAX_CHARS", 10_000, least=1, 
 # The longest message, each character percent-encoded, and the rest of the form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, 12 * CHAT_MESSAGE_MAX_CHARS + 65_536)
 CHAT_TURNS_PER_MINUTE = env.integer("CHAT_TURNS_PER_MINUTE", 60, least=1)
+CHAT_REPLIES_PER_USER = env.integer("CHAT_REPLIES_PER_USER", 10, least=1)
+CHAT_REPLIES_PER_PROCESS = env.integer("CHAT_REPLIES_PER_PROCESS", 1_000, least=1)
 # The local demo model sees 4,096 tokens.
 CHAT_CONTEXT_TOKENS = env.integer(
     "CHAT_CONTEXT_TOKENS", 32_000 if OPENAI_API_KEY or OPENAI_BASE_URL else 4_096, least=512

@@ -36,6 +36,12 @@ class EmptyReply(UserFacingError):
     code = "empty_reply"
 
 
+class ServerBusy(UserFacingError):
+    """This server is writing as many replies as it can at once. Your message is saved. Please try again in a moment."""
+
+    code = "server_busy"
+
+
 class LiveReply:
     """A reply as this process knows it, shared by its viewers.
 
@@ -78,15 +84,16 @@ class LiveReply:
 
 
 class Maker:
-    """A reply that this process makes, and the task that does it."""
+    """A reply that this process makes, and the task that does it. A `refusal` ends it before the model is asked."""
 
-    def __init__(self, reply: LiveReply, *, worker: str, model: str) -> None:
+    def __init__(self, reply: LiveReply, *, worker: str, model: str, refusal: UserFacingError | None = None) -> None:
         self.reply = reply
         self.worker = worker
         self.model = model
         self.task: asyncio.Task[None] | None = None
         self.outcome: Outcome | None = None
         """How the reply ended; from then on it is only to be saved, and no stop changes it."""
+        self._refusal = refusal
         self._begun = False
         self._stop_requested = False
         self._saved_length = 0
@@ -120,6 +127,8 @@ class Maker:
         """
         self._begun = True
         try:
+            if self._refusal:
+                raise self._refusal
             if not self._stop_requested:
                 await self._gather(database)
             self.outcome = self._ended()

@@ -206,7 +206,11 @@ def has_no_maker() -> models.Q:
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
-    """Generations by state."""
+    """Generations by owner and state."""
+
+    def owned_by(self, user: User | AnonymousUser) -> Self:
+        """Only those of this person's replies; none for somebody who is not signed in."""
+        return self.filter(conversation__user_id=user.pk) if user.pk else self.none()
 
     def open(self) -> Self:
         """Those whose reply is still to come."""

@@ -15,9 +15,11 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
+
 from conversations import leases, llm
 from conversations.leases import Draft, Outcome
-from conversations.makers import LiveReply, Maker
+from conversations.makers import LiveReply, Maker, ServerBusy
 from conversations.threads import DATABASE_AWAY, DatabaseThreads
 
 logger = logging.getLogger(__name__)
@@ -151,7 +153,8 @@ class ReplyEngine:
             reply.text = ""
             reply.restarts += 1
         self._replies[reply.message_id] = reply
-        maker = self._makers[reply.message_id] = Maker(reply, worker=worker, model=model)
+        refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
+        maker = self._makers[reply.message_id] = Maker(reply, worker=worker, model=model, refusal=refusal)
         maker.task = asyncio.create_task(self._make(maker), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
         return True

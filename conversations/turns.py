@@ -33,6 +33,14 @@ class TooManyTurns(UserFacingError):
     http_status = 429
 
 
+class TooManyReplies(UserFacingError):
+    """You have as many replies running at once as this site allows: {limit}. Your message is saved. Wait until one has
+    ended, or stop one, then press Retry."""
+
+    code = "too_many_replies"
+    http_status = 429
+
+
 class TurnTaken(UserFacingError):
     """An earlier message of this page arrived after all: reload the page to see it. What you typed stays in the box;
     send again to say it too."""
@@ -72,7 +80,8 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
     """Store what `user` says and a pending reply, in a new conversation when none is given.
 
     `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
-    returns it. `text` must hold more than white space.
+    returns it. `text` must hold more than white space. A person who has `CHAT_REPLIES_PER_USER` open replies gets one
+    that has failed already, with the sentence of `TooManyReplies`.
 
     Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
     `CHAT_TURNS_PER_MINUTE`, `TurnTaken` when another text, conversation or person has the key, `ConversationGone` when
@@ -81,9 +90,9 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
     key = turn or uuid7()
     if found := _find_turn(user, key, text, conversation):
         return found
-    _count_turn(user)
     try:
         with transaction.atomic():
+            _count_turn(user)
             return _store_turn(user, text, conversation, key)
     except IntegrityError as error:
         # The same turn may have been stored meanwhile: a double click arrives as two requests at once.
@@ -111,29 +120,16 @@ def retry(message: Message) -> None:
     """Ask for a failed or stopped reply again. Its text stays until the new one has ended.
 
     Raises `NothingToRetry` when the reply is neither, `ReplyInProgress` while another reply is open, `TooManyTurns`
-    past `CHAT_TURNS_PER_MINUTE`.
+    past `CHAT_TURNS_PER_MINUTE`, `TooManyReplies` at `CHAT_REPLIES_PER_USER`.
     """
-    _count_turn(message.user)
     try:
-        won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
-            status=Status.PENDING,
-            draft="",
-            worker="",
-            error="",
-            error_code="",
-            error_detail="",
-            heartbeat_at=None,
-            stop_requested_at=None,
-            started_at=None,
-            first_token_at=None,
-            finished_at=None,
-            prompt_tokens=None,
-            completion_tokens=None,
-        )
+        with transaction.atomic():
+            _count_turn(message.user)
+            if full := _too_many_replies(message.user):
+                raise full
+            _open_again(message)
     except IntegrityError as error:
         raise ReplyInProgress from error
-    if not won:
-        raise NothingToRetry
 
 
 def rename(conversation: Conversation, *, title: str) -> None:
@@ -167,7 +163,10 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
 
 
 def _count_turn(user: User) -> None:
-    """Count one more request to the model. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`."""
+    """Count one more request to the model. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`.
+
+    Until the transaction ends, the person's other turns wait here.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -187,7 +186,38 @@ def _count_turn(user: User) -> None:
         raise TooManyTurns
 
 
+def _too_many_replies(user: User) -> TooManyReplies | None:
+    """The refusal for a person who has as many open replies as allowed, in whatever process.
+
+    Exact within the transaction of `_count_turn`, which lets a person's turns pass one at a time.
+    """
+    limit = settings.CHAT_REPLIES_PER_USER
+    return TooManyReplies(limit=limit) if Generation.objects.owned_by(user).open().count() >= limit else None
+
+
+def _open_again(message: Message) -> None:
+    """Make the reply pending, with nothing left of the last try. Raises `NothingToRetry`."""
+    won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
+        status=Status.PENDING,
+        draft="",
+        worker="",
+        error="",
+        error_code="",
+        error_detail="",
+        heartbeat_at=None,
+        stop_requested_at=None,
+        started_at=None,
+        first_token_at=None,
+        finished_at=None,
+        prompt_tokens=None,
+        completion_tokens=None,
+    )
+    if not won:
+        raise NothingToRetry
+
+
 def _store_turn(user: User, text: str, conversation: Conversation | None, key: UUID) -> Turn:
+    full = _too_many_replies(user)
     now = timezone.now()
     parent = None
     if conversation is None:
@@ -197,6 +227,9 @@ def _store_turn(user: User, text: str, conversation: Conversation | None, key: U
         if not Conversation.objects.select_for_update(no_key=True).filter(pk=conversation.pk).first():
             raise ConversationGone
         parent = conversation.messages.last_said()
+        # The reply to be stored has failed: no constraint would keep it from overtaking an open one.
+        if full and conversation.generations.open().exists():
+            raise ReplyInProgress
         conversation.updated_at = now
         conversation.save(update_fields=["updated_at"])
     message = Message.objects.create(
@@ -205,5 +238,10 @@ def _store_turn(user: User, text: str, conversation: Conversation | None, key: U
     reply = Message.objects.create(
         conversation=conversation, user=user, parent=message, role=Role.ASSISTANT, created_at=timezone.now()
     )
-    reply.generation = Generation.objects.create(message=reply, conversation=conversation)
+    reply.generation = Generation(message=reply, conversation=conversation)
+    if full:
+        reply.generation.status = Status.FAILED
+        reply.generation.error_code, reply.generation.error = full.code, str(full)
+        reply.generation.finished_at = reply.created_at
+    reply.generation.save(force_insert=True)
     return Turn(message, reply)

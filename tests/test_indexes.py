@@ -90,6 +90,7 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "conversations by date": lambda: Conversation.objects.filter(created_at__gt=timezone.now() - timedelta(minutes=60)),
     "open replies": lambda: Generation.objects.open(),
     "open replies that nobody makes": lambda: Generation.objects.without_maker(),
+    "a user's open replies": lambda: Generation.objects.owned_by(somebody()).open(),
     "a conversation's open reply": lambda: some_conversation().generations.open(),
 }
 
