@@ -1,5 +1,7 @@
 """Scripts by name: what goes wrong with providers, ready to be asked for with the message `script: NAME`."""
 
+from functools import cache
+
 from tests.provider.script import (
     END,
     Close,
@@ -59,3 +61,13 @@ CATALOGUE: dict[str, Script] = {
         interval=0.02,
     ),
 }
+
+
+@cache
+def named(name: str) -> Script | None:
+    """The script of this name; `tokens COUNT INTERVAL FIRST` is one of so many words, at this pace in seconds."""
+    word, *numbers = name.split(" ")
+    if word == "tokens" and len(numbers) == 3:
+        count, interval, first = numbers
+        return tokens(int(count), interval=float(interval), first=float(first))
+    return CATALOGUE.get(name)

@@ -89,7 +89,8 @@ class Reset:
 Step = Text | Reasoning | Finish | Usage | Done | Raw | Split | Wait | Gate | Stall | Close | Reset
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: its hundreds of steps would be hashed for each request.
+@dataclass(frozen=True, slots=True, eq=False)
 class Script:
     """One answer: `before` its head is sent, its head, then its `steps`.
 

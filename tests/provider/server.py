@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tests.provider.catalogue import CATALOGUE
+from tests.provider.catalogue import named
 from tests.provider.script import Close, Gate, Reset, Script, Stall, Usage, echo, error, json_answer, whole
 from tests.provider.wire import MODEL, Operation, event, framed, operations
 
@@ -157,9 +157,8 @@ class Server:
             if substring in message:
                 return script
         name = message.removeprefix(CATALOGUE_PREFIX)
-        if name != message and name in CATALOGUE:
-            return CATALOGUE[name]
-        return self.default(message)
+        known = named(name) if name != message else None
+        return known or self.default(message)
 
 
 class Connection(asyncio.Protocol):
