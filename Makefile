@@ -20,7 +20,7 @@ BAN_REQUESTS = lint.flake8-tidy-imports.banned-api = { \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: help run admin test check format lock setup setup-dev
+.PHONY: help run admin test bench check format lock setup setup-dev
 .DEFAULT_GOAL := help
 
 help: ## List the commands.
@@ -37,6 +37,10 @@ admin: setup .env ## Make an administrator.
 test: setup-dev ## Run every test (ARGS="tests/test_x.py -k name" chooses).
 	@$(PYTHON) tests/install_chromium.py
 	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+
+bench: setup-dev ## Measure what one server process carries (ARGS="load --at 200" chooses).
+	@$(PYTHON) tests/install_chromium.py
+	@exec $(PYTHON) -m benchmarks $(ARGS)
 
 check: setup-dev ## Lint, types, contracts, migrations and deployment checks.
 	@$(PYTHON) -m ruff check --quiet

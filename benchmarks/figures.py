@@ -1,0 +1,54 @@
+"""Figures, and the bars that they have to clear."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table; without a bar it is for information."""
+
+    name: str
+    value: float
+    unit: str
+    most: float | None = None
+    """The highest value that clears the bar."""
+    least: float | None = None
+    """The lowest value that clears the bar."""
+
+    @property
+    def bar(self) -> str:
+        """The bar in words."""
+        if self.most is not None:
+            return f"at most {number(self.most)} {self.unit}".rstrip()
+        return f"at least {number(self.least)} {self.unit}".rstrip() if self.least is not None else ""
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the value clears the bar; None without one. A value that is not a number clears none."""
+        if self.most is not None:
+            return self.value <= self.most
+        return self.value >= self.least if self.least is not None else None
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """Name, value, bar, and whether it is met."""
+        verdict = {None: "", True: "yes", False: "**no**"}[self.is_met]
+        return self.name, f"{number(self.value)} {self.unit}".rstrip(), self.bar, verdict
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` (0 to 1) of the values do not exceed; not a number for none."""
+    if not values:
+        return math.nan
+    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
+
+
+def number(value: float) -> str:
+    """Three digits that say something, with thousands separated; whole numbers whole."""
+    if math.isnan(value):
+        return "none"
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,0 +1,88 @@
+"""What Linux tells of processes: their cores, CPU time, memory and threads."""
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+# Fields of /proc/PID/stat, counted from the one after the program's name.
+USER_TIME, SYSTEM_TIME, CHILDREN_USER_TIME, CHILDREN_SYSTEM_TIME = 11, 12, 13, 14
+
+# Elsewhere than on Linux the module can be imported, by tests, and no more.
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+SERVER_CORES = {CORES[-1]}
+"""The server's own core."""
+
+OTHER_CORES = set(CORES[:-1]) or SERVER_CORES
+"""The cores of all that stands around the server: client, provider, PostgreSQL, browser."""
+
+
+def has_own_core() -> bool:
+    """Whether the server shares its core with nothing of the benchmark."""
+    return SERVER_CORES != OTHER_CORES
+
+
+@contextmanager
+def on_cores(cores: set[int]) -> Iterator[None]:
+    """Processes and threads that start within the block run on these cores only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process, all its threads, user and system."""
+    fields = _stat(pid)
+    return (int(fields[USER_TIME]) + int(fields[SYSTEM_TIME])) / TICKS
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """CPU time of a process and its children, those that have ended among them."""
+    fields = _stat(pid)
+    ended = (int(fields[CHILDREN_USER_TIME]) + int(fields[CHILDREN_SYSTEM_TIME])) / TICKS
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return cpu_seconds(pid) + ended + sum(_cpu_seconds_or_nothing(int(child)) for child in children)
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is in RAM."""
+    return _status(pid, "VmRSS") * 1024
+
+
+def threads(pid: int) -> int:
+    """How many threads a process has."""
+    return _status(pid, "Threads")
+
+
+def description() -> str:
+    """The machine in half a line: processor, cores, system, Python."""
+    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    processor = model[1] if model else platform.machine()
+    return (
+        f"{processor}, {len(CORES)} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    )
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _status(pid: int, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"process {pid} has no {name}")
+    return int(found[1])
+
+
+def _cpu_seconds_or_nothing(pid: int) -> float:
+    try:
+        return cpu_seconds(pid)
+    except FileNotFoundError:
+        # It has just ended, and its time counts as its parent's.
+        return 0.0
