@@ -1,37 +1,52 @@
 """The ASGI application: Django, and the start and end of the process."""
 
 import asyncio
+import gc
 import logging
 import os
-import re
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import django
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import connections
+from django.http.response import HttpResponseBase
+from django.urls import get_resolver, set_script_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
-from conversations import llm, replies  # noqa: E402 (models can be imported only after the set-up)
+from chatbot.files import FileHandler  # noqa: E402 (apps can be imported only after the set-up)
+from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
+from conversations import llm, replies  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-STREAM = re.compile(r"/messages/[0-9a-f-]{36}/stream/")
-CHARSET = re.compile(rb"charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
-
-
-class BodyTooLarge(Exception):
-    """The request's body is larger than any form of this site."""
+SignalHandler = Callable[[int, Any], Any]
 
 
 class ChatHandler(ASGIHandler):
-    """Django's handler, with a guard before it, and without a thread of its own for each open stream.
+    """Django's handler, with a guard before it, whose synchronous parts run in one of a few threads, in one go.
 
-    Django keeps one thread per request for its synchronous parts until the response ends. A stream needs such a thread
-    only for a moment, to see who is asking; all streams share one.
+    Django's own handler changes threads twice for every middleware, and keeps a thread for every request until its
+    response has ended. Here a request has a thread until its response begins; what streams has none.
     """
+
+    def __init__(self) -> None:
+        # Not the parent's, which would make the chain of middleware asynchronous.
+        super(ASGIHandler, self).__init__()
+        self.load_middleware(is_async=False)
+        self.files = FileHandler()
+        self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, or the process's start and end."""
@@ -39,18 +54,47 @@ class ChatHandler(ASGIHandler):
             await self.live(receive, send)
         elif status := refused(scope):
             await answer(send, status)
+        elif self.files.serves(scope):
+            await self.files(scope, receive, send)
         else:
             try:
-                await self.serve(scope, bounded(receive), send)
+                await self.handle(scope, bounded(receive), send)
             except BodyTooLarge:
                 await answer(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
-    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request that the guard let in."""
-        if scope["method"] == "GET" and STREAM.fullmatch(scope["path"]):
-            await self.handle(scope, receive, send)
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        loop = asyncio.get_running_loop()
+        response = await loop.run_in_executor(self._threads, self.respond, scope, body)
+        if not response.streaming:
+            await self.send_response(response, send)
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                listening = group.create_task(self.listen_for_disconnect(receive))
+                await self.send_response(response, send)
+                listening.cancel()
+        except* RequestAborted:
+            pass
+        finally:
+            response.close()
+
+    def respond(self, scope: Any, body: Any) -> HttpResponseBase:
+        """The response to one request; this thread is done with the request, and its database connection, after it."""
+        with closing(body):
+            set_script_prefix(get_script_prefix(scope))
+            signals.request_started.send(sender=self.__class__, scope=scope)
+            request, refusal = self.create_request(scope, body)
+            response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
+        if response.streaming:
+            connections.close_all()
         else:
-            await super().__call__(scope, receive, send)
+            response.close()
+        return response
 
     async def live(self, receive: Any, send: Any) -> None:
         """Follow the server's lifespan: at its end, hand back the replies that are still being made."""
@@ -58,11 +102,13 @@ class ChatHandler(ASGIHandler):
         while True:
             event = (await receive())["type"]
             if event == "lifespan.startup":
-                warming = asyncio.create_task(llm.warm_up(), name="warm up")
+                replies.serve()
+                drain_when_told()
+                warming = asyncio.create_task(warm_up(), name="warm up")
             if event == "lifespan.shutdown":
                 warming.cancel()
                 try:
-                    await replies.shut_down()
+                    await drained(settings.CHAT_SHUTDOWN_GRACE)
                 except Exception:
                     logger.exception("Replies could not be handed back.")
             await send({"type": f"{event}.complete"})
@@ -70,43 +116,47 @@ class ChatHandler(ASGIHandler):
                 return
 
 
-def refused(scope: Any) -> HTTPStatus | None:
-    """The status for a request that is not worth reading, or None.
+async def warm_up() -> None:
+    """Load what the first request would load, then exempt it all from garbage collection.
 
-    Django would write a body of any size to the disk before it looks at it, and decode a form in any charset that the
-    request names, some of which take minutes. Browsers send forms in the page's charset.
+    A full collection looks at every object; with those of the imported packages it stops the process for a tenth of a
+    second, several times a second under load.
     """
-    headers = dict(scope["headers"])
-    charset = CHARSET.search(headers.get(b"content-type", b""))
-    if charset and charset[1].lower() not in {b"utf-8", b"utf8"}:
-        return HTTPStatus.BAD_REQUEST
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    return None
+    await llm.warm_up()
+    await asyncio.to_thread(lambda: get_resolver().url_patterns)
+    gc.collect()
+    gc.freeze()
 
 
-def bounded(receive: Any) -> Any:
-    """The same messages, up to the largest body; raises `BodyTooLarge` past it, for a body that told no length."""
-    room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-
-    async def receive_bounded() -> Any:
-        nonlocal room
-        message = await receive()
-        room -= len(message.get("body", b""))
-        if room < 0:
-            raise BodyTooLarge
-        return message
-
-    return receive_bounded
+_drain: asyncio.Task[None] | None = None
 
 
-async def answer(send: Any, status: HTTPStatus) -> None:
-    """Refuse a request before Django has seen it."""
-    body = f"{status.value} {status.phrase}\n".encode()
-    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status.value, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def drained(grace: float) -> asyncio.Task[None]:
+    """The task in which this process gives up its replies, after `grace` seconds for those that run; begun once."""
+    global _drain  # noqa: PLW0603 (a process ends once)
+    if _drain is None:
+        _drain = asyncio.create_task(replies.engine().drain(grace), name="drain")
+    return _drain
+
+
+def drain_when_told() -> None:
+    """Begin to drain with the signal that ends the process: the server itself waits for open streams first.
+
+    Who presses Ctrl-C wants the prompt back: there is no grace then.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number, grace in ((signal.SIGTERM, settings.CHAT_SHUTDOWN_GRACE), (signal.SIGINT, 0)):
+        server = signal.getsignal(number)
+        if callable(server):
+            signal.signal(number, partial(hear, loop, grace, server))
+
+
+def hear(loop: asyncio.AbstractEventLoop, grace: float, server: SignalHandler, number: int, frame: Any) -> None:
+    """Drain, then let the server do what it does at this signal."""
+    loop.call_soon_threadsafe(drained, grace)
+    server(number, frame)
 
 
 application = ChatHandler()

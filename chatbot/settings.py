@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.csp import CSP
 
+from chatbot.database import check_connection
 from chatbot.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -25,6 +26,9 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 EMBEDDED_DIR = Path(env.text("EMBEDDED_DIR", str(BASE_DIR / "var")))
 """Where the embedded PostgreSQL and the local model keep their files."""
+
+WEB_THREADS = env.integer("WEB_THREADS", 4, least=1)
+"""Requests that are worked on at the same time in one process; open streams are none of them."""
 
 ROOT_URLCONF = "chatbot.urls"
 ASGI_APPLICATION = "chatbot.asgi.application"
@@ -48,7 +52,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "chatbot.middleware.CompressionMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -86,10 +89,14 @@ DATABASES: dict[str, dict[str, Any]] = {
 DATABASES["default"] |= {
     # A pool shared by the process's threads; a connection goes back after each request and each read of a stream.
     "CONN_MAX_AGE": 0,
-    "CONN_HEALTH_CHECKS": True,
     "OPTIONS": {
         **DATABASES["default"].get("OPTIONS", {}),
-        "pool": {"min_size": 1, "max_size": env.integer("DATABASE_POOL_SIZE", 16, least=2), "timeout": 10},
+        "pool": {
+            "min_size": 1,
+            "max_size": env.integer("DATABASE_POOL_SIZE", 16, least=2),
+            "timeout": 10,
+            "check": check_connection,
+        },
     },
 }
 # Rate limits must hold over all processes, so the cache that counts them is in the database.
@@ -151,6 +158,7 @@ CHAT_TIMEOUT_CONNECT = env.seconds("CHAT_TIMEOUT_CONNECT", 10)
 CHAT_TIMEOUT_FIRST_TOKEN = env.seconds("CHAT_TIMEOUT_FIRST_TOKEN", 120)
 CHAT_TIMEOUT_SILENCE = env.seconds("CHAT_TIMEOUT_SILENCE", 60)
 CHAT_RETRIES = env.integer("CHAT_RETRIES", 2, least=0, most=10)
+CHAT_SHUTDOWN_GRACE = env.seconds("CHAT_SHUTDOWN_GRACE", 1 if DEBUG else 15, least=0)
 CHAT_RETRY_MAX_WAIT = env.seconds("CHAT_RETRY_MAX_WAIT", 20, least=0)
 
 # --- Static files -----------------------------------------------------------------------------------------------------

@@ -86,7 +86,15 @@ class LiveReply:
 class Maker:
     """A reply that this process makes, and the task that does it. A `refusal` ends it before the model is asked."""
 
-    def __init__(self, reply: LiveReply, *, worker: str, model: str, refusal: UserFacingError | None = None) -> None:
+    def __init__(
+        self,
+        reply: LiveReply,
+        *,
+        worker: str,
+        model: str,
+        messages: list[llm.ChatMessage] | None = None,
+        refusal: UserFacingError | None = None,
+    ) -> None:
         self.reply = reply
         self.worker = worker
         self.model = model
@@ -94,6 +102,7 @@ class Maker:
         self.outcome: Outcome | None = None
         """How the reply ended; from then on it is only to be saved, and no stop changes it."""
         self._refusal = refusal
+        self._messages = messages
         self._begun = False
         self._stop_requested = False
         self._saved_length = 0
@@ -152,7 +161,7 @@ class Maker:
         return Outcome(Status.FAILED, self.reply.text, failed.code, str(failed), failed.detail)
 
     async def _gather(self, database: Database) -> None:
-        messages = await database(_messages_for, self.reply.message_id)
+        messages = self._messages or await database(messages_for, self.reply.message_id)
         async with contextlib.aclosing(llm.stream(messages, model=self.model)) as events:
             async for event in events:
                 match event:
@@ -185,5 +194,6 @@ class Maker:
         )
 
 
-def _messages_for(message_id: UUID) -> list[llm.ChatMessage]:
+def messages_for(message_id: UUID) -> list[llm.ChatMessage]:
+    """What to ask the model for a reply. Causes queries."""
     return context.messages_for(Message.objects.get(pk=message_id))

@@ -19,7 +19,7 @@ from django.conf import settings
 
 from conversations import leases, llm
 from conversations.leases import Draft, Outcome
-from conversations.makers import LiveReply, Maker, ServerBusy
+from conversations.makers import LiveReply, Maker, ServerBusy, messages_for
 from conversations.threads import DATABASE_AWAY, DatabaseThreads
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class ReplyEngine:
         self._replies: dict[UUID, LiveReply] = {}
         self._makers: dict[UUID, Maker] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
+        self._draining = False
         self._closing = asyncio.Event()
         self._threads = DatabaseThreads(DATABASE_THREADS, "replies")
         self.database = self._threads.run
@@ -77,7 +78,7 @@ class ReplyEngine:
         The consumer sets the pace: changes that come while it is busy are one change. When this process shuts down,
         the iteration ends before the reply has. Raises what the database raises when it cannot be read.
         """
-        while not self._closing.is_set():
+        while not self._closing.is_set() and (message_id in self._makers or not self._draining):
             reply = self.join(message_id)
             woken = asyncio.Event()
             reply.viewers.add(woken)
@@ -102,14 +103,27 @@ class ReplyEngine:
         if maker := self._makers.get(message_id):
             maker.stop()
 
+    async def drain(self, grace: float) -> None:
+        """Claim nothing more, let the replies that are being made here end for `grace` seconds, then shut down.
+
+        Viewers of other processes' replies are sent away at once, to ask a process that stays.
+        """
+        self._draining = True
+        for key, reply in list(self._replies.items()):
+            if key not in self._makers:
+                reply.lose()
+        await self._claims()
+        if tasks := [maker.task for maker in self._makers.values() if maker.task]:
+            await asyncio.wait(tasks, timeout=grace)
+        await self.shut_down()
+
     async def shut_down(self) -> None:
         """Claim nothing more, save what has ended, hand back what has not. A second call does nothing."""
         if self._closing.is_set():
             return
         self._closing.set()
-        # Claims under way come to their end first, so that what they won is handed back too.
-        joining = [reply.joined for reply in self._replies.values() if reply.joined]
-        await asyncio.gather(*joining, *self._loops.values(), return_exceptions=True)
+        await self._claims()
+        await asyncio.gather(*self._loops.values(), return_exceptions=True)
         makers = list(self._makers.values())
         for maker in makers:
             if maker.task and not maker.outcome:
@@ -129,6 +143,11 @@ class ReplyEngine:
 
     # --- Claiming and following ---------------------------------------------------------------------------------------
 
+    async def _claims(self) -> None:
+        """Wait for the claims under way, so that what they win is ended or handed back like the rest."""
+        joining = [reply.joined for reply in self._replies.values() if reply.joined]
+        await asyncio.gather(*joining, return_exceptions=True)
+
     async def _attach(self, reply: LiveReply) -> None:
         """Make the reply here if nobody makes it, follow it if somebody does."""
         try:
@@ -142,19 +161,21 @@ class ReplyEngine:
 
     async def _claim(self, reply: LiveReply) -> bool:
         """Become the reply's maker if nobody is. Must not be cancelled: what it won would be nobody's."""
-        if self._closing.is_set():
+        if self._draining or self._closing.is_set():
             return False
         worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
         model = llm.default_model()
         known = "" if model == llm.OTHER_MODEL else model
-        if not await self.database(leases.claim, reply.message_id, worker=worker, model=known):
+        won, messages = await self.database(_claim, reply.message_id, worker=worker, model=known)
+        if not won:
             return False
         if reply.text:
             reply.text = ""
             reply.restarts += 1
         self._replies[reply.message_id] = reply
         refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
-        maker = self._makers[reply.message_id] = Maker(reply, worker=worker, model=model, refusal=refusal)
+        maker = Maker(reply, worker=worker, model=model, messages=messages, refusal=refusal)
+        self._makers[reply.message_id] = maker
         maker.task = asyncio.create_task(self._make(maker), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
         return True
@@ -282,7 +303,18 @@ def _note_failure(task: asyncio.Task[None]) -> None:
         logger.warning("A reply could not be joined: %s", error)
 
 
+def _claim(message_id: UUID, *, worker: str, model: str) -> tuple[bool, list[llm.ChatMessage] | None]:
+    """Claim the reply; when that is won, also what to ask the model, or None when it cannot be read now."""
+    won = leases.claim(message_id, worker=worker, model=model)
+    if won:
+        # What fails here fails once more in the maker, which knows how to end a reply that failed.
+        with contextlib.suppress(Exception):
+            return True, messages_for(message_id)
+    return won, None
+
+
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, ReplyEngine] = WeakKeyDictionary()
+_serving: asyncio.AbstractEventLoop | None = None
 
 
 def engine() -> ReplyEngine:
@@ -293,16 +325,22 @@ def engine() -> ReplyEngine:
     return _engines[loop]
 
 
-async def start(message_id: UUID) -> None:
-    """Have the reply made, whether anybody watches or not. Does not wait for it."""
-    engine().join(message_id)
+def serve() -> None:
+    """Let the running event loop be the one in which `start` and `stop` act: the server's."""
+    global _serving  # noqa: PLW0603 (one server per process)
+    _serving = asyncio.get_running_loop()
 
 
-async def stop(message_id: UUID) -> None:
-    """End the reply at once if this process makes it."""
-    engine().stop(message_id)
+def start(message_id: UUID) -> None:
+    """Have this process make the reply, whether anybody watches or not. Does not wait for it; for any thread.
+
+    Outside a server nothing happens: the reply's first viewer has it made.
+    """
+    if _serving:
+        _serving.call_soon_threadsafe(lambda: engine().join(message_id))
 
 
-async def shut_down() -> None:
-    """Save or hand back what this process makes; called once, at its end."""
-    await engine().shut_down()
+def stop(message_id: UUID) -> None:
+    """End the reply at once if this process makes it. For any thread."""
+    if _serving:
+        _serving.call_soon_threadsafe(lambda: engine().stop(message_id))

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -98,11 +97,10 @@ class ConversationDeleteView(View):
 class MessageStreamView(View):
     """A reply while it is made."""
 
-    async def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
         """Stream it as server-sent events, making it if nobody does."""
-        user = await request.auser()
-        owned = Message.objects.owned_by(user).filter(pk=pk, role=Role.ASSISTANT)
-        if not await replies.engine().database(owned.exists):
+        owned = Message.objects.owned_by(request.user).filter(pk=pk, role=Role.ASSISTANT)
+        if not owned.exists():
             raise Http404
 
         zone = timezone.get_current_timezone()
@@ -124,7 +122,7 @@ class MessageStopView(View):
         """Stop it and keep what came."""
         message = find_reply(request, pk)
         turns.stop(message)
-        async_to_sync(replies.stop)(message.pk)
+        replies.stop(message.pk)
         return HttpResponse(status=204) if request.htmx else redirect(message.conversation)
 
 
@@ -139,7 +137,7 @@ class MessageRetryView(View):
         except UserFacingError as error:
             return refuse(request, str(error), error.http_status, message.conversation)
         if not request.htmx:
-            async_to_sync(replies.start)(message.pk)
+            replies.start(message.pk)
             return redirect(message.conversation)
         message = find_reply(request, pk)
         return render(request, "conversations/_end.html", pages.message_context(message))
@@ -191,7 +189,7 @@ def chat_page(
     """The whole page. An open reply that nobody makes is begun: the browser may have no script to ask for it."""
     context = pages.chat_context(request.user, conversation, before=before)
     if (reply := context.get("open_message")) and reply.generation.lacks_maker():
-        async_to_sync(replies.start)(reply.pk)
+        replies.start(reply.pk)
     context |= pages.conversation_list(request.user, cursor(request, "conversations"))
     page = render(request, "conversations/chat.html", context | more, status=status)
     # Nobody reads it from the browser's cache after sign-out.
@@ -216,7 +214,7 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
     except UserFacingError as error:
         return refuse(request, str(error), error.http_status, conversation)
     if not request.htmx:
-        async_to_sync(replies.start)(turn.reply.pk)
+        replies.start(turn.reply.pk)
         return redirect(turn.conversation)
     seen = form.cleaned_data["seen"]
     if conversation and seen in {None, turn.message.parent_id}:

@@ -83,7 +83,12 @@ class ChatServer:
 
     def _environment(self) -> dict[str, str]:
         database = connection.settings_dict["NAME"]
-        settings = {"DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_SERVER": "true", "TEST_DATABASE_NAME": database}
+        settings = {
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "TEST_SERVER": "true",
+            "TEST_DATABASE_NAME": database,
+            "CHAT_SHUTDOWN_GRACE": "1",
+        }
         return os.environ | settings | self.environment
 
     def _wait(self) -> None:

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 SHUTDOWN_SECONDS = 3
-"""How long open streams may delay the end of the server."""
+"""How long open streams may delay the end of the server beyond the grace of the replies."""
 
 
 class Command(BaseCommand):
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             reload_dirs=watched if reload else None,
             lifespan="on",
             log_level="warning",
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS + round(settings.CHAT_SHUTDOWN_GRACE),
         )
 
 

@@ -1,0 +1,19 @@
+"""Connections to the database that are known to be alive without a question to the server."""
+
+import select
+from typing import Any
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+
+def check_connection(connection: Connection[Any]) -> None:
+    """Raise `psycopg.OperationalError` when the server has closed a pooled connection.
+
+    An idle connection on which nothing has arrived is taken for alive; a server that ends one says so on it, and then
+    the server is asked. The pool's own check asks each time, which costs as much as a small query.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        ConnectionPool.check_connection(connection)
