@@ -8,6 +8,7 @@ the machines need not agree. Every function here blocks; none may be called in t
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -15,15 +16,17 @@ from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
 from conversations.models import OPEN, Generation, Message, Status, has_no_maker
+from conversations.thoughts import NOTHING, Thought
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a worker has of a reply: all its text, or None when nothing came since the last checkpoint."""
+    """What a worker has of a reply: all its text and thought, each None when it is as at the last checkpoint."""
 
     message_id: UUID
     worker: str
     text: str | None
+    thought: Thought | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Outcome:
 
     status: Status
     text: str
+    thought: Thought = NOTHING
     error_code: str = ""
     error: str = ""
     error_detail: str = ""
@@ -45,6 +49,7 @@ class Progress:
     """A reply as the database has it."""
 
     text: str
+    thought: Thought
     is_open: bool
     has_maker: bool
 
@@ -76,8 +81,13 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
         cursor.execute(
             """
             UPDATE conversations_generation AS generation
-            SET draft = coalesce(saved.draft, generation.draft), heartbeat_at = statement_timestamp()
-            FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS saved (message_id, worker, draft)
+            SET draft = coalesce(saved.draft, generation.draft),
+                thought = coalesce(saved.thought, generation.thought),
+                thought_seconds = CASE WHEN saved.thought IS NULL THEN generation.thought_seconds
+                    ELSE saved.thought_seconds END,
+                heartbeat_at = statement_timestamp()
+            FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::float8[])
+                AS saved (message_id, worker, draft, thought, thought_seconds)
             WHERE generation.message_id = saved.message_id AND generation.worker = saved.worker
                 AND generation.status = 'running'
             RETURNING generation.message_id, generation.stop_requested_at IS NOT NULL
@@ -86,6 +96,8 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
                 [draft.message_id for draft in drafts],
                 [draft.worker for draft in drafts],
                 [draft.text for draft in drafts],
+                [draft.thought and draft.thought.text for draft in drafts],
+                [draft.thought and draft.thought.seconds for draft in drafts],
             ],
         )
         return dict(cursor.fetchall())
@@ -93,6 +105,8 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
 
 def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
     """Write the reply and how it ended, in one transaction. False when it is no longer this worker's."""
+    # A second try that ends before its first word leaves the text and the thought of the first one.
+    new = _thought_columns(outcome.thought) if outcome.text or outcome.thought.text else {}
     with transaction.atomic():
         own = Generation.objects.filter(pk=message_id, worker=worker, status=Status.RUNNING)
         draft = own.values_list("draft", flat=True).select_for_update().first()
@@ -106,8 +120,8 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
             completion_tokens=outcome.completion_tokens,
             first_token_at=outcome.first_token_at,
             finished_at=Now(),
+            **new,
         )
-        # A second try that ends before its first word leaves the text of the first one.
         if won and (text := outcome.text or draft):
             Message.objects.filter(pk=message_id).update(content=text)
     return bool(won)
@@ -132,8 +146,14 @@ def hand_back(drafts: Iterable[Draft]) -> None:
     """Give up the replies, drafts saved, so that the next viewer's process makes them again."""
     for draft in drafts:
         own = Generation.objects.filter(pk=draft.message_id, worker=draft.worker, status=Status.RUNNING)
-        changes = {"draft": draft.text} if draft.text else {}
+        changes: dict[str, Any] = {"draft": draft.text} if draft.text else {}
+        if draft.thought and (draft.text or draft.thought.text):
+            changes |= _thought_columns(draft.thought)
         own.update(status=Status.INTERRUPTED, worker="", **changes)
+
+
+def _thought_columns(thought: Thought) -> dict[str, Any]:
+    return {"thought": thought.text, "thought_seconds": thought.seconds}
 
 
 def look(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
@@ -142,6 +162,11 @@ def look(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
         "pk",
         "status",
         Case(When(status__in=OPEN, then="draft"), default="message__content"),
+        "thought",
+        "thought_seconds",
         Case(When(has_no_maker(), then=Value(value=False)), default=Value(value=True)),
     )
-    return {key: Progress(text, status in OPEN, has_maker) for key, status, text, has_maker in rows}
+    return {
+        key: Progress(text, Thought(thought, seconds), status in OPEN, has_maker)
+        for key, status, text, thought, seconds, has_maker in rows
+    }

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from conversations import context, llm
 from conversations.errors import UserFacingError
 from conversations.leases import Draft, Outcome
 from conversations.models import Message, Status
+from conversations.thoughts import NOTHING, Thinking, Thought
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +47,13 @@ class ServerBusy(UserFacingError):
 class LiveReply:
     """A reply as this process knows it, shared by its viewers.
 
-    `text` only grows, except that a new maker begins again: then `restarts` grows by one.
+    `text` and `thought` only grow, except that a new maker begins again: then `restarts` grows by one.
     """
 
     def __init__(self, message_id: UUID) -> None:
         self.message_id = message_id
         self.text = ""
+        self.thought = NOTHING
         self.restarts = 0
         self.ended = False
         self.lost = False
@@ -64,13 +67,21 @@ class LiveReply:
         for woken in self.viewers:
             woken.set()
 
-    def show(self, text: str) -> None:
-        """Replace the text by what the database has."""
-        if text != self.text:
-            if not text.startswith(self.text):
+    def show(self, text: str, thought: Thought = NOTHING) -> None:
+        """Replace the text and the thought by what the database has."""
+        if text != self.text or thought != self.thought:
+            if not text.startswith(self.text) or not thought.text.startswith(self.thought.text):
                 self.restarts += 1
             self.text = text
+            self.thought = thought
             self.wake()
+
+    def clear(self) -> None:
+        """Forget what an earlier maker wrote: the reply is made from its beginning."""
+        if self.text or self.thought.text:
+            self.restarts += 1
+        self.text = ""
+        self.thought = NOTHING
 
     def end(self) -> None:
         """Say that nothing more will come."""
@@ -106,6 +117,8 @@ class Maker:
         self._begun = False
         self._stop_requested = False
         self._saved_length = 0
+        self._saved_thought: Thought | None = None
+        self._thinking = Thinking()
         self._first_token_at: datetime | None = None
         self._usage: llm.Usage | None = None
 
@@ -114,11 +127,21 @@ class Maker:
         text = self.reply.text
         changed = len(text) != self._saved_length
         self._saved_length = len(text)
-        return Draft(self.reply.message_id, self.worker, text if changed else None)
+        # The last pieces before a pause would wait for the next one otherwise.
+        self._think(self._thinking.look())
+        # The first words take the place of an earlier maker's thought too.
+        thought = self.reply.thought
+        thought_changed = thought is not self._saved_thought and bool(text or thought.text)
+        if thought_changed:
+            self._saved_thought = thought
+        return Draft(
+            self.reply.message_id, self.worker, text if changed else None, thought if thought_changed else None
+        )
 
     def forget_checkpoint(self) -> None:
         """Let the next checkpoint save everything: the last one failed."""
         self._saved_length = 0
+        self._saved_thought = None
 
     def stop(self) -> None:
         """End the reply with the text that came."""
@@ -158,7 +181,13 @@ class Maker:
     def failed(self, error: Exception) -> Outcome:
         """The outcome of a fault of ours: the text and the error, and nothing that may be the fault's cause."""
         failed = ReplyFailed(f"{type(error).__name__}: {error}")
-        return Outcome(Status.FAILED, self.reply.text, failed.code, str(failed), failed.detail)
+        return Outcome(
+            Status.FAILED,
+            self.reply.text,
+            error_code=failed.code,
+            error=str(failed),
+            error_detail=failed.detail,
+        )
 
     async def _gather(self, database: Database) -> None:
         messages = self._messages or await database(messages_for, self.reply.message_id)
@@ -168,10 +197,18 @@ class Maker:
                     case llm.TextDelta(text=text):
                         if self._first_token_at is None:
                             self._first_token_at = datetime.now(UTC)
+                        self._think(self._thinking.end())
                         self.reply.text += text
                         self.reply.wake()
+                    case llm.ReasoningDelta(text=text):
+                        self._think(self._thinking.add(text))
                     case llm.Usage():
                         self._usage = event
+
+    def _think(self, thought: Thought | None) -> None:
+        if thought:
+            self.reply.thought = thought
+            self.reply.wake()
 
     def _ended(self) -> Outcome:
         if self._stop_requested:
@@ -182,9 +219,11 @@ class Maker:
 
     def _outcome(self, status: Status, error: UserFacingError | None = None) -> Outcome:
         """How the reply ended."""
+        self._think(self._thinking.end())
         return Outcome(
             status=status,
             text=self.reply.text,
+            thought=replace(self.reply.thought, text=self.reply.thought.text.rstrip()),
             error_code=error.code if error else "",
             error=str(error) if error else "",
             error_detail=getattr(error, "detail", ""),

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
+from conversations.thoughts import Thought
 
 TITLE_MAX_CHARS = 255
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
@@ -172,6 +173,8 @@ class Message(models.Model):
 
     html: SafeString
     """A reply's content as the page shows it; the page sets it before it is rendered."""
+    thought: Thought
+    """What the model thought before the reply; the page sets it too."""
 
     objects: ClassVar = MessageQuerySet.as_manager()
 
@@ -233,6 +236,11 @@ class Generation(models.Model):
     status = models.CharField(max_length=11, choices=Status, default=Status.PENDING)
     model = models.CharField(max_length=200, blank=True)
     draft = models.TextField(blank=True, help_text="The text so far; empty once the message holds it.")
+    # Default in the database too: processes of the version before go on while a deployment migrates.
+    thought = models.TextField(
+        blank=True, default="", db_default="", help_text="What the model thought before it answered."
+    )
+    thought_seconds = models.FloatField(null=True, blank=True, help_text="How long it thought.")
     worker = models.CharField(max_length=100, blank=True, help_text="The process that makes it, one name per claim.")
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)

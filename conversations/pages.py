@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from accounts.models import User
 from conversations import llm, markdown
 from conversations.models import Conversation, Cursor, Message, Role
+from conversations.thoughts import Thought
 from conversations.turns import Turn
 
 CONVERSATIONS_PER_PAGE = 30
@@ -133,10 +134,11 @@ def greeting() -> str:
 
 
 def with_html(messages: Sequence[Message]) -> None:
-    """Give each reply its `html`: what it says, rendered and sanitised."""
+    """Give each reply its `html`, what it says, rendered and sanitised, and its `thought`."""
     for message in messages:
         if message.role == Role.ASSISTANT:
             message.html = html_of(message)
+            message.thought = Thought(message.generation.thought, message.generation.thought_seconds)
 
 
 def html_of(message: Message) -> SafeString:

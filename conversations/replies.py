@@ -132,7 +132,9 @@ class ReplyEngine:
             _, late = await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)
             for task in late:
                 task.cancel()
-        drafts = [Draft(key, maker.worker, maker.reply.text) for key, maker in self._makers.items()]
+        drafts = [
+            Draft(key, maker.worker, maker.reply.text, maker.reply.thought) for key, maker in self._makers.items()
+        ]
         try:
             await self.database(leases.hand_back, drafts)
         except Exception:
@@ -169,9 +171,7 @@ class ReplyEngine:
         won, messages = await self.database(_claim, reply.message_id, worker=worker, model=known)
         if not won:
             return False
-        if reply.text:
-            reply.text = ""
-            reply.restarts += 1
+        reply.clear()
         self._replies[reply.message_id] = reply
         refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
         maker = Maker(reply, worker=worker, model=model, messages=messages, refusal=refusal)
@@ -186,7 +186,7 @@ class ReplyEngine:
         for reply in replies:
             seen = progress.get(reply.message_id)
             if seen:
-                reply.show(seen.text)
+                reply.show(seen.text, seen.thought)
             if seen is None or not seen.is_open:
                 self._forget(reply)
                 reply.end()

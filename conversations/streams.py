@@ -1,7 +1,8 @@
 """A reply as server-sent events: the only place that makes a streaming response.
 
 Events, each with HTML as its data: `reply`, the whole reply as it stands, first on every connection and again when a
-new maker begins; `blocks`, finished blocks to append; `tail`, the block that still grows; `end`, the final message.
+new maker begins or a thought does; `thought`, what to append to the thought; `thought-title`, how long it took;
+`blocks`, finished blocks to append; `tail`, the block that still grows; `end`, the final message.
 """
 
 import asyncio
@@ -13,11 +14,13 @@ from weakref import WeakKeyDictionary
 
 from django.http import StreamingHttpResponse
 from django.template.loader import render_to_string
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from conversations import replies
 from conversations.makers import LiveReply
 from conversations.markdown import BlockStream
+from conversations.thoughts import NOTHING, Thought
 
 FRAME_INTERVAL = 0.04
 """Seconds between two frames of one viewer, at least."""
@@ -112,18 +115,32 @@ class Viewer:
         self._rendering: Rendering | None = None
         self._finished = 0
         self._tail = ""
+        self._thought = NOTHING
 
     def frame(self, reply: LiveReply) -> bytes:
         """The events that bring the viewer to where the reply is."""
         current = rendering(reply)
-        is_new, is_same_tail = current is not self._rendering, current.tail == self._tail
+        # A thought that begins needs its place: the reply is sent whole, which then is next to nothing.
+        is_new = current is not self._rendering or (reply.thought.text != "" and not self._thought.text)
+        is_same_tail = current.tail == self._tail
         finished = "".join(current.finished[0 if is_new else self._finished :])
         self._rendering, self._finished, self._tail = current, len(current.finished), current.tail
         if is_new:
-            return event("reply", render_reply(finished, current.tail))
+            self._thought = reply.thought
+            return event("reply", render_reply(finished, current.tail, reply.thought))
+        thought = self._think(reply.thought)
         if not finished and is_same_tail:
-            return KEEP_ALIVE
-        return (event("blocks", finished) if finished else b"") + event("tail", current.tail)
+            return thought or KEEP_ALIVE
+        return thought + (event("blocks", finished) if finished else b"") + event("tail", current.tail)
+
+    def _think(self, thought: Thought) -> bytes:
+        """The events that bring the viewer to where the thought is."""
+        sent, self._thought = self._thought, thought
+        if thought is sent:
+            return b""
+        more = thought.text[len(sent.text) :]
+        frame = event("thought", escape(more)) if more else b""
+        return frame if thought.title == sent.title else frame + event("thought-title", thought.title)
 
     def pause(self, cost: float, late: float = 0.0) -> float:
         """Seconds to wait after a frame that took `cost` seconds; the wait before it ended `late` seconds late."""
@@ -132,9 +149,9 @@ class Viewer:
         return min(max(FRAME_INTERVAL, *shares), FRAME_INTERVAL_MAX)
 
 
-def render_reply(finished: str, tail: str) -> str:
+def render_reply(finished: str, tail: str, thought: Thought) -> str:
     """The inside of a reply that is still being made."""
-    context = {"finished": SafeString(finished), "tail": SafeString(tail)}
+    context = {"finished": SafeString(finished), "tail": SafeString(tail), "thought": thought}
     return render_to_string("conversations/_reply.html", context)
 
 

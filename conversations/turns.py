@@ -200,6 +200,8 @@ def _open_again(message: Message) -> None:
     won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
         status=Status.PENDING,
         draft="",
+        thought="",
+        thought_seconds=None,
         worker="",
         error="",
         error_code="",

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Generation, Message
 from tests.factories import PASSWORD, ConversationFactory, UserFactory, exchange
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +41,13 @@ def test_a_conversation_leads_to_what_was_said(staff: Client, answer: Message) -
     listed = staff.get(address).content.decode()
     assert "It is Paris." in listed
     assert "Capital of France?" in listed
+
+
+def test_a_generation_shows_what_the_model_thought(staff: Client, answer: Message) -> None:
+    Generation.objects.filter(pk=answer.pk).update(thought="France has one capital.", thought_seconds=4.25)
+    html = staff.get(f"/admin/conversations/generation/{answer.pk}/change/").content.decode()
+    assert "France has one capital." in html
+    assert "4.25" in html
 
 
 def test_a_list_costs_the_same_queries_however_long(

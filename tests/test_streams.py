@@ -11,6 +11,7 @@ from conversations.makers import LiveReply
 from conversations.markdown import render
 from conversations.models import Message, Status
 from conversations.streams import KEEP_ALIVE, Viewer, event, rendering
+from conversations.thoughts import Thought
 from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
 from tests.server import ChatServer
 from tests.viewer import Stream
@@ -60,6 +61,40 @@ def test_a_reply_that_begins_again_is_sent_whole() -> None:
     frame = viewer.frame(live).decode()
     assert frame.startswith("event: reply\n")
     assert "Old" not in frame
+
+
+def test_a_thought_has_its_place_from_its_first_piece_and_is_then_only_added_to() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    assert b"thought" not in viewer.frame(live)
+    live.thought = Thought("Let <me>")
+    first = viewer.frame(live).decode()
+    assert first.startswith("event: reply\n")
+    assert "Thinking…</summary>" in first
+    assert "Let &lt;me&gt;</div>" in first
+    live.thought = Thought("Let <me>\n think & see")
+    assert viewer.frame(live) == b"event: thought\ndata: \ndata:  think &amp; see\n\n"
+    assert viewer.frame(live) == KEEP_ALIVE
+
+
+def test_a_thoughts_end_changes_its_title_only() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    live.thought = Thought("Let me think")
+    viewer.frame(live)
+    live.thought = Thought("Let me think", 4.2)
+    live.text = "Two"
+    frame = viewer.frame(live).decode()
+    assert re.findall(r"event: (\S+)", frame) == ["thought-title", "tail"]
+    assert "data: Thought for 4 s\n" in frame
+    assert "Let me" not in frame
+
+
+def test_what_is_sent_of_a_long_thought_grows_with_its_length_only() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    sent = 0
+    for number in range(1, 1_001):
+        live.thought = Thought("some thoughts, and more of them as it goes on. \n" * number)
+        sent += len(viewer.frame(live))
+    assert sent < 2 * len(live.thought.text)
 
 
 def test_a_long_open_block_is_sent_less_often() -> None:

@@ -1,0 +1,71 @@
+"""What a model thinks before it answers: gathered while it comes, and how long it took in words."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+LOOK_INTERVAL = 0.25
+"""Seconds between two looks of the viewers at a thought that grows: few read it, and nobody that fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What was thought so far, as plain text, and for how many seconds: None while it goes on."""
+
+    text: str = ""
+    seconds: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Say that it goes on, or how long it took."""
+        if self.seconds is None:
+            return "Thinking…"
+        if self.seconds < 1:
+            return "Thought for less than a second"
+        minutes, seconds = divmod(int(self.seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        parts = ((hours, "h"), (minutes, "min"), (0 if hours else seconds, "s"))
+        return f"Thought for {' '.join(f'{count} {unit}' for count, unit in parts if count)}"
+
+
+NOTHING = Thought()
+
+
+class Thinking:
+    """A thought that grows. Its pieces are joined only when somebody looks."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pieces: list[str] = []
+        self._looked = 0
+        self._looked_at = float("-inf")
+        self._began: float | None = None
+        self._spent = 0.0
+
+    def add(self, text: str) -> Thought | None:
+        """Take the next piece; the thought so far when it is time to look at it, else None."""
+        now = self._clock()
+        if self._began is None:
+            # Some models open and close an empty thought; others think again between two parts of an answer.
+            if not self._pieces and not (text := text.lstrip()):
+                return None
+            if self._pieces:
+                self._pieces.append("\n\n")
+            self._began = now
+        self._pieces.append(text)
+        return self.look() if now - self._looked_at >= LOOK_INTERVAL else None
+
+    def look(self) -> Thought | None:
+        """The thought so far when it goes on and has grown since the last look, else None."""
+        if self._began is None or self._looked == len(self._pieces):
+            return None
+        self._looked, self._looked_at = len(self._pieces), self._clock()
+        return Thought("".join(self._pieces))
+
+    def end(self) -> Thought | None:
+        """The whole thought, now that the model goes on to answer or has ended; None when it was not thinking."""
+        if self._began is None:
+            return None
+        self._spent += self._clock() - self._began
+        self._began = None
+        return Thought("".join(self._pieces), self._spent)
