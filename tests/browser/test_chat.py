@@ -230,12 +230,18 @@ def test_a_replys_start_and_end_are_announced(page: Page, module_provider: Scrip
 def test_the_streams_server_gone_and_back_ends_with_the_reply(
     page: Page, server: ChatServer, module_provider: ScriptedProvider
 ) -> None:
-    module_provider.play(stream(Text("Old "), Gate("gone")), reply("A new answer."))
+    module_provider.play(
+        stream(Text("Old "), Gate("gone")), stream(Text("A new "), Gate("back"), Text("answer."), *END)
+    )
     page.goto("/")
     send(page, "Hello")
     expect(log(page)).to_contain_text("Old")
     server.stop()
+    expect(page.locator("[data-lost]")).to_have_count(1)
     server.start()
+    expect(log(page)).to_contain_text("A new")
+    expect(page.locator("[data-lost]")).to_have_count(0)
+    module_provider.gate("back").open()
     expect(log(page)).to_contain_text("A new answer.")
     expect(page.get_by_role("button", name="Send")).to_be_visible()
 
