@@ -20,7 +20,7 @@ BAN_REQUESTS = lint.flake8-tidy-imports.banned-api = { \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: help run admin test bench check format lock setup setup-dev
+.PHONY: help run admin test faults bench check format lock setup setup-dev
 .DEFAULT_GOAL := help
 
 help: ## List the commands.
@@ -37,6 +37,10 @@ admin: setup .env ## Make an administrator.
 test: setup-dev ## Run every test (ARGS="tests/test_x.py -k name" chooses).
 	@$(PYTHON) tests/install_chromium.py
 	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+
+faults: setup-dev ## Break the site in every way that its tests know, for some minutes (ARGS="-k killed" chooses).
+	@$(PYTHON) tests/install_chromium.py
+	@exec env FAULTS=full $(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(ARGS) tests/faults
 
 bench: setup-dev ## Measure what one server process carries (ARGS="load --at 200" chooses).
 	@$(PYTHON) tests/install_chromium.py

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,11 +28,13 @@ STOP_SECONDS = 15.0
 class ChatServer:
     """A server process: `with ChatServer(OPENAI_BASE_URL=...) as server:`; `server.url` is its address.
 
-    Keyword arguments are environment variables of the site.
+    Keyword arguments are environment variables of the site. What it logs goes to the file `log`, or where this
+    process's log goes.
     """
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, *, log: Path | None = None, **environment: str) -> None:
         self.environment = environment
+        self.log = log
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,6 +46,11 @@ class ChatServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def started(self) -> bool:
+        """Whether it was started at all."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -66,9 +74,10 @@ class ChatServer:
             # The process inherits the listening socket, so that no other program can take the port meanwhile.
             command = [sys.executable, "-m", "uvicorn", "chatbot.asgi:application", "--fd", str(listener.fileno())]
             options = ["--lifespan", "on", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
-            self._process = subprocess.Popen(
-                command + options, cwd=ROOT, env=self._environment(), pass_fds=[listener.fileno()]
-            )
+            with self.log.open("ab") if self.log else nullcontext() as log:
+                self._process = subprocess.Popen(
+                    command + options, cwd=ROOT, env=self._environment(), pass_fds=[listener.fileno()], stderr=log
+                )
         self._wait()
 
     def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -67,6 +68,10 @@ class ScriptedProvider:
     def always(self, script: Script) -> None:
         """Answer so when neither the queue nor a rule says otherwise."""
         self._server.default = lambda _message: script
+
+    def answer(self, choose: Callable[[str], Script]) -> None:
+        """Answer what `choose` makes of the last user message when neither the queue nor a rule says otherwise."""
+        self._server.default = choose
 
     def gate(self, name: str) -> Door:
         """The gate of this name: `.open()` it, or `.wait_reached()`."""

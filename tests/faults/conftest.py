@@ -1,0 +1,56 @@
+"""The site that the faults break, and the chance that says when."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Protocol
+
+import pytest
+
+from tests.faults.database import Database
+from tests.faults.site import Site
+from tests.faults.speech import script_for
+from tests.provider import ScriptedProvider
+
+SEED = os.environ.setdefault("FAULTS_SEED", str(SystemRandom().randrange(10**6)))
+FULL = os.environ.get("FAULTS", "quick") == "full"
+
+
+def pytest_report_header() -> str:
+    """Say how to see the same faults again."""
+    return f"faults: {'full' if FULL else 'quick'}, FAULTS_SEED={SEED}"
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[Database]:
+    """A PostgreSQL server for the faults of this worker."""
+    # A short path: PostgreSQL's socket is in it.
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="faults-") as folder, Database(Path(folder)) as started:
+        yield started
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> Random:
+    """What chooses the random moments of this test; the seed is printed when it fails."""
+    sys.stdout.write(f"To see the same moments again: FAULTS_SEED={SEED}\n")
+    return Random(f"{SEED} {request.node.name}")  # noqa: S311 (not a secret)
+
+
+class NewSite(Protocol):
+    """Makes the site of a test."""
+
+    def __call__(self, *, processes: int = 2, **environment: str) -> Site: ...
+
+
+@pytest.fixture
+def new_site(database: Database, provider: ScriptedProvider, chance: Random, tmp_path: Path) -> NewSite:
+    """A site of so many server processes, whose model says what it is asked to."""
+    provider.answer(script_for)
+
+    def make(*, processes: int = 2, **environment: str) -> Site:
+        return Site(database, provider, tmp_path, chance, processes=processes, **environment)
+
+    return make

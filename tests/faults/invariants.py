@@ -1,0 +1,143 @@
+"""What must be true of the site after whatever happened to it, one function each."""
+
+import asyncio
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from conversations.markdown import render
+from tests.faults.person import Person, Turn
+from tests.faults.screen import article, body
+from tests.faults.site import Process, Site
+from tests.faults.speech import ANSWERED, ASKED
+
+SETTLE_SECONDS = 15.0
+THREADS_OF_A_BUSY_PROCESS = 24
+FILES_OF_A_BUSY_PROCESS = 24
+SESSIONS_OF_A_PROCESS = 8
+"""The pool's size in the settings of the tests."""
+
+CSRF = re.compile(r'<input type="hidden" name="csrfmiddlewaretoken" value="[^"]*">')
+RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d |[A-Z]+: )", re.MULTILINE)
+EXCEPTION = re.compile(r"^([\w.]+)(?:: .*)?$", re.MULTILINE)
+COMPLAINTS = ("never retrieved", "was destroyed", "never awaited", "ResourceWarning", "Unhandled", "RuntimeError")
+
+
+async def all_hold(site: Site, person: Person, *, expected: Collection[str] = ()) -> None:
+    """Check every invariant; `expected` names the exceptions that the fault may have left in the log."""
+    await nothing_is_open(site)
+    await no_turn_is_lost_or_doubled(site, person.turns)
+    await every_reply_is_what_was_said(site, person.turns)
+    await every_viewer_saw_what_a_fresh_page_shows(site, person)
+    await nothing_leaks(site)
+    the_log_is_clean(site, expected)
+
+
+async def nothing_is_open(site: Site) -> None:
+    """No reply is pending, running or interrupted, and none has a draft left over."""
+    sql = """
+        SELECT status, count(*) FROM conversations_generation
+        WHERE draft <> '' OR status NOT IN ('complete', 'stopped', 'failed') GROUP BY status
+    """
+    assert await query(site, sql) == []
+
+
+async def no_turn_is_lost_or_doubled(site: Site, turns: Sequence[Turn]) -> None:
+    """Each turn that was asked is stored once, with one reply and one generation, and nothing else is."""
+    sql = """
+        SELECT asked.id::text, asked.content, array_agg(reply.id::text), count(generation.message_id)
+        FROM conversations_message AS asked
+        LEFT JOIN conversations_message AS reply ON reply.parent_id = asked.id
+        LEFT JOIN conversations_generation AS generation ON generation.message_id = reply.id
+        WHERE asked.role = 'user' GROUP BY asked.id, asked.content
+    """
+    stored = sorted(await query(site, sql))
+    assert stored == sorted((turn.key, turn.speech.question, [turn.reply], 1) for turn in turns)
+    ((messages,),) = await query(site, "SELECT count(*) FROM conversations_message")
+    assert messages == 2 * len(turns)
+
+
+async def every_reply_is_what_was_said(site: Site, turns: Sequence[Turn]) -> None:
+    """A complete reply is the model's whole text; one that was stopped or failed is its beginning."""
+    sql = """
+        SELECT message.id::text, message.content, generation.status, generation.error_code
+        FROM conversations_message AS message JOIN conversations_generation AS generation
+            ON generation.message_id = message.id
+    """
+    stored = {key: said for key, *said in await query(site, sql)}
+    for turn in turns:
+        content, status, code = stored[turn.reply]
+        assert (code or status) in turn.outcomes, turn
+        if status == "complete":
+            assert content == turn.speech.text, turn
+        assert turn.speech.text.startswith(content), turn
+
+
+async def every_viewer_saw_what_a_fresh_page_shows(site: Site, person: Person) -> None:
+    """What each viewer ended up with is, byte for byte, in a freshly loaded page, and that is what is stored."""
+    stored = dict(await query(site, "SELECT id::text, content FROM conversations_message"))
+    pages = {path: await person.page(path) for path in {turn.conversation for turn in person.turns}}
+    for turn in person.turns:
+        fresh = article(pages[turn.conversation], turn.reply)
+        assert body(fresh) == render(stored[turn.reply]), turn
+        for screen in turn.screens:
+            if screen.end:
+                assert unsigned(article(screen.end, turn.reply)) == unsigned(fresh), turn
+
+
+async def nothing_leaks(site: Site) -> None:
+    """No request to the provider, thread, file or database session is left over once the work is done."""
+    await settled(lambda: [one for one in site.provider.chats if not one.over.is_set()], "requests to the provider")
+    await settled(lambda: [state for state in site.database.sessions() if state != "idle"], "sessions at work")
+    await settled(lambda: site.database.sessions()[SESSIONS_OF_A_PROCESS * len(site.up) :], "sessions")
+    for process in site.up:
+        await settled(lambda process=process: surplus(site, process), f"threads or files in {process.url}")  # type: ignore[misc]
+
+
+def surplus(site: Site, process: Process) -> dict[str, int]:
+    """What the process has more than a busy one needs, by kind."""
+    kept_alive = site.provider.connections
+    more = {
+        "threads": process.threads - process.threads_at_start - THREADS_OF_A_BUSY_PROCESS,
+        "files": process.files - process.files_at_start - FILES_OF_A_BUSY_PROCESS - kept_alive,
+    }
+    return {kind: count for kind, count in more.items() if count > 0}
+
+
+def the_log_is_clean(site: Site, expected: Collection[str] = ()) -> None:
+    """No message's text, no complaint of the event loop, and no exception that the fault does not explain."""
+    log = site.logs()
+    for word in (ASKED, ANSWERED):
+        assert word not in log, f"{word!r} is in the log:\n{around(log, word)}"
+        assert word not in site.database.log()
+    for complaint in COMPLAINTS:
+        assert complaint not in log, around(log, complaint)
+    for record in RECORD.split(log):
+        if "Traceback" in record:
+            # Of exceptions that led to one another, the last one is what went wrong in the end.
+            *_, name = EXCEPTION.findall(record)
+            assert name.rpartition(".")[2] in expected, record
+
+
+def around(log: str, word: str) -> str:
+    """The part of the log before and after a word."""
+    place = log.index(word)
+    return log[max(0, place - 3_000) : place + 1_000]
+
+
+def unsigned(html: str) -> str:
+    """The HTML without what is drawn anew for each answer."""
+    return CSRF.sub("", html).strip()
+
+
+async def query(site: Site, sql: str, *parameters: str) -> Any:
+    """The rows of a query, each a tuple, asked for outside the event loop."""
+    return await asyncio.to_thread(site.database.rows, sql, *parameters)
+
+
+async def settled(surplus: Callable[[], object], what: str) -> None:
+    """Return once `surplus` is empty."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
+    while found := await asyncio.to_thread(surplus):
+        assert asyncio.get_running_loop().time() < deadline, f"{what} left over: {found}"
+        await asyncio.sleep(0.05)

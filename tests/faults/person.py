@@ -1,0 +1,157 @@
+"""Somebody who chats: signs up, asks, watches, reloads, stops, over plain HTTP as the page's script would."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from uuid_utils.compat import uuid7
+
+from tests.factories import PASSWORD
+from tests.faults.screen import REPLY, Screen, events
+from tests.faults.site import Process, Site
+from tests.faults.speech import Speech
+
+PATIENCE = 90.0
+"""Seconds within which whatever was asked for has come, however often it had to be asked again."""
+
+RETRY_SECONDS = 0.1
+BROKEN = (aiohttp.ClientError, ConnectionError, TimeoutError)
+
+
+class Broken(Exception):
+    """The server answered that something is wrong with it."""
+
+
+@dataclass(eq=False)
+class Turn:
+    """A question, and where its reply is."""
+
+    speech: Speech
+    key: str
+    reply: str
+    conversation: str
+    """The address of its page."""
+
+    outcomes: set[str] = field(default_factory=lambda: {"complete"})
+    """How the reply may end."""
+
+    screens: list[Screen] = field(default_factory=list)
+    """What its viewers saw."""
+
+
+class Person:
+    """`async with Person(site) as person:` has an account and is signed in."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.turns: list[Turn] = []
+
+    async def __aenter__(self) -> Self:
+        # One connection a request: what is left open afterwards is then the server's doing.
+        self._session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+        )
+        try:
+            await self._sign_up()
+        except BaseException:
+            await self._session.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """What the browser keeps."""
+        return {cookie.key: cookie.value for cookie in self._session.cookie_jar}
+
+    async def ask(self, speech: Speech, *, conversation: str = "/", at: Process | None = None, key: str = "") -> Turn:
+        """Say something, again and again until the site says that it is stored; the key makes it one turn."""
+        key = key or str(uuid7())
+        answer, address = await self.post(conversation, {"message": speech.question, "turn": key}, at=at)
+        *_, reply = REPLY.findall(answer)
+        turn = Turn(speech, key, reply, address or conversation)
+        if all(other.key != key for other in self.turns):
+            self.turns.append(turn)
+        return turn
+
+    async def stop(self, turn: Turn, *, at: Process | None = None) -> None:
+        """Press Stop."""
+        turn.outcomes.add("stopped")
+        await self.post(f"/messages/{turn.reply}/stop/", {}, at=at)
+
+    async def watch(self, turn: Turn, *, at: Process | None = None) -> Screen:
+        """Watch the reply to its end, connecting again as a browser does; at another process when `at` is gone."""
+        screen = Screen(turn.speech)
+        turn.screens.append(screen)
+        async with asyncio.timeout(PATIENCE):
+            while not screen.end:
+                try:
+                    await self.glance(turn, screen, at=at)
+                except (*BROKEN, Broken):
+                    pass
+                if not screen.end:
+                    await asyncio.sleep(RETRY_SECONDS)
+        return screen
+
+    async def glance(self, turn: Turn, screen: Screen, *, at: Process | None = None) -> None:
+        """Watch the reply until this one connection ends."""
+        process = at if at and at.is_up else self.site.any_process()
+        headers = {"Accept": "text/event-stream"}
+        async with self._session.get(f"{process.url}/messages/{turn.reply}/stream/", headers=headers) as answer:
+            check(answer.status)
+            screen.connections += 1
+            async for name, data in events(answer.content):
+                screen.show(name, data)
+
+    async def page(self, path: str, *, at: Process | None = None) -> str:
+        """The whole page at this address, asked for until it comes."""
+        async with self._answered("GET", path, at, {}) as answer:
+            return await answer.text()
+
+    async def post(self, path: str, fields: dict[str, str], *, at: Process | None = None) -> tuple[str, str]:
+        """What the site answers to a form, sent until an answer comes, and the address that it pushes or leads to."""
+        async with self._answered("POST", path, at, fields) as answer:
+            return await answer.text(), answer.headers.get("HX-Push-Url", "")
+
+    async def _sign_up(self) -> None:
+        await self.page("/accounts/signup/")
+        account = {"email": f"{uuid.uuid4().hex}@example.org", "password1": PASSWORD}
+        answer, _ = await self.post("/accounts/signup/", account)
+        assert "sessionid" in self.cookies, answer
+
+    @asynccontextmanager
+    async def _answered(
+        self, method: str, path: str, at: Process | None, fields: dict[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"HX-Request": "true"} if method == "POST" else {}
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                process = at if at and at.is_up else self.site.any_process()
+                form = fields | {"csrfmiddlewaretoken": self.cookies.get("csrftoken", "")} if method == "POST" else None
+                try:
+                    answer = await self._session.request(method, process.url + path, data=form, headers=headers)
+                    await answer.read()
+                    check(answer.status)
+                    break
+                except (*BROKEN, Broken):
+                    await asyncio.sleep(RETRY_SECONDS)
+        assert answer.status < 400, f"{method} {urlsplit(path).path}: {answer.status}"
+        yield answer
+
+
+def check(status: int) -> None:
+    """Raise `Broken` for a status that says that the fault is the server's."""
+    if status >= 500:
+        raise Broken(status)

@@ -1,0 +1,94 @@
+"""What a page shows of a reply, followed event by event, and how HTML is looked into."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+
+import aiohttp
+
+from tests.faults.speech import Speech
+
+REPLY = re.compile(r'<article class="message assistant"\s+id="m-([0-9a-f-]{36})"')
+ARTICLE = '<article class="message assistant"\\s+id="m-{}".*?</article>'
+BODY = re.compile(r'<div class="body">(.*?)</div>\s*(?:<form class="outcome"|<div class="actions")', re.DOTALL)
+OPEN_BLOCK = re.compile(r'<div class="open"[^>]*>(.*)</div>', re.DOTALL)
+
+
+class Screen:
+    """What one viewer sees of a reply."""
+
+    def __init__(self, speech: Speech) -> None:
+        self.end = ""
+        """The final fragment, once it has come."""
+
+        self.connections = 0
+        self.changed = asyncio.Event()
+        """Set whenever something came."""
+
+        self._expected = visible(speech.text)
+        self._blocks = self._tail = ""
+
+    @property
+    def text(self) -> str:
+        """The reply's text without white space and markup, before the end."""
+        return visible_text(self._blocks + self._tail)
+
+    def show(self, name: str, data: str) -> None:
+        """Do what the page does with an event. What is shown must always be the beginning of the whole."""
+        match name:
+            case "reply":
+                tail = OPEN_BLOCK.search(data)
+                self._tail = tail[1] if tail else ""
+                self._blocks = data[: tail.start()] if tail else data
+            case "blocks":
+                self._blocks += data
+            case "tail":
+                self._tail = data
+            case "end":
+                self.end = data
+        # The finished blocks and what is left of the open one come one right after the other.
+        if name != "blocks" and not self._expected.startswith(self.text):
+            raise AssertionError(f"the page showed {self.text[-60:]!r}, which is not how the reply begins")
+        self.changed.set()
+
+
+async def events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, str]]:
+    """Name and data of each server-sent event."""
+    name, data = "", list[str]()
+    rest = b""
+    async for piece in content.iter_any():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            text = line.decode()
+            if text.startswith("event: "):
+                name = text.removeprefix("event: ")
+            elif text.startswith("data: "):
+                data.append(text.removeprefix("data: "))
+            elif not text and name:
+                yield name, "\n".join(data)
+                name, data = "", []
+
+
+def article(html: str, reply: str) -> str:
+    """The reply's element in a page or a fragment; empty when it is not there."""
+    found = re.search(ARTICLE.format(reply), html, re.DOTALL)
+    return found[0] if found else ""
+
+
+def body(article_html: str) -> str:
+    """The inside of a finished reply's text."""
+    found = BODY.search(article_html)
+    assert found, "this is no finished reply"
+    return found[1]
+
+
+def visible_text(html: str) -> str:
+    """What a reader sees of some HTML, without white space."""
+    without_thought = re.sub(r"<details.*?</details>", "", html, flags=re.DOTALL)
+    return visible(unescape(re.sub(r"<[^>]*>", "", without_thought)))
+
+
+def visible(text: str) -> str:
+    """The text without white space."""
+    return "".join(text.split())

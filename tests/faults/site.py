@@ -1,0 +1,101 @@
+"""The whole site as a team runs it: a database, a provider, and several server processes."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from tests.faults.database import Database
+from tests.provider import ScriptedProvider
+from tests.server import ChatServer
+
+NO_LIMITS = {"CHAT_TURNS_PER_MINUTE": "1000000", "CHAT_REPLIES_PER_USER": "1000000"}
+
+
+class Process(ChatServer):
+    """A server process with a log of its own."""
+
+    threads_at_start = 0
+    files_at_start = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
+
+    @property
+    def threads(self) -> int:
+        """How many threads it has."""
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    @property
+    def files(self) -> int:
+        """How many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def start(self) -> None:
+        """Start it, wait until it answers, and look at what it has then."""
+        super().start()
+        self.threads_at_start, self.files_at_start = self.threads, self.files
+
+    def kill(self) -> None:
+        """End it at once, without a word to anybody."""
+        self.stop(signal.SIGKILL)
+
+
+class Site:
+    """`async with Site(database, provider, folder, processes=2) as site:`.
+
+    More keyword arguments are environment variables of the server processes.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        provider: ScriptedProvider,
+        folder: Path,
+        chance: Random,
+        *,
+        processes: int = 2,
+        **environment: str,
+    ) -> None:
+        self.database = database
+        self.provider = provider
+        self.chance = chance
+        environment = database.environment | NO_LIMITS | {"OPENAI_BASE_URL": provider.url} | environment
+        self.processes = [Process(log=folder / f"{number}.log", **environment) for number in range(processes)]
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.database.empty)
+        try:
+            await asyncio.gather(*(asyncio.to_thread(process.start) for process in self.processes))
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._end)
+
+    @property
+    def up(self) -> list[Process]:
+        """The processes that run."""
+        return [process for process in self.processes if process.is_up]
+
+    def any_process(self) -> Process:
+        """A process that runs, as a load balancer chooses one; the first while none does."""
+        return self.chance.choice(self.up or self.processes[:1])
+
+    def logs(self) -> str:
+        """What the processes have logged so far."""
+        return "".join(process.log.read_text(errors="replace") for process in self.processes if process.log)
+
+    def _end(self) -> None:
+        for process in self.processes:
+            if process.started and process.is_up:
+                process.stop()

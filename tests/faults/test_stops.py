@@ -1,0 +1,61 @@
+"""Stop, and the same turn sent again, at random moments, from any process."""
+
+import asyncio
+from random import Random
+
+from uuid_utils.compat import uuid7
+
+from tests.faults.conftest import FULL, NewSite
+from tests.faults.invariants import all_hold
+from tests.faults.person import Person
+from tests.faults.screen import body, visible_text
+from tests.faults.speech import Speech
+
+STOPS = 80 if FULL else 30
+
+
+async def test_stop_works_at_any_moment_from_any_process(new_site: NewSite, chance: Random) -> None:
+    async with new_site() as site, Person(site) as person:
+
+        async def stop_some_time(number: int) -> None:
+            # A third of them before the first word.
+            speech = Speech(number, words=40, interval=0.05, first=1.0)
+            turn = await person.ask(speech)
+            watching = asyncio.create_task(person.watch(turn))
+            await asyncio.sleep(chance.uniform(0, speech.seconds))
+            await person.stop(turn)
+            screen = await watching
+            assert visible_text(body(screen.end)).startswith(screen.text)
+
+        await asyncio.gather(*(stop_some_time(number) for number in range(STOPS)))
+        await all_hold(site, person)
+
+
+async def test_a_stop_before_anybody_watches_ends_the_reply(new_site: NewSite) -> None:
+    async with new_site() as site, Person(site) as person:
+        turns = await asyncio.gather(*(person.ask(Speech(number)) for number in range(4)))
+        await asyncio.gather(*(person.stop(turn) for turn in turns))
+        await asyncio.gather(*(person.watch(turn) for turn in turns))
+        assert site.provider.chats == []
+        await all_hold(site, person)
+
+
+async def test_four_identical_posts_at_once_are_one_turn(new_site: NewSite) -> None:
+    async with new_site() as site, Person(site) as person:
+
+        async def send_four_times(number: int, conversation: str) -> str:
+            key = str(uuid7())
+            posts = [
+                person.ask(Speech(number, words=20), conversation=conversation, key=key, at=process)
+                for process in site.processes * 2
+            ]
+            turns = await asyncio.gather(*posts)
+            assert len({(turn.reply, turn.conversation) for turn in turns}) == 1
+            await asyncio.gather(*(person.watch(turn) for turn in turns))
+            return turns[0].conversation
+
+        for number in range(0, 20, 5):
+            begun = await asyncio.gather(*(send_four_times(number + n, "/") for n in range(4)))
+            await send_four_times(number + 4, begun[0])
+        assert len(site.provider.chats) == len(person.turns)
+        await all_hold(site, person)

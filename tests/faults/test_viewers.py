@@ -1,0 +1,46 @@
+"""Viewers come and go, in any process."""
+
+import asyncio
+from random import Random
+
+from tests.faults.conftest import NewSite
+from tests.faults.invariants import all_hold
+from tests.faults.person import Person, Turn
+from tests.faults.screen import Screen, article
+from tests.faults.speech import Speech
+
+RELOADS = 200
+REPLIES = 20
+
+
+async def test_reloads_at_random_moments_lose_nothing(new_site: NewSite, chance: Random) -> None:
+    async with new_site() as site, Person(site) as person:
+
+        async def reload_often(number: int) -> None:
+            turn = await person.ask(Speech(number, words=100))
+            for _ in range(RELOADS // REPLIES):
+                await leave_early(person, turn, chance.uniform(0, turn.speech.seconds / 4))
+                assert article(await person.page(turn.conversation), turn.reply)
+            await person.watch(turn)
+
+        await asyncio.gather(*(reload_often(number) for number in range(REPLIES)))
+        await all_hold(site, person)
+
+
+async def leave_early(person: Person, turn: Turn, seconds: float) -> None:
+    """Watch for so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await person.glance(turn, Screen(turn.speech))
+    except TimeoutError:
+        pass
+
+
+async def test_viewers_in_two_processes_see_the_same(new_site: NewSite) -> None:
+    async with new_site() as site, Person(site) as person:
+        turns = await asyncio.gather(*(person.ask(Speech(number)) for number in range(10)))
+        viewers = [person.watch(turn, at=process) for turn in turns for process in site.processes * 2]
+        await asyncio.gather(*viewers)
+        assert all(screen.connections == 1 for turn in turns for screen in turn.screens)
+        assert len(site.provider.chats) == len(turns)
+        await all_hold(site, person)
