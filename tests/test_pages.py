@@ -51,6 +51,10 @@ def test_the_new_chat_page_greets_and_lists_the_conversations(signed_in: Client,
     assert conversation.get_absolute_url() in html
 
 
+def test_a_new_chat_can_be_asked_for_by_htmx(signed_in: Client) -> None:
+    assert "Good " in page(signed_in, "/", **HTMX)
+
+
 def test_a_conversation_shows_question_and_formatted_answer(signed_in: Client, conversation: Conversation) -> None:
     html = page(signed_in, conversation.get_absolute_url())
     assert "Capital of France?" in html
