@@ -3,47 +3,81 @@
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import django
-import uvloop
+from django.db import connection
 
 from benchmarks import machine
-from benchmarks.figures import Figure
+from benchmarks.figures import Report
 from benchmarks.site import Site
-from benchmarks.table import table
+from benchmarks.table import table, write_down
 
-PARTS = ("load",)
+PARTS = ("load", "saturation", "memory", "checkpoints", "browser")
+HEADINGS = ("figure", "measured", "bar", "met")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print; after a whole run, write the tables into the README."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures one server process.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; all of them by default")
     parser.add_argument("--at", type=int, nargs="+", metavar="N", help="how many replies at once, for `load`")
+    parser.add_argument("--quick", action="store_true", help="shorter and less exact")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if sys.platform != "linux":
         parser.error("the benchmarks read /proc and choose cores: they need Linux")
     signal.signal(signal.SIGTERM, _end)
-    figures: list[Figure] = []
+    chosen = [part for part in PARTS if part in (options.parts or PARTS)]
+    whole = not (options.parts or options.at or options.quick)
     with Site() as site:
         django.setup()
-        # These know the models, which can be imported only after the set-up.
-        from benchmarks import load, people
+        measures = parts(site, options.at, quick=options.quick)
+        try:
+            reports = {part: measured(part, measures[part]) for part in chosen}
+        finally:
+            # Its threads would be waited for at the end of the process.
+            connection.close_pool()  # type: ignore[attr-defined] # a method of PostgreSQL connections
+    figures = [figure.cells for report in reports.values() for figure in report.figures]
+    say(machine.description())
+    say(table(HEADINGS, figures))
+    if whole:
+        write_down(
+            machine.description(), [table(HEADINGS, figures), *reports["load"].tables, *reports["saturation"].tables]
+        )
 
-        say(f"{machine.description()}")
-        with site.server() as server:
-            counts = options.at or load.LEVELS
-            crowd = people.sign_in(max(*counts, load.WARM_UPS))
-            levels = uvloop.run(load.measure(site, server, crowd, counts))
-        say(table(load.HEADINGS, [load.cells(level) for level in levels]))
-        for level in levels:
-            figures += level.figures
-            for failure in sorted(set(level.through.failures + level.direct.failures))[:5]:
-                say(f"at {level.count}: {failure}")
-    say(table(("figure", "measured", "bar", "met"), [figure.cells for figure in figures]))
+
+def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callable[[], Report]]:
+    """What measures each part."""
+    # These know the models, which can be imported only after the set-up.
+    from benchmarks import browser, checkpoints, load, memory, saturation
+
+    if quick:
+        return {
+            "load": lambda: load.measure(site, at or (1, 50, 200), rounds_of_one=1),
+            "saturation": lambda: saturation.measure(site, people=200, rise=6, window=6),
+            "memory": lambda: memory.measure(site, counts=(10, 100)),
+            "checkpoints": lambda: checkpoints.measure(count=50),
+            "browser": lambda: browser.measure(site, turns=3),
+        }
+    return {
+        "load": lambda: load.measure(site, at or load.LEVELS),
+        "saturation": lambda: saturation.measure(site),
+        "memory": lambda: memory.measure(site),
+        "checkpoints": checkpoints.measure,
+        "browser": lambda: browser.measure(site),
+    }
+
+
+def measured(part: str, measure: Callable[[], Report]) -> Report:
+    """The part's report, with its tables and troubles printed as soon as they are there."""
+    say(f"{part} ...")
+    report = measure()
+    for text in (*report.tables, *report.troubles[:5]):
+        say(text)
+    return report
 
 
 def say(text: str) -> None:

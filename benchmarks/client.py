@@ -171,6 +171,19 @@ class Turn(Exchange):
             self.finish()
 
 
+class Held(Turn):
+    """A turn whose stream stays open once its first text has come."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the stream is there."""
+        return bool(self.times.first) and not self.transport.is_closing()
+
+    def _until_end(self, data: bytes) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
+
+
 async def play(make: Callable[[], Exchange], port: int) -> Times:
     """Have one exchange on a new connection."""
     loop = asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,15 @@ class Figure:
         """Name, value, bar, and whether it is met."""
         verdict = {None: "", True: "yes", False: "**no**"}[self.is_met]
         return self.name, f"{number(self.value)} {self.unit}".rstrip(), self.bar, verdict
+
+
+@dataclass(slots=True)
+class Report:
+    """What one part of the benchmarks found: figures, tables in Markdown, and sentences about what went wrong."""
+
+    figures: list[Figure] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -26,6 +26,7 @@ from chatbot.embedded.postgres.cluster import SUPERUSER, Cluster
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "var" / "benchmark"
 DATABASE = "chatbot"
+APPLICATION = "benchmark"
 SCHEME = "postgres://"
 POSTGRES_OPTIONS = {
     # Counts statements. All else, flushing to the disk above all, is as PostgreSQL has it by default.
@@ -79,7 +80,7 @@ class Site:
     def superuser(self) -> "psycopg.Connection[tuple[int, ...]]":
         """A connection that may see everything, outside the server's pool."""
         return psycopg.connect(
-            host=self._socket, user=SUPERUSER, dbname=DATABASE, autocommit=True, application_name="benchmark"
+            host=self._socket, user=SUPERUSER, dbname=DATABASE, autocommit=True, application_name=APPLICATION
         )
 
     def postgres_cpu(self) -> float:
@@ -94,22 +95,21 @@ class Site:
         """Database connections of the server."""
         with self.superuser() as connection:
             row = connection.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name <> 'benchmark'"
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name <> %s"
                 " AND backend_type = 'client backend'",
-                [DATABASE],
+                [DATABASE, APPLICATION],
             ).fetchone()
         return row[0] if row else 0
 
-    def statements(self) -> tuple[int, int]:
-        """Statements that PostgreSQL has run: those that read or write, and all with BEGIN, COMMIT and the like."""
+    def statements(self) -> int:
+        """Statements that PostgreSQL has run for the server, BEGIN and COMMIT among them."""
         with self.superuser() as connection:
             row = connection.execute(
-                "SELECT coalesce(sum(calls) FILTER (WHERE query ~* '^\\s*(SELECT|INSERT|UPDATE|DELETE|WITH)'), 0)::int,"
-                " coalesce(sum(calls), 0)::int FROM pg_stat_statements"
+                "SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements"
                 " JOIN pg_roles ON pg_roles.oid = userid WHERE rolname = %s",
                 [DATABASE],
             ).fetchone()
-        return (row[0], row[1]) if row else (0, 0)
+        return row[0] if row else 0
 
     def _lock(self, stack: ExitStack) -> None:
         FOLDER.joinpath("postgres").mkdir(parents=True, exist_ok=True)
@@ -156,6 +156,8 @@ class Site:
             "DATABASE_URL": f"{SCHEME}{DATABASE}@/{quote(self._socket)}/{DATABASE}",
             "OPENAI_BASE_URL": self.provider_url,
             "CHAT_MODELS": "scripted",
+            # Tells this process's connections from the server's.
+            "PGAPPNAME": APPLICATION,
         }
 
 
@@ -171,6 +173,7 @@ class Server:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *production_command(), "--host", "127.0.0.1", "--port", str(self.port)],
                 cwd=ROOT,
+                env={name: value for name, value in os.environ.items() if name != "PGAPPNAME"},
                 stdout=log,
                 stderr=log,
             )

@@ -1,6 +1,11 @@
-"""Tables in Markdown."""
+"""Tables in Markdown, printed and kept in the README."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+README = Path(__file__).resolve().parent / "README.md"
+BEGIN, END = "<!-- measured -->", "<!-- end of what was measured -->"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -10,3 +15,18 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines
     )
+
+
+def write_down(machine: str, tables: Sequence[str]) -> None:
+    """Put the tables, with the day and the machine, into the README in place of the last ones."""
+    README.write_text(replaced(README.read_text(), machine, tables))
+
+
+def replaced(page: str, machine: str, tables: Sequence[str]) -> str:
+    """The page with other tables between its two marks. Raises `ValueError` when it lacks them."""
+    head, found, rest = page.partition(BEGIN)
+    _, found_end, foot = rest.partition(END)
+    if not (found and found_end):
+        raise ValueError(f"the page lacks {BEGIN} and {END}")
+    day = datetime.now(UTC).date()
+    return "\n\n".join([f"{head}{BEGIN}", f"Measured on {day}: {machine}.", *tables, f"{END}{foot}"])

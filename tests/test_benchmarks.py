@@ -4,7 +4,7 @@ import math
 
 from benchmarks.figures import Figure, percentile
 from benchmarks.site import production_command
-from benchmarks.table import table
+from benchmarks.table import BEGIN, END, replaced, table
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
@@ -36,3 +36,13 @@ def test_the_server_starts_as_in_the_container() -> None:
     program, application, *options = production_command()
     assert (program, application) == ("uvicorn", "chatbot.asgi:application")
     assert "--loop" in options
+
+
+def test_a_run_replaces_the_tables_of_the_last_one() -> None:
+    page = f"# Title\n\n{BEGIN}\n\nold\n\n{END}\n\nfoot\n"
+    once = replaced(page, "A computer", ["| new |"])
+    assert "old" not in once
+    assert "A computer.\n\n| new |\n\n" in once
+    assert once.startswith("# Title\n\n")
+    assert once.endswith("\n\nfoot\n")
+    assert replaced(once, "A computer", ["| new |"]) == once

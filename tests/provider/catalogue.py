@@ -65,9 +65,13 @@ CATALOGUE: dict[str, Script] = {
 
 @cache
 def named(name: str) -> Script | None:
-    """The script of this name; `tokens COUNT INTERVAL FIRST` is one of so many words, at this pace in seconds."""
-    word, *numbers = name.split(" ")
-    if word == "tokens" and len(numbers) == 3:
-        count, interval, first = numbers
-        return tokens(int(count), interval=float(interval), first=float(first))
+    """The script of this name; the numbers of a longer one follow the name.
+
+    `tokens COUNT INTERVAL FIRST` is so many words at this pace in seconds; `held COUNT` stalls after so many.
+    """
+    match name.split(" "):
+        case ["tokens", count, interval, first]:
+            return tokens(int(count), interval=float(interval), first=float(first))
+        case ["held", count]:
+            return stream(*tokens(int(count), interval=0.02).steps[: -len(END)], Stall())
     return CATALOGUE.get(name)

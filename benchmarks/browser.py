@@ -1,0 +1,120 @@
+"""One person in a real Chromium: when the words of a reply are on the screen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import uvloop
+from django.conf import settings
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.figures import Figure, Report, percentile
+from benchmarks.load import first, last
+from benchmarks.people import sign_in
+from benchmarks.rounds import Pace, Round, direct, joined
+from benchmarks.site import Server, Site
+from tests.install_chromium import find_chromium
+
+TURNS = 10
+DIRECT_ROUNDS = 3
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+WATCH = """(() => {
+  let turn = null;
+  const replies = () => document.querySelectorAll("article.assistant");
+  // The time of the frame in which it is painted.
+  const note = (name) => {
+    if (name in turn.noted) return;
+    turn.noted[name] = 0;
+    const noted = turn.noted;
+    requestAnimationFrame(() => {
+      noted[name] = performance.now() - noted.begun;
+      if (noted.first && noted.last && noted.end) noted.done(noted);
+    });
+  };
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    const noted = { begun: event.timeStamp };
+    noted.over = new Promise((resolve) => { noted.done = resolve; });
+    turn = { number: replies().length, noted };
+  }, true);
+  new MutationObserver(() => {
+    const reply = turn && replies()[turn.number];
+    if (!reply) return;
+    const words = reply.querySelector(".body").textContent.split(/\\s+/).filter(Boolean);
+    if (words[0] === "The") note("first");
+    if (words.length >= TOKENS) note("last");
+    if (words.length >= TOKENS && !reply.hasAttribute("sse-connect")) note("end");
+  }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+  window.measuredTurn = async () => {
+    const { first, last, end } = await turn.noted.over;
+    return { first, last, end };
+  };
+})();"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """When what of a reply was painted, in milliseconds from the pressing of Enter."""
+
+    first: float
+    last: float
+    end: float
+    """The final message in place of the one that grew."""
+
+
+def measure(site: Site, *, turns: int = TURNS) -> Report:
+    """So many turns of one conversation."""
+    pace = Pace()
+    with site.server() as server:
+        usual = joined([uvloop.run(direct(site, 1, pace)) for _ in range(DIRECT_ROUNDS)])
+        shown = _converse(server, turns, pace)
+    return Report(_figures(shown, usual))
+
+
+def _figures(shown: list[Shown], usual: Round) -> list[Figure]:
+    usual_first, usual_last = (percentile(usual.milliseconds(what), 0.5) for what in (first, last))
+    added = {
+        "the first token": ([one.first - usual_first for one in shown], 40),
+        "the last token": ([one.last - usual_last for one in shown], 80),
+        "the final message": ([one.end - usual_last for one in shown], None),
+    }
+    return [
+        Figure(
+            f"browser: added time to {what}, {name}", percentile(values, share), "ms", most=bar if share < 1 else None
+        )
+        for what, (values, bar) in added.items()
+        for name, share in (("median", 0.5), ("worst", 1.0))
+    ]
+
+
+def _converse(server: Server, turns: int, pace: Pace) -> list[Shown]:
+    (person,) = sign_in(1)
+    program = find_chromium()
+    if program is None:
+        raise RuntimeError("There is no Chromium: run `python tests/install_chromium.py`.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        context = chromium.new_context(base_url=server.url, viewport={"width": 1280, "height": 800})
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": person.session_key, "url": server.url}])
+        context.add_init_script(WATCH.replace("TOKENS", str(pace.tokens)))
+        page = context.new_page()
+        page.goto("/")
+        shown = [_turn(page, pace) for _ in range(turns)]
+        chromium.close()
+    return shown
+
+
+def _turn(page: Page, pace: Pace) -> Shown:
+    box = page.get_by_role("textbox", name="Message")
+    box.fill(pace.message)
+    box.press("Enter")
+    times: dict[str, Any] = page.evaluate("() => window.measuredTurn()")
+    return Shown(times["first"], times["last"], times["end"])

@@ -1,0 +1,134 @@
+"""One load, asked of the provider itself or through the server, and what it cost."""
+
+import gc
+import json
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+from benchmarks import client, machine
+from benchmarks.client import Direct, Exchange, Times, Turn
+from benchmarks.people import Person
+from benchmarks.site import Server, Site
+from conversations.models import Generation, Status
+from tests.provider import tokens
+
+SPREAD = 2.0
+"""Seconds over which the starts of a load are spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The reply that the scripted provider gives: so many tokens, `interval` seconds apart, after `first` seconds."""
+
+    tokens: int = 200
+    interval: float = 0.02
+    first: float = 0.2
+
+    @property
+    def message(self) -> str:
+        """What a person says to get it."""
+        return f"script: tokens {self.tokens} {self.interval:g} {self.first:g}"
+
+    @property
+    def words(self) -> bytes:
+        """Its text, white space as single blanks."""
+        return " ".join(tokens(self.tokens).text.split()).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One load: the times of its replies, the CPU seconds that each part took meanwhile, the database's statements."""
+
+    times: list[Times]
+    seconds: float
+    cpu: dict[str, float]
+    statements: int
+
+    @property
+    def failures(self) -> list[str]:
+        """Why replies did not come."""
+        return [times.failure for times in self.times if times.failure]
+
+    def milliseconds(self, what: Callable[[Times], float]) -> list[float]:
+        """One time of each reply that came."""
+        return [what(times) * 1_000 for times in self.times if not times.failure]
+
+    def busy(self, part: str) -> float:
+        """Share of one core that a part took, in percent."""
+        return 100 * self.cpu[part] / self.seconds
+
+
+def joined(rounds: Sequence[Round]) -> Round:
+    """Rounds that came one after another as one."""
+    return Round(
+        [times for one in rounds for times in one.times],
+        sum(one.seconds for one in rounds),
+        {part: sum(one.cpu[part] for one in rounds) for part in rounds[0].cpu},
+        sum(one.statements for one in rounds),
+    )
+
+
+async def direct(site: Site, count: int, pace: Pace) -> Round:
+    """So many replies from the provider itself."""
+    body = {
+        "model": "scripted",
+        "messages": [{"role": "user", "content": pace.message}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    content = json.dumps(body).encode()
+    address = urlsplit(site.provider_url)
+    head = (
+        f"POST {address.path}/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    request = head.encode() + content
+    return await _round(site, None, address.port or 0, [partial(Direct, request)] * count)
+
+
+async def through(site: Site, server: Server, people: Sequence[Person], pace: Pace) -> Round:
+    """A reply to each of these people, through the server.
+
+    Raises `RuntimeError` when the database lacks one that was shown.
+    """
+    words = pace.words
+    complete = Generation.objects.filter(status=Status.COMPLETE)
+    before = await complete.acount()
+    makes = [partial(Turn, person, pace.message, port=server.port, words=words) for person in people]
+    load = await _round(site, server, server.port, makes)
+    missing = len(people) - (await complete.acount() - before) - len(load.failures)
+    if missing > 0:
+        raise RuntimeError(f"{missing} replies were shown and are not in the database")
+    return load
+
+
+def cpu(site: Site, server: Server | None) -> dict[str, float]:
+    """CPU seconds of each part so far, and of all that does not belong here."""
+    ours = {
+        "server": server.cpu() if server else 0.0,
+        "provider": site.provider_cpu(),
+        "PostgreSQL": site.postgres_cpu(),
+        "client": time.process_time(),
+    }
+    return ours | {"others": machine.machine_cpu_seconds() - sum(ours.values())}
+
+
+def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """CPU seconds of each part between two calls of `cpu`."""
+    return {part: after[part] - before[part] for part in after}
+
+
+async def _round(site: Site, server: Server | None, port: int, makes: Sequence[Callable[[], Exchange]]) -> Round:
+    asks: list[Callable[[], Coroutine[None, None, Times]]] = [partial(client.play, make, port) for make in makes]
+    # No collection of garbage in the middle of the load.
+    gc.collect()
+    gc.disable()
+    statements = site.statements()
+    before, begin = cpu(site, server), time.perf_counter()
+    times = await client.at_once(asks, spread=SPREAD if len(asks) > 1 else 0.0)
+    seconds, after = time.perf_counter() - begin, cpu(site, server)
+    gc.enable()
+    return Round(times, seconds, spent(before, after), site.statements() - statements)
