@@ -31,7 +31,8 @@ class Window:
     """The steady part of the load."""
 
     seconds: float
-    replies: int
+    replies: float
+    """How many replies came in it, with the parts of those that only began or ended in it."""
     cpu: dict[str, float]
     failures: list[str]
 
@@ -41,19 +42,26 @@ def measure(site: Site, *, people: int = PEOPLE, rise: float = RISE_SECONDS, win
     crowd = sign_in(people)
     with site.server() as server:
         seen = uvloop.run(_window(site, server, crowd, rise, window))
-    replies = max(seen.replies, 1)
     shares = {part: f"{100 * seconds / seen.seconds:.0f} %" for part, seconds in seen.cpu.items()}
-    headings = ("people", "replies ended", "seconds", "server's core", "provider", "PostgreSQL", "client", "others")
-    cells = (str(people), str(seen.replies), f"{seen.seconds:.1f}", *shares.values())
+    headings = ("people", "replies", "seconds", "server's core", "provider", "PostgreSQL", "client", "others")
+    cells = (str(people), f"{seen.replies:.0f}", f"{seen.seconds:.1f}", *shares.values())
     return Report(
         figures=[
-            Figure("saturated: tokens delivered", replies * PACE.tokens / seen.seconds, "tokens/s", least=10_000),
-            Figure("saturated: server's CPU a reply", 1_000 * seen.cpu["server"] / replies, "ms", most=20),
+            Figure("saturated: tokens delivered", seen.replies * PACE.tokens / seen.seconds, "tokens/s", least=10_000),
+            Figure("saturated: server's CPU a reply", 1_000 * seen.cpu["server"] / seen.replies, "ms", most=20),
             Figure("saturated: replies that failed", len(seen.failures), "", most=0),
         ],
         tables=[table(headings, [cells])],
         troubles=[f"saturated: {failure}" for failure in dict.fromkeys(seen.failures)],
     )
+
+
+def part_within(times: Times, opened: float, closed: float) -> float:
+    """Which part of a reply, from its first text to its end, came between two points in time."""
+    begin, end = times.ended_at - times.last + times.first, times.ended_at
+    if begin == end:
+        return float(opened <= end < closed)
+    return max(min(end, closed) - max(begin, opened), 0.0) / (end - begin)
 
 
 async def _window(site: Site, server: Server, crowd: list[Person], rise: float, window: float) -> Window:
@@ -82,7 +90,7 @@ async def _window(site: Site, server: Server, crowd: list[Person], rise: float, 
     gc.enable()
     return Window(
         closed - opened,
-        sum(1 for times in ended if not times.failure and opened <= times.ended_at < closed),
+        sum(part_within(times, opened, closed) for times in ended if not times.failure),
         spent(before, after),
         [times.failure for times in ended if times.failure],
     )

@@ -1,10 +1,19 @@
 """The benchmarks' arithmetic and reading of answers; that they run is shown by `make bench`."""
 
+import asyncio
 import math
+from functools import partial
+from urllib.parse import urlsplit
 
+from benchmarks.client import Times, Turn, play
 from benchmarks.figures import Figure, percentile
+from benchmarks.people import sign_in
+from benchmarks.rounds import Pace
+from benchmarks.saturation import part_within
 from benchmarks.site import production_command
 from benchmarks.table import BEGIN, END, replaced, table
+from conversations.models import Message
+from tests.server import ChatServer
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
@@ -46,3 +55,36 @@ def test_a_run_replaces_the_tables_of_the_last_one() -> None:
     assert once.startswith("# Title\n\n")
     assert once.endswith("\n\nfoot\n")
     assert replaced(once, "A computer", ["| new |"]) == once
+
+
+def test_a_reply_counts_for_the_part_of_it_that_came_in_the_window() -> None:
+    reply = Times(first=1.0, last=5.0, ended_at=105.0)
+    assert [part_within(reply, *window) for window in ((90, 110), (103, 110), (90, 102), (102, 104), (110, 120))] == [
+        1.0,
+        0.5,
+        0.25,
+        0.5,
+        0.0,
+    ]
+    assert part_within(Times(first=5.0, last=5.0, ended_at=105.0), 100, 110) == 1.0
+
+
+def test_the_load_client_follows_a_reply_to_its_end(server: ChatServer) -> None:
+    pace = Pace(tokens=20, interval=0.001, first=0.001)
+    times = take_turn(server, pace.message, pace.words)
+    assert times.failure == ""
+    assert 0 < times.answered < times.first <= times.last
+    assert Message.objects.get(role="assistant").content.strip().encode() == pace.words
+
+
+def test_the_load_client_notes_a_reply_that_is_cut_short(server: ChatServer) -> None:
+    assert "holds another text" in take_turn(server, "script: close", b"The answer begins and ends").failure
+    assert "answered with" in take_turn(server, " ", b"Nothing is said").failure
+
+
+def take_turn(server: ChatServer, message: str, words: bytes) -> Times:
+    """The times of one turn by somebody who has just signed in."""
+    port = urlsplit(server.url).port
+    assert port
+    (person,) = sign_in(1)
+    return asyncio.run(play(partial(Turn, person, message, port=port, words=words), port))
