@@ -1,6 +1,8 @@
 """Which messages the model sees: the system prompt, then as much of the newest part as fits its window."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 
@@ -13,8 +15,8 @@ BYTES_PER_TOKEN = 3
 TOKENS_PER_MESSAGE = 8
 """What a chat template adds around each message."""
 
-PAGE = 50
-"""Messages read at a time."""
+PAGE, PAGE_MAX = 50, 800
+"""Messages read at a time: more each time, so that a large window of short messages takes few queries."""
 
 REPLY_SHARE = 4
 """One part in four of the window is kept free for the reply."""
@@ -25,8 +27,20 @@ def estimate_tokens(text: str) -> int:
     return len(text.encode()) // BYTES_PER_TOKEN + 1 + TOKENS_PER_MESSAGE
 
 
-def messages_for(reply: Message) -> list[ChatMessage]:
-    """What to send to the model for `reply`, oldest first. Causes queries.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the model sees for one reply."""
+
+    messages: list[ChatMessage]
+    """Oldest first, the system prompt before them."""
+    start: datetime | None
+    """When the oldest of them was said; None when there is none."""
+    is_cut: bool
+    """Whether that one alone is larger than the window, and cut at its start."""
+
+
+def window_for(reply: Message) -> Window:
+    """What to send to the model for `reply`. Causes queries.
 
     The person's newest message is always there, cut at its start when it alone is larger than the window.
     """
@@ -34,31 +48,38 @@ def messages_for(reply: Message) -> list[ChatMessage]:
     room = settings.CHAT_CONTEXT_TOKENS * (REPLY_SHARE - 1) // REPLY_SHARE
     if system:
         room -= estimate_tokens(system)
-    chosen: list[ChatMessage] = []
-    for role, content in _said_before(reply):
-        cost = estimate_tokens(content)
+    chosen: list[Message] = []
+    is_cut = False
+    for message in _said_before(reply):
+        cost = estimate_tokens(message.content)
         if cost > room:
             if not chosen:
-                chosen.append(ChatMessage(role, _end_of(content, room)))
+                is_cut = True
+                message.content = _end_of(message.content, room)
+                chosen.append(message)
             break
         room -= cost
-        chosen.append(ChatMessage(role, content))
-    chosen = _alternating(chosen)
+        chosen.append(message)
     # A window that opens with an answer has lost its question; some providers refuse it.
     while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
         chosen.pop()
+    messages = _alternating([ChatMessage(message.role, message.content) for message in chosen])
     if system:
-        chosen.append(ChatMessage("system", system))
-    return chosen[::-1]
+        messages.append(ChatMessage("system", system))
+    return Window(messages[::-1], chosen[-1].created_at if chosen else None, is_cut)
 
 
-def _said_before(reply: Message) -> Iterator[tuple[str, str]]:
-    """Roles and texts before `reply`, newest first, without the replies that have no text."""
+def _said_before(reply: Message) -> Iterator[Message]:
+    """Messages before `reply`, newest first, without the replies that have no text."""
     cursor = reply.cursor
+    size = PAGE
     earlier = Message.objects.filter(conversation_id=reply.conversation_id).newest_first()
-    while page := list(earlier.before(cursor).only("role", "content", "created_at")[:PAGE]):
-        yield from ((message.role, message.content) for message in page if message.content)
+    while page := list(earlier.before(cursor).only("role", "content", "created_at")[:size]):
+        yield from (message for message in page if message.content)
+        if len(page) < size:
+            return
         cursor = page[-1].cursor
+        size = min(2 * size, PAGE_MAX)
 
 
 def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:

@@ -42,6 +42,8 @@ class Outcome:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     first_token_at: datetime | None = None
+    window_start: datetime | None = None
+    window_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
             prompt_tokens=outcome.prompt_tokens,
             completion_tokens=outcome.completion_tokens,
             first_token_at=outcome.first_token_at,
+            window_start=outcome.window_start,
+            window_cut=outcome.window_cut,
             finished_at=Now(),
             **new,
         )

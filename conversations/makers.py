@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from conversations import context, llm
+from conversations.context import Window
 from conversations.errors import UserFacingError
 from conversations.leases import Draft, Outcome
 from conversations.models import Message, Status
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 DETAIL_MAX_CHARS = 2_000
 
-Database = Callable[[Callable[[UUID], list[llm.ChatMessage]], UUID], Awaitable[list[llm.ChatMessage]]]
+Database = Callable[[Callable[[UUID], Window], UUID], Awaitable[Window]]
 """Runs a blocking function with its argument outside the event loop."""
 
 
@@ -103,7 +104,7 @@ class Maker:
         *,
         worker: str,
         model: str,
-        messages: list[llm.ChatMessage] | None = None,
+        window: Window | None = None,
         refusal: UserFacingError | None = None,
     ) -> None:
         self.reply = reply
@@ -113,7 +114,7 @@ class Maker:
         self.outcome: Outcome | None = None
         """How the reply ended; from then on it is only to be saved, and no stop changes it."""
         self._refusal = refusal
-        self._messages = messages
+        self._window = window
         self._begun = False
         self._stop_requested = False
         self._saved_length = 0
@@ -190,8 +191,8 @@ class Maker:
         )
 
     async def _gather(self, database: Database) -> None:
-        messages = self._messages or await database(messages_for, self.reply.message_id)
-        async with contextlib.aclosing(llm.stream(messages, model=self.model)) as events:
+        self._window = self._window or await database(window_for, self.reply.message_id)
+        async with contextlib.aclosing(llm.stream(self._window.messages, model=self.model)) as events:
             async for event in events:
                 match event:
                     case llm.TextDelta(text=text):
@@ -230,9 +231,11 @@ class Maker:
             prompt_tokens=self._usage.prompt_tokens if self._usage else None,
             completion_tokens=self._usage.completion_tokens if self._usage else None,
             first_token_at=self._first_token_at,
+            window_start=self._window.start if self._window else None,
+            window_cut=bool(self._window and self._window.is_cut),
         )
 
 
-def messages_for(message_id: UUID) -> list[llm.ChatMessage]:
+def window_for(message_id: UUID) -> Window:
     """What to ask the model for a reply. Causes queries."""
-    return context.messages_for(Message.objects.get(pk=message_id))
+    return context.window_for(Message.objects.get(pk=message_id))

@@ -249,6 +249,12 @@ class Generation(models.Model):
     error = models.TextField(blank=True, help_text="The sentence that the person read.")
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    window_start = models.DateTimeField(
+        null=True, blank=True, help_text="When the oldest message was said that the model saw."
+    )
+    window_cut = models.BooleanField(
+        default=False, db_default=False, help_text="Whether that one was too long, and only its end was seen."
+    )
     started_at = models.DateTimeField(null=True, blank=True)
     first_token_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

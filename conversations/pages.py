@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from conversations import llm, markdown
-from conversations.models import Conversation, Cursor, Message, Role
+from conversations.models import Conversation, Cursor, Generation, Message, Role
 from conversations.thoughts import Thought
 from conversations.turns import Turn
 
@@ -36,6 +36,17 @@ class ConversationGroup:
     conversations: list[Conversation]
 
 
+@dataclass(frozen=True, slots=True)
+class WindowLine:
+    """The line above the oldest message that the model still saw for the newest reply."""
+
+    message: Message
+    hides: bool
+    """Whether anything stands above the line."""
+    cuts: bool
+    """Whether of the message below the line only the end was seen."""
+
+
 def chat_context(
     user: User, conversation: Conversation | None = None, *, before: Cursor | None = None
 ) -> dict[str, Any]:
@@ -43,13 +54,15 @@ def chat_context(
     context = composer_context(conversation)
     if conversation is None:
         return context | {"greeting": greeting(), "examples": [{"title": t, "prompt": p} for t, p in EXAMPLES]}
-    messages, older = message_page(conversation, before)
-    return context | {
-        "messages": messages,
-        "older_cursor": older,
-        "open_message": open_message(conversation),
-        "seen": messages[-1].pk if messages and not before else None,
-    }
+    page = message_page(conversation, before)
+    return (
+        context
+        | page
+        | {
+            "open_message": open_message(conversation),
+            "seen": page["messages"][-1].pk if page["messages"] and not before else None,
+        }
+    )
 
 
 def composer_context(conversation: Conversation | None) -> dict[str, Any]:
@@ -77,18 +90,64 @@ def message_context(message: Message) -> dict[str, Any]:
     with_html([message])
     return composer_context(message.conversation) | {
         "message": message,
+        "window": window_at_end(message),
         "open_message": message if message.generation.is_open else None,
     }
 
 
-def message_page(conversation: Conversation, before: Cursor | None = None) -> tuple[list[Message], str]:
-    """The newest messages before a cursor, oldest first, and the cursor of what is older (empty at the beginning)."""
+def message_page(conversation: Conversation, before: Cursor | None = None) -> dict[str, Any]:
+    """The newest messages before a cursor, oldest first, and the cursor of what is older (empty at the beginning).
+
+    The model's window costs nothing to show on the newest page, one more query on the others.
+    """
     newest = conversation.messages.select_related("generation").newest_first().before(before)
     messages = list(newest[: MESSAGES_PER_PAGE + 1])
     older = str(messages[MESSAGES_PER_PAGE - 1].cursor) if len(messages) > MESSAGES_PER_PAGE else ""
     shown = messages[:MESSAGES_PER_PAGE][::-1]
     with_html(shown)
-    return shown, older
+    window = newest_window(conversation) if before else last_window(shown)
+    line, is_older = window_on_page(shown, window, has_older=bool(older))
+    return {"messages": shown, "older_cursor": older, "window": line, "window_is_older": is_older}
+
+
+def last_window(messages: Sequence[Message]) -> Generation | None:
+    """The generation of the newest of these replies of which it is known what the model saw."""
+    generations = (message.generation for message in reversed(messages) if message.role == Role.ASSISTANT)
+    return next((generation for generation in generations if generation.window_start), None)
+
+
+def newest_window(conversation: Conversation) -> Generation | None:
+    """The same of a conversation's newest page. Causes a query."""
+    newest = conversation.messages.newest_first()[:MESSAGES_PER_PAGE]
+    known = Generation.objects.filter(message__in=newest, window_start__isnull=False)
+    return known.order_by("-message__created_at", "-message_id").only("window_start", "window_cut").first()
+
+
+def window_on_page(
+    messages: Sequence[Message], generation: Generation | None, *, has_older: bool
+) -> tuple[WindowLine | None, bool]:
+    """The line of the generation's window among these messages, oldest first; and whether it is on an older page."""
+    start = generation.window_start if generation else None
+    first = next((message for message in messages if start and message.created_at >= start), None)
+    if generation is None or start is None or first is None:
+        return None, False
+    if first is messages[0] and has_older and start < first.created_at:
+        return None, True
+    line = WindowLine(first, hides=has_older or first is not messages[0], cuts=generation.window_cut)
+    return (line if line.hides or line.cuts else None), False
+
+
+def window_at_end(reply: Message) -> WindowLine | None:
+    """The line that a reply which has just ended brings or moves. Causes queries only when the window is full."""
+    start, cuts = reply.generation.window_start, reply.generation.window_cut
+    if start is None or (start <= reply.conversation.created_at and not cuts):
+        return None
+    messages = reply.conversation.messages
+    first = messages.filter(created_at__gte=start).oldest_first().only("created_at").first()
+    if first is None:
+        return None
+    line = WindowLine(first, hides=messages.before(first.cursor).exists(), cuts=cuts)
+    return line if line.hides or line.cuts else None
 
 
 def open_message(conversation: Conversation) -> Message | None:

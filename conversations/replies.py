@@ -18,8 +18,9 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from conversations import leases, llm
+from conversations.context import Window
 from conversations.leases import Draft, Outcome
-from conversations.makers import LiveReply, Maker, ServerBusy, messages_for
+from conversations.makers import LiveReply, Maker, ServerBusy, window_for
 from conversations.threads import DATABASE_AWAY, DatabaseThreads
 
 logger = logging.getLogger(__name__)
@@ -168,13 +169,13 @@ class ReplyEngine:
         worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
         model = llm.default_model()
         known = "" if model == llm.OTHER_MODEL else model
-        won, messages = await self.database(_claim, reply.message_id, worker=worker, model=known)
+        won, window = await self.database(_claim, reply.message_id, worker=worker, model=known)
         if not won:
             return False
         reply.clear()
         self._replies[reply.message_id] = reply
         refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
-        maker = Maker(reply, worker=worker, model=model, messages=messages, refusal=refusal)
+        maker = Maker(reply, worker=worker, model=model, window=window, refusal=refusal)
         self._makers[reply.message_id] = maker
         maker.task = asyncio.create_task(self._make(maker), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
@@ -303,13 +304,13 @@ def _note_failure(task: asyncio.Task[None]) -> None:
         logger.warning("A reply could not be joined: %s", error)
 
 
-def _claim(message_id: UUID, *, worker: str, model: str) -> tuple[bool, list[llm.ChatMessage] | None]:
+def _claim(message_id: UUID, *, worker: str, model: str) -> tuple[bool, Window | None]:
     """Claim the reply; when that is won, also what to ask the model, or None when it cannot be read now."""
     won = leases.claim(message_id, worker=worker, model=model)
     if won:
         # What fails here fails once more in the maker, which knows how to end a reply that failed.
         with contextlib.suppress(Exception):
-            return True, messages_for(message_id)
+            return True, window_for(message_id)
     return won, None
 
 

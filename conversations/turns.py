@@ -213,6 +213,8 @@ def _open_again(message: Message) -> None:
         finished_at=None,
         prompt_tokens=None,
         completion_tokens=None,
+        window_start=None,
+        window_cut=False,
     )
     if not won:
         raise NothingToRetry

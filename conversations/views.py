@@ -59,8 +59,7 @@ class ConversationDetailView(View):
         conversation = find_conversation(request, pk)
         before = cursor(request, "before")
         if before and request.htmx:
-            messages, older = pages.message_page(conversation, before)
-            context = {"conversation": conversation, "messages": messages, "older_cursor": older}
+            context = pages.message_page(conversation, before) | {"conversation": conversation}
             return render(request, "conversations/_messages.html", context)
         return chat_page(request, conversation, before=before)
 

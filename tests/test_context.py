@@ -1,9 +1,13 @@
 """Which messages the model sees."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
-from conversations.context import estimate_tokens, messages_for
+from conversations.context import estimate_tokens, window_for
 from conversations.models import Conversation, Message, Role
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
 
@@ -22,7 +26,7 @@ def asked(conversation: Conversation, question: str) -> Message:
 
 
 def said(reply: Message) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in messages_for(reply)]
+    return [(message.role, message.content) for message in window_for(reply).messages]
 
 
 def test_the_model_sees_the_system_prompt_then_everything_in_order(
@@ -66,20 +70,57 @@ def test_the_oldest_messages_are_dropped_when_the_window_is_full(
     settings.CHAT_SYSTEM_PROMPT = "Be kind."
     for number in range(80):
         exchange(conversation, f"Question {number} " + "x" * 60, f"Answer {number}")
-    messages = messages_for(asked(conversation, "And now?"))
+    window = window_for(asked(conversation, "And now?"))
+    messages = window.messages
     assert messages[0].content == "Be kind."
     assert messages[1].role == Role.USER
     assert messages[-1].content == "And now?"
     assert 4 < len(messages) < 160
     assert sum(estimate_tokens(message.content) for message in messages) <= 450
+    oldest = Message.objects.get(content=messages[1].content)
+    assert (window.start, window.is_cut) == (oldest.created_at, False)
 
 
 def test_a_message_larger_than_the_window_is_cut_at_its_start(conversation: Conversation, settings: Settings) -> None:
     settings.CHAT_CONTEXT_TOKENS = 600
     settings.CHAT_SYSTEM_PROMPT = ""
-    (message,) = messages_for(asked(conversation, "é" * 5_000 + " What is this?"))
+    exchange(conversation, "Hello", "Good day")
+    reply = asked(conversation, "é" * 5_000 + " What is this?")
+    window = window_for(reply)
+    (message,) = window.messages
     assert message.content.endswith(" What is this?")
     assert estimate_tokens(message.content) <= 450
+    assert window.is_cut
+    assert window.start == Message.objects.get(content__endswith="What is this?").created_at
+
+
+def test_a_window_that_holds_everything_starts_with_the_first_message(conversation: Conversation) -> None:
+    first = MessageFactory.create(conversation=conversation, content="Hello")
+    ReplyFactory.create(conversation=conversation, content="Good day")
+    window = window_for(asked(conversation, "How are you?"))
+    assert (window.start, window.is_cut) == (first.created_at, False)
+
+
+def test_a_chat_of_ten_thousand_messages_costs_few_queries(
+    conversation: Conversation, settings: Settings, django_assert_max_num_queries: Any
+) -> None:
+    settings.CHAT_CONTEXT_TOKENS = 32_000
+    began = timezone.now() - timedelta(days=1)
+    Message.objects.bulk_create(
+        Message(
+            conversation=conversation,
+            user=conversation.user,
+            role=Role.ASSISTANT if number % 2 else Role.USER,
+            content=f"Message {number}",
+            created_at=began + timedelta(seconds=number),
+        )
+        for number in range(10_000)
+    )
+    reply = asked(conversation, "And now?")
+    with django_assert_max_num_queries(7):
+        window = window_for(reply)
+    assert 1_500 < len(window.messages) < 3_000
+    assert window.messages[-1].content == "And now?"
 
 
 @pytest.mark.parametrize("text", ["Hello, how are you today?", "Привет, как дела?", "今日はいい天気ですね", "🎉" * 10])
