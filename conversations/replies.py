@@ -110,10 +110,11 @@ class ReplyEngine:
         Viewers of other processes' replies are sent away at once, to ask a process that stays.
         """
         self._draining = True
+        # Claims under way come first: a reply that this process has just won is not one to send viewers away from.
+        await self._claims()
         for key, reply in list(self._replies.items()):
             if key not in self._makers:
                 reply.lose()
-        await self._claims()
         if tasks := [maker.task for maker in self._makers.values() if maker.task]:
             await asyncio.wait(tasks, timeout=grace)
         await self.shut_down()

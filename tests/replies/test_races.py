@@ -13,6 +13,7 @@ from conversations.replies import ReplyEngine
 from tests.provider import Reasoning, ScriptedProvider, error, reply, stream
 from tests.provider.script import END
 from tests.replying import (
+    WAIT_SECONDS,
     execute,
     gated,
     locked,
@@ -36,6 +37,19 @@ async def test_a_claim_under_way_at_the_end_of_the_process_is_handed_back(
         await asyncio.sleep(0)
     await ending
     assert (await stored(turn.reply)).generation.status == Status.INTERRUPTED
+
+
+async def test_a_claim_under_way_when_the_process_is_told_to_end_is_made_and_watched(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(reply("Good day"))
+    with locked(Generation.objects.filter(pk=turn.reply.pk)):
+        watching = asyncio.create_task(text_at_end(engine, turn.reply))
+        await until_a_statement_waits()
+        draining = asyncio.create_task(engine.drain(WAIT_SECONDS))
+        await asyncio.sleep(0)
+    assert await watching == "Good day"
+    await draining
 
 
 async def test_a_finished_reply_is_saved_at_the_end_of_the_process_and_not_made_again(
