@@ -48,14 +48,15 @@ WATCH = """(() => {
   new MutationObserver(() => {
     const reply = turn && replies()[turn.number];
     if (!reply) return;
+    note("turn");
     const words = reply.querySelector(".body").textContent.split(/\\s+/).filter(Boolean);
     if (words[0] === "The") note("first");
     if (words.length >= TOKENS) note("last");
     if (words.length >= TOKENS && !reply.hasAttribute("sse-connect")) note("end");
   }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
   window.measuredTurn = async () => {
-    const { first, last, end } = await turn.noted.over;
-    return { first, last, end };
+    const { turn: stored, first, last, end } = await turn.noted.over;
+    return { turn: stored, first, last, end };
   };
 })();"""
 
@@ -64,6 +65,8 @@ WATCH = """(() => {
 class Shown:
     """When what of a reply was painted, in milliseconds from the pressing of Enter."""
 
+    turn: float
+    """The person's own message and the empty reply: the turn is stored."""
     first: float
     last: float
     end: float
@@ -82,6 +85,7 @@ def measure(site: Site, *, turns: int = TURNS) -> Report:
 def _figures(shown: list[Shown], usual: Round) -> list[Figure]:
     usual_first, usual_last = (percentile(usual.milliseconds(what), 0.5) for what in (first, last))
     added = {
+        "the stored turn": ([one.turn for one in shown], None),
         "the first token": ([one.first - usual_first for one in shown], 40),
         "the last token": ([one.last - usual_last for one in shown], 80),
         "the final message": ([one.end - usual_last for one in shown], None),
@@ -117,4 +121,4 @@ def _turn(page: Page, pace: Pace) -> Shown:
     box.fill(pace.message)
     box.press("Enter")
     times: dict[str, Any] = page.evaluate("() => window.measuredTurn()")
-    return Shown(times["first"], times["last"], times["end"])
+    return Shown(times["turn"], times["first"], times["last"], times["end"])

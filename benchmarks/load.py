@@ -16,6 +16,7 @@ LEVELS = (1, 50, 200, 500)
 ROUNDS_OF_ONE = 5
 WARM_UPS = 10
 
+CAPTION = "Replies at once: times are p50 / p95 in milliseconds; shares are those of one core during the load."
 HEADINGS = (
     "replies at once",
     "failed",
@@ -115,7 +116,7 @@ def measure(site: Site, counts: Sequence[int], *, rounds_of_one: int = ROUNDS_OF
     rounds = [(level.count, failure) for level in levels for failure in level.through.failures + level.direct.failures]
     return Report(
         figures=[figure for level in levels for figure in level.figures],
-        tables=[table(HEADINGS, [level.cells for level in levels])],
+        tables=[f"{CAPTION}\n\n{table(HEADINGS, [level.cells for level in levels])}"],
         troubles=[f"{count} at once: {failure}" for count, failure in dict.fromkeys(rounds)],
     )
 

@@ -51,7 +51,7 @@ def measure(site: Site, *, people: int = PEOPLE, rise: float = RISE_SECONDS, win
             Figure("saturated: server's CPU a reply", 1_000 * seen.cpu["server"] / seen.replies, "ms", most=20),
             Figure("saturated: replies that failed", len(seen.failures), "", most=0),
         ],
-        tables=[table(headings, [cells])],
+        tables=[f"Saturated: shares are those of one core within the window.\n\n{table(headings, [cells])}"],
         troubles=[f"saturated: {failure}" for failure in dict.fromkeys(seen.failures)],
     )
 
