@@ -17,6 +17,9 @@ FILES_OF_A_BUSY_PROCESS = 24
 SESSIONS_OF_A_PROCESS = 8
 """The pool's size in the settings of the tests."""
 
+DATABASE_AWAY = {"OperationalError", "InterfaceError", "InternalError"}
+"""What a request that could not do without the database leaves in the log."""
+
 CSRF = re.compile(r'<input type="hidden" name="csrfmiddlewaretoken" value="[^"]*">')
 RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d |[A-Z]+: )", re.MULTILINE)
 EXCEPTION = re.compile(r"^([\w.]+)(?:: .*)?$", re.MULTILINE)
@@ -67,7 +70,7 @@ async def every_reply_is_what_was_said(site: Site, turns: Sequence[Turn]) -> Non
     stored = {key: said for key, *said in await query(site, sql)}
     for turn in turns:
         content, status, code = stored[turn.reply]
-        assert (code or status) in turn.outcomes, turn
+        assert (code or status) in turn.outcomes, f"{code or status}: {turn}"
         if status == "complete":
             assert content == turn.speech.text, turn
         assert turn.speech.text.startswith(content), turn

@@ -91,6 +91,18 @@ class Person:
         turn.outcomes.add("stopped")
         await self.post(f"/messages/{turn.reply}/stop/", {}, at=at)
 
+    async def retry(self, turn: Turn, *, at: Process | None = None) -> None:
+        """Press Retry."""
+        await self.post(f"/messages/{turn.reply}/retry/", {}, at=at)
+
+    async def leave_early(self, turn: Turn, seconds: float) -> None:
+        """Watch the reply for so long, or to its end."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.glance(turn, Screen(turn.speech))
+        except TimeoutError:
+            pass
+
     async def watch(self, turn: Turn, *, at: Process | None = None) -> Screen:
         """Watch the reply to its end, connecting again as a browser does; at another process when `at` is gone."""
         screen = Screen(turn.speech)

@@ -5,8 +5,8 @@ from random import Random
 
 from tests.faults.conftest import NewSite
 from tests.faults.invariants import all_hold
-from tests.faults.person import Person, Turn
-from tests.faults.screen import Screen, article
+from tests.faults.person import Person
+from tests.faults.screen import article
 from tests.faults.speech import Speech
 
 RELOADS = 200
@@ -19,21 +19,12 @@ async def test_reloads_at_random_moments_lose_nothing(new_site: NewSite, chance:
         async def reload_often(number: int) -> None:
             turn = await person.ask(Speech(number, words=100))
             for _ in range(RELOADS // REPLIES):
-                await leave_early(person, turn, chance.uniform(0, turn.speech.seconds / 4))
+                await person.leave_early(turn, chance.uniform(0, turn.speech.seconds / 4))
                 assert article(await person.page(turn.conversation), turn.reply)
             await person.watch(turn)
 
         await asyncio.gather(*(reload_often(number) for number in range(REPLIES)))
         await all_hold(site, person)
-
-
-async def leave_early(person: Person, turn: Turn, seconds: float) -> None:
-    """Watch for so long."""
-    try:
-        async with asyncio.timeout(seconds):
-            await person.glance(turn, Screen(turn.speech))
-    except TimeoutError:
-        pass
 
 
 async def test_viewers_in_two_processes_see_the_same(new_site: NewSite) -> None:

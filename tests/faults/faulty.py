@@ -1,0 +1,122 @@
+"""What goes wrong with model providers, and how the reply has to end then."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+from tests.faults.speech import Speech
+from tests.provider import (
+    END,
+    Close,
+    Finish,
+    Raw,
+    Reasoning,
+    Reset,
+    Script,
+    Split,
+    Stall,
+    Text,
+    Usage,
+    error,
+    html,
+    stream,
+)
+from tests.provider.wire import event
+
+HALF_EVENT = Raw(b'data: {"choices":[{"index":0,"del')
+ERROR_EVENT = Raw(b'data: {"error":{"message":"It broke","type":"server_error"}}\n\n')
+TOO_MANY = "Rate limit reached"
+NO_KEY = error(401, "Incorrect API key provided", code="invalid_api_key")
+BROKEN = error(500, "The server had an error", kind="server_error")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The provider's answers to one question, the last of them again and again, and what the site makes of them."""
+
+    scripts: Callable[[Speech], Sequence[Script]]
+    outcome: str = "complete"
+    """The reply's status, or the code of its error."""
+
+    requests: int = 1
+    """How often the provider is asked."""
+
+
+def whole(speech: Speech) -> Text:
+    """The answer in one event."""
+    return Text(speech.text)
+
+
+def half(speech: Speech) -> Text:
+    """The first half of the answer in one event."""
+    return Text(speech.text[: len(speech.text) // 2])
+
+
+def in_characters(speech: Speech) -> Split:
+    """The answer, cut in the middle of every character that is longer than one byte."""
+    data = event(whole(speech))
+    return Split(whole(speech), tuple(place for place, byte in enumerate(data) if byte & 0xC0 == 0x80))
+
+
+def in_lines(speech: Speech) -> Split:
+    """The answer, cut every few bytes."""
+    return Split(whole(speech), tuple(range(3, len(event(whole(speech))), 11)))
+
+
+def thoughtful(speech: Speech) -> Script:
+    """The answer after a thought."""
+    return stream(Reasoning("Let me think. "), Reasoning("So."), *speech.script.steps)
+
+
+FAULTS = {
+    "none": Fault(lambda speech: [speech.script]),
+    "thought": Fault(lambda speech: [thoughtful(speech)]),
+    "split characters": Fault(lambda speech: [stream(in_characters(speech), *END)]),
+    "split lines": Fault(lambda speech: [stream(in_lines(speech), *END)]),
+    "one large event": Fault(lambda speech: [stream(whole(speech), *END)]),
+    "no [DONE]": Fault(lambda speech: [stream(whole(speech), Finish(), Usage())]),
+    "reset": Fault(lambda speech: [stream(half(speech), Reset())], "provider_broke_off"),
+    "close": Fault(lambda speech: [stream(half(speech), Close())], "provider_broke_off"),
+    "half an event": Fault(lambda speech: [stream(half(speech), HALF_EVENT, Close())], "provider_broke_off"),
+    "error in the middle": Fault(lambda speech: [stream(half(speech), ERROR_EVENT)], "provider_broke_off"),
+    "stall": Fault(lambda speech: [stream(half(speech), Stall())], "provider_timeout"),
+    "stall at once": Fault(lambda _: [stream(Stall())], "provider_timeout"),
+    "reset at once": Fault(lambda _: [stream(Reset())], "provider_unreachable", 3),
+    "reset, then fine": Fault(lambda speech: [stream(Reset()), speech.script], requests=2),
+    "web page": Fault(lambda _: [html()], "provider_protocol"),
+    "429": Fault(lambda _: [error(429, TOO_MANY)], "provider_rate_limited", 3),
+    "429 with a long wait": Fault(
+        lambda _: [error(429, TOO_MANY, headers={"Retry-After": "30"})], "provider_rate_limited"
+    ),
+    "429 with a short wait, then fine": Fault(
+        lambda speech: [error(429, TOO_MANY, headers={"Retry-After": "1"}), speech.script], requests=2
+    ),
+    "500": Fault(lambda _: [BROKEN], "provider_unavailable", 3),
+    "500, then fine": Fault(lambda speech: [BROKEN, speech.script], requests=2),
+    "401": Fault(lambda _: [NO_KEY], "provider_key"),
+}
+
+
+class FaultyModel:
+    """Answers each question with the fault that its number stands for, until it is `healed`."""
+
+    def __init__(self) -> None:
+        self.healed = False
+        self.requests: Counter[int] = Counter()
+        """How often it was asked each question."""
+
+    def __call__(self, question: str) -> Script:
+        """The answer to a question."""
+        speech = Speech.asked_by(question)
+        if self.healed:
+            return speech.script
+        self.requests[speech.number] += 1
+        *firsts, last = fault_of(speech).scripts(speech)
+        answers = [*firsts, *repeat(last, self.requests[speech.number])]
+        return answers[self.requests[speech.number] - 1]
+
+
+def fault_of(speech: Speech) -> Fault:
+    """What goes wrong with this speech."""
+    return list(FAULTS.values())[speech.number % len(FAULTS)]
