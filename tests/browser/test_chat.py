@@ -123,6 +123,8 @@ def test_a_reload_in_mid_reply_goes_on_where_it_was(page: Page, module_provider:
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     module_provider.gate("two").open()
     expect(log(page)).to_contain_text("One two.")
+    # Shown a moment before it is stored.
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
     assert Message.objects.get(role="assistant").content == "One two."
 
 

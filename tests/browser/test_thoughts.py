@@ -37,7 +37,7 @@ def test_a_thought_is_folded_above_the_answer_and_stays_open_for_who_opened_it(
     module_provider.gate("further").open()
     expect(thought.locator("div")).to_contain_text("  Six times seven is forty-two.")
     module_provider.gate("thought").open()
-    expect(title).to_have_text("Thought for less than a second")
+    expect(title).to_contain_text("Thought for")
     expect(page.locator(".body").last).to_have_text("It is")
     # The very element: what is open, selected or focused in it is left alone.
     assert element.evaluate("element => element.isConnected && element.open")
@@ -108,7 +108,7 @@ def test_a_stopped_and_an_empty_reply_keep_their_thought(page: Page, module_prov
     page.goto("/")
     send(page, "What is the answer?")
     expect(log(page)).to_contain_text("ended without an answer")
-    expect(page.locator("summary")).to_have_text("Thought for less than a second")
+    expect(page.locator("summary")).to_contain_text("Thought for")
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("summary")).to_have_text("Thinking…")
     page.get_by_role("button", name="Stop").click()

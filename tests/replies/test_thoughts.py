@@ -59,7 +59,7 @@ async def test_another_process_follows_the_thought_while_it_grows(
     assert live.thought.title == "Thinking…"
     provider.gate("thought").open()
     await until(other_engine, turn.reply, lambda text: text == "Forty-")
-    assert live.thought.title == "Thought for less than a second"
+    assert live.thought.title.startswith("Thought for")
     assert live.restarts == 0
     provider.gate("said").open()
     assert await text_at_end(other_engine, turn.reply) == "Forty-two."
