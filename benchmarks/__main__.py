@@ -42,7 +42,8 @@ def main() -> None:
             connection.close_pool()  # type: ignore[attr-defined] # a method of PostgreSQL connections
     figures = [figure.cells for report in reports.values() for figure in report.figures]
     say(machine.description())
-    say(table(HEADINGS, figures))
+    if figures:
+        say(table(HEADINGS, figures))
     if whole:
         write_down(
             machine.description(), [table(HEADINGS, figures), *reports["load"].tables, *reports["saturation"].tables]

@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+DISTURBING = 15
+"""Percent of a core; some are always taken by the system."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -45,6 +48,11 @@ class Report:
     figures: list[Figure] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+
+
+def disturbance(share: float) -> list[str]:
+    """What to say of other processes that took this share of a core, in percent, during a measurement."""
+    return [f"Other processes took {share:.0f} % of a core: measure again without them."] if share > DISTURBING else []
 
 
 def percentile(values: Sequence[float], share: float) -> float:

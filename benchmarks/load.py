@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import uvloop
 
 from benchmarks.client import Times
-from benchmarks.figures import Figure, Report, percentile
+from benchmarks.figures import Figure, Report, disturbance, percentile
 from benchmarks.people import Person, sign_in
 from benchmarks.rounds import Pace, Round, direct, joined, through
 from benchmarks.site import Server, Site
@@ -117,7 +117,10 @@ def measure(site: Site, counts: Sequence[int], *, rounds_of_one: int = ROUNDS_OF
     return Report(
         figures=[figure for level in levels for figure in level.figures],
         tables=[f"{CAPTION}\n\n{table(HEADINGS, [level.cells for level in levels])}"],
-        troubles=[f"{count} at once: {failure}" for count, failure in dict.fromkeys(rounds)],
+        troubles=[
+            *disturbance(max(level.through.busy("others") for level in levels)),
+            *(f"{count} at once: {failure}" for count, failure in dict.fromkeys(rounds)),
+        ],
     )
 
 

@@ -11,7 +11,7 @@ import uvloop
 
 from benchmarks import client
 from benchmarks.client import Times, Turn
-from benchmarks.figures import Figure, Report
+from benchmarks.figures import Figure, Report, disturbance
 from benchmarks.people import Person, sign_in
 from benchmarks.rounds import Pace, cpu, spent, through
 from benchmarks.site import Server, Site
@@ -52,7 +52,10 @@ def measure(site: Site, *, people: int = PEOPLE, rise: float = RISE_SECONDS, win
             Figure("saturated: replies that failed", len(seen.failures), "", most=0),
         ],
         tables=[f"Saturated: shares are those of one core within the window.\n\n{table(headings, [cells])}"],
-        troubles=[f"saturated: {failure}" for failure in dict.fromkeys(seen.failures)],
+        troubles=[
+            *disturbance(100 * seen.cpu["others"] / seen.seconds),
+            *(f"saturated: {failure}" for failure in dict.fromkeys(seen.failures)),
+        ],
     )
 
 

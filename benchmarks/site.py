@@ -171,7 +171,7 @@ class Server:
             self.port = int(free.getsockname()[1])
         with machine.on_cores(machine.SERVER_CORES), (FOLDER / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *production_command(), "--host", "127.0.0.1", "--port", str(self.port)],
+                [sys.executable, "-m", *production_command("127.0.0.1", self.port)],
                 cwd=ROOT,
                 env={name: value for name, value in os.environ.items() if name != "PGAPPNAME"},
                 stdout=log,
@@ -216,12 +216,15 @@ class Server:
         raise RuntimeError(f"the server does not answer:\n{(FOLDER / 'server.log').read_text()}")
 
 
-def production_command() -> list[str]:
-    """How the Dockerfile starts the server: `uvicorn` and its options."""
+def production_command(host: str, port: int) -> list[str]:
+    """How the Dockerfile starts the server, `uvicorn` and its options, at another address."""
     found = re.search(r"^CMD (\[.*?\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
     if found is None:
         raise RuntimeError("the Dockerfile has no CMD")
-    return [str(word) for word in json.loads(found[1].replace("\\\n", ""))]
+    command = [str(word) for word in json.loads(found[1].replace("\\\n", ""))]
+    for option, value in (("--host", host), ("--port", str(port))):
+        command[command.index(option) + 1] = value
+    return command
 
 
 def _stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:

@@ -42,8 +42,9 @@ def test_a_table_is_readable_as_text() -> None:
 
 
 def test_the_server_starts_as_in_the_container() -> None:
-    program, application, *options = production_command()
+    program, application, *options = production_command("127.0.0.1", 8123)
     assert (program, application) == ("uvicorn", "chatbot.asgi:application")
+    assert options[:4] == ["--host", "127.0.0.1", "--port", "8123"]
     assert "--loop" in options
 
 
