@@ -114,6 +114,7 @@ class ReplyEngine:
         await self._claims()
         for key, reply in list(self._replies.items()):
             if key not in self._makers:
+                self._forget(reply)
                 reply.lose()
         if tasks := [maker.task for maker in self._makers.values() if maker.task]:
             await asyncio.wait(tasks, timeout=grace)

@@ -1,21 +1,24 @@
 """What a person can do in a conversation; each a verb, each one transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
-from conversations import leases
+from conversations import leases, turn_rows
 from conversations.errors import UserFacingError
 from conversations.models import Conversation, Generation, Message, Role, Status
 
 DERIVED_TITLE_MAX_CHARS = 80
-RATE_PERIOD = "1 minute"
+REPLY_DELAY = timedelta(microseconds=1)
+"""How much later than the message its reply is stored, so that time orders them."""
+
 RETRYABLE = (Status.FAILED, Status.STOPPED)
 
 
@@ -69,6 +72,8 @@ class Turn:
 
     message: Message
     reply: Message
+    is_first: bool = field(default=False, compare=False)
+    """Whether it has just begun its conversation, which then holds nothing else."""
 
     @property
     def conversation(self) -> Conversation:
@@ -88,16 +93,15 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
     the conversation was deleted meanwhile.
     """
     key = turn or uuid7()
-    if found := _find_turn(user, key, text, conversation):
-        return found
     try:
         with transaction.atomic():
-            _count_turn(user)
             return _store_turn(user, text, conversation, key)
-    except IntegrityError as error:
-        # The same turn may have been stored meanwhile: a double click arrives as two requests at once.
+    except (IntegrityError, TooManyTurns) as error:
+        # The same turn may have been stored before: a double click arrives as two requests.
         if found := _find_turn(user, key, text, conversation):
             return found
+        if isinstance(error, TooManyTurns):
+            raise
         if "one_open_generation_per_conversation" in str(error):
             raise ReplyInProgress from error
         if "message_pkey" in str(error):
@@ -124,8 +128,7 @@ def retry(message: Message) -> None:
     """
     try:
         with transaction.atomic():
-            _count_turn(message.user)
-            if full := _too_many_replies(message.user):
+            if full := _admit(message.user, message.conversation)[0]:
                 raise full
             _open_again(message)
     except IntegrityError as error:
@@ -162,37 +165,20 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
     return Turn(message, message.children.select_related("generation").oldest_first().get())
 
 
-def _count_turn(user: User) -> None:
-    """Count one more request to the model. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`.
+def _admit(user: User, conversation: Conversation | None) -> tuple[TooManyReplies | None, UUID | None]:
+    """Let one more request to the model pass, once the person's and the conversation's earlier ones are stored.
 
-    Until the transaction ends, the person's other turns wait here.
+    Returns the refusal for a person who has as many open replies as allowed, in whatever process, and the newest
+    message of the conversation. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO conversations_turnwindow AS kept (user_id, began_at, turns)
-            VALUES (%s, statement_timestamp(), 1)
-            ON CONFLICT (user_id) DO UPDATE SET
-                began_at = CASE WHEN kept.began_at > statement_timestamp() - %s::interval THEN kept.began_at
-                    ELSE statement_timestamp() END,
-                turns = CASE WHEN kept.began_at > statement_timestamp() - %s::interval THEN kept.turns + 1
-                    ELSE 1 END
-            RETURNING turns
-            """,
-            [user.pk, RATE_PERIOD, RATE_PERIOD],
-        )
-        (turns,) = cursor.fetchone()
+    turns, is_there = turn_rows.admit(user, conversation)
     if turns > settings.CHAT_TURNS_PER_MINUTE:
         raise TooManyTurns
-
-
-def _too_many_replies(user: User) -> TooManyReplies | None:
-    """The refusal for a person who has as many open replies as allowed, in whatever process.
-
-    Exact within the transaction of `_count_turn`, which lets a person's turns pass one at a time.
-    """
+    if not is_there:
+        raise ConversationGone
+    open_replies, newest = turn_rows.look(user, conversation)
     limit = settings.CHAT_REPLIES_PER_USER
-    return TooManyReplies(limit=limit) if Generation.objects.owned_by(user).open().count() >= limit else None
+    return TooManyReplies(limit=limit) if open_replies >= limit else None, newest
 
 
 def _open_again(message: Message) -> None:
@@ -221,31 +207,26 @@ def _open_again(message: Message) -> None:
 
 
 def _store_turn(user: User, text: str, conversation: Conversation | None, key: UUID) -> Turn:
-    full = _too_many_replies(user)
+    full, parent_id = _admit(user, conversation)
     now = timezone.now()
-    parent = None
+    begun = None
     if conversation is None:
-        conversation = Conversation.objects.create(user=user, title=title_from(text), created_at=now, updated_at=now)
-    else:
-        # Turns of one conversation are stored one after the other.
-        if not Conversation.objects.select_for_update(no_key=True).filter(pk=conversation.pk).first():
-            raise ConversationGone
-        parent = conversation.messages.last_said()
+        begun = conversation = Conversation(user=user, title=title_from(text), created_at=now, updated_at=now)
+    elif full and conversation.generations.open().exists():
         # The reply to be stored has failed: no constraint would keep it from overtaking an open one.
-        if full and conversation.generations.open().exists():
-            raise ReplyInProgress
-        conversation.updated_at = now
-        conversation.save(update_fields=["updated_at"])
-    message = Message.objects.create(
-        id=key, conversation=conversation, user=user, parent=parent, role=Role.USER, content=text, created_at=now
-    )
-    reply = Message.objects.create(
-        conversation=conversation, user=user, parent=message, role=Role.ASSISTANT, created_at=timezone.now()
-    )
-    reply.generation = Generation(message=reply, conversation=conversation)
+        raise ReplyInProgress
+    conversation.updated_at = now
+    said = {"conversation": conversation, "user": user}
+    message = Message(id=key, parent_id=parent_id, role=Role.USER, content=text, created_at=now, **said)
+    reply = Message(parent=message, role=Role.ASSISTANT, created_at=now + REPLY_DELAY, **said)
+    generation = reply.generation = Generation(message=reply, conversation=conversation)
     if full:
-        reply.generation.status = Status.FAILED
-        reply.generation.error_code, reply.generation.error = full.code, str(full)
-        reply.generation.finished_at = reply.created_at
-    reply.generation.save(force_insert=True)
-    return Turn(message, reply)
+        generation.status = Status.FAILED
+        generation.error_code, generation.error = full.code, str(full)
+        generation.finished_at = reply.created_at
+    rows = (message, reply, generation)
+    if begun:
+        turn_rows.insert(begun, *rows)
+    else:
+        turn_rows.insert(*rows, touched=conversation)
+    return Turn(message, reply, is_first=begun is not None)

@@ -219,7 +219,8 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
     if conversation and seen in {None, turn.message.parent_id}:
         return render(request, "conversations/_turn.html", pages.turn_context(turn))
     # A new conversation, or one that went on in another tab: the page is missing more than this turn.
-    page = render(request, "conversations/_main.html", pages.chat_context(request.user, turn.conversation))
+    context = pages.turn_context(turn) if turn.is_first else pages.chat_context(request.user, turn.conversation)
+    page = render(request, "conversations/_main.html", context)
     return retarget(reswap(push_url(page, turn.conversation.get_absolute_url()), "innerHTML"), "#main")
 
 

@@ -1,0 +1,94 @@
+"""The statements that store a turn: few and ready-made, because every person who sends waits for them.
+
+The ORM needs twice as many, and takes longer to write each of them than the database to run it. They run in the
+caller's transaction.
+"""
+
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Model
+
+from accounts.models import User
+from conversations.models import OPEN, Conversation
+
+RATE_PERIOD = "1 minute"
+
+
+def admit(user: User, conversation: Conversation | None) -> tuple[int, bool]:
+    """Count one more request of the person to the model, and lock the conversation at the same time.
+
+    Returns how many requests this minute has seen, and whether the conversation is there, as a new one is. Until the
+    transaction ends, the person's other turns and those of the conversation wait here.
+    """
+    turns, locked = _row(
+        """
+        WITH locked AS (
+            SELECT id FROM conversations_conversation WHERE id = %(conversation)s FOR NO KEY UPDATE
+        )
+        INSERT INTO conversations_turnwindow AS kept (user_id, began_at, turns)
+        VALUES (%(user)s, statement_timestamp(), 1)
+        ON CONFLICT (user_id) DO UPDATE SET
+            began_at = CASE WHEN kept.began_at > statement_timestamp() - %(period)s::interval THEN kept.began_at
+                ELSE statement_timestamp() END,
+            turns = CASE WHEN kept.began_at > statement_timestamp() - %(period)s::interval THEN kept.turns + 1
+                ELSE 1 END
+        RETURNING turns, (SELECT count(*) FROM locked)
+        """,
+        {"user": user.pk, "conversation": conversation and conversation.pk, "period": RATE_PERIOD},
+    )
+    return turns, conversation is None or bool(locked)
+
+
+def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:
+    """How many open replies the person has, and the newest message of the conversation.
+
+    Exact after `admit`, being a statement of its own: what the turns before this one stored is seen.
+    """
+    open_replies, newest = _row(
+        """
+        SELECT
+            (SELECT count(*) FROM conversations_generation AS generation
+                JOIN conversations_conversation AS conversation ON conversation.id = generation.conversation_id
+                WHERE conversation.user_id = %(user)s AND generation.status = ANY(%(open)s)),
+            (SELECT id FROM conversations_message WHERE conversation_id = %(conversation)s
+                ORDER BY created_at DESC, id DESC LIMIT 1)
+        """,
+        {"user": user.pk, "conversation": conversation and conversation.pk, "open": list(OPEN)},
+    )
+    return open_replies, newest
+
+
+def insert(*rows: Model, touched: Conversation | None = None) -> None:
+    """Insert the rows, in one statement; and write `updated_at` of the conversation `touched`."""
+    parts = [(_insertion(type(row)), _values(row)) for row in rows]
+    if touched:
+        update = "UPDATE conversations_conversation SET updated_at = %s WHERE id = %s"
+        parts.insert(0, (update, [touched.updated_at, touched.pk]))
+    *first, (last, values) = parts
+    common = ", ".join(f"part{number} AS ({statement})" for number, (statement, _) in enumerate(first))
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {common} {last}", [value for _, part in first for value in part] + values)
+
+
+@cache
+def _insertion(model: type[Model]) -> str:
+    columns = [str(field.column) for field in model._meta.concrete_fields]
+    names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({places})"  # noqa: S608 (the models' own names)
+
+
+def _values(row: Model) -> list[Any]:
+    return [
+        field.get_db_prep_save(getattr(row, field.attname), connection=connection)
+        for field in row._meta.concrete_fields
+    ]
+
+
+def _row(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        row: tuple[Any, ...] = cursor.fetchone()
+        return row
