@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 
 from conversations.llm import ChatMessage
 from conversations.models import Message, Role
@@ -48,38 +51,58 @@ def window_for(reply: Message) -> Window:
     room = settings.CHAT_CONTEXT_TOKENS * (REPLY_SHARE - 1) // REPLY_SHARE
     if system:
         room -= estimate_tokens(system)
-    chosen: list[Message] = []
+    chosen: list[Said] = []
     is_cut = False
-    for message in _said_before(reply):
-        cost = estimate_tokens(message.content)
+    for said in _said_before(reply):
+        cost = estimate_tokens(said.content)
         if cost > room:
             if not chosen:
                 is_cut = True
-                message.content = _end_of(message.content, room)
-                chosen.append(message)
+                chosen.append(said._replace(content=_end_of(said.content, room)))
             break
         room -= cost
-        chosen.append(message)
+        chosen.append(said)
     # A window that opens with an answer has lost its question; some providers refuse it.
     while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
         chosen.pop()
-    messages = _alternating([ChatMessage(message.role, message.content) for message in chosen])
+    messages = _alternating([ChatMessage(said.role, said.content) for said in chosen])
     if system:
         messages.append(ChatMessage("system", system))
     return Window(messages[::-1], chosen[-1].created_at if chosen else None, is_cut)
 
 
-def _said_before(reply: Message) -> Iterator[Message]:
+class Said(NamedTuple):
+    """A message, as far as the model is concerned."""
+
+    role: str
+    content: str
+    created_at: datetime
+    id: UUID
+
+
+def _said_before(reply: Message) -> Iterator[Said]:
     """Messages before `reply`, newest first, without the replies that have no text."""
-    cursor = reply.cursor
+    created_at, key = reply.created_at, reply.pk
     size = PAGE
-    earlier = Message.objects.filter(conversation_id=reply.conversation_id).newest_first()
-    while page := list(earlier.before(cursor).only("role", "content", "created_at")[:size]):
-        yield from (message for message in page if message.content)
+    while page := _page(reply.conversation_id, created_at, key, size):
+        yield from (said for said in page if said.content)
         if len(page) < size:
             return
-        cursor = page[-1].cursor
+        created_at, key = page[-1].created_at, page[-1].id
         size = min(2 * size, PAGE_MAX)
+
+
+def _page(conversation_id: UUID, created_at: datetime, key: UUID, size: int) -> list[Said]:
+    """The newest messages before the one with this time and key. A ready-made statement: each reply begins with it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT role, content, created_at, id FROM conversations_message
+            WHERE conversation_id = %s AND (created_at, id) < (%s, %s) ORDER BY created_at DESC, id DESC LIMIT %s
+            """,
+            [conversation_id, created_at, key, size],
+        )
+        return [Said(*row) for row in cursor.fetchall()]
 
 
 def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:

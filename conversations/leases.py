@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
-from conversations.models import OPEN, Generation, Message, Status, has_no_maker
+from conversations.models import NO_MAKER, OPEN, Generation, Message, Status, has_no_maker
 from conversations.thoughts import NOTHING, Thought
 
 
@@ -56,22 +56,31 @@ class Progress:
     has_maker: bool
 
 
-def claim(message_id: UUID, *, worker: str, model: str) -> bool:
-    """Take the reply for `worker`, if it is open and nobody makes it. True for the one that won."""
-    free = Generation.objects.filter(pk=message_id).without_maker()
-    won = free.filter(stop_requested_at=None).update(
-        status=Status.RUNNING,
-        worker=worker,
-        model=model,
-        started_at=Now(),
-        heartbeat_at=Now(),
-    )
-    if won:
-        return True
+def claim(message_id: UUID, *, worker: str, model: str) -> Message | None:
+    """Take the reply for `worker`, if it is open and nobody makes it; its message for the one that won, else None.
+
+    Only its key, its conversation's key and its time are filled in.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE conversations_generation AS generation
+            SET status = 'running', worker = %s, model = %s,
+                started_at = statement_timestamp(), heartbeat_at = statement_timestamp()
+            FROM conversations_message AS message
+            WHERE generation.message_id = %s AND message.id = generation.message_id
+                AND generation.stop_requested_at IS NULL AND {NO_MAKER}
+            RETURNING generation.conversation_id, message.created_at
+            """,  # noqa: S608 (a constant)
+            [worker, model, message_id],
+        )
+        if won := cursor.fetchone():
+            return Message(pk=message_id, conversation_id=won[0], created_at=won[1])
     # Its maker died with a stop request unanswered.
+    free = Generation.objects.filter(pk=message_id).without_maker()
     if free.filter(stop_requested_at__isnull=False).exists():
         end_stopped(message_id)
-    return False
+    return None
 
 
 def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
@@ -106,29 +115,40 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
 
 
 def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
-    """Write the reply and how it ended, in one transaction. False when it is no longer this worker's."""
+    """Write the reply and how it ended, in one statement. False when it is no longer this worker's."""
+    columns = {
+        "status": str(outcome.status),
+        "draft": "",
+        "error_code": outcome.error_code,
+        "error": outcome.error,
+        "error_detail": outcome.error_detail,
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.completion_tokens,
+        "first_token_at": outcome.first_token_at,
+        "window_start": outcome.window_start,
+        "window_cut": outcome.window_cut,
+    }
     # A second try that ends before its first word leaves the text and the thought of the first one.
-    new = _thought_columns(outcome.thought) if outcome.text or outcome.thought.text else {}
-    with transaction.atomic():
-        own = Generation.objects.filter(pk=message_id, worker=worker, status=Status.RUNNING)
-        draft = own.values_list("draft", flat=True).select_for_update().first()
-        won = own.update(
-            status=outcome.status,
-            draft="",
-            error_code=outcome.error_code,
-            error=outcome.error,
-            error_detail=outcome.error_detail,
-            prompt_tokens=outcome.prompt_tokens,
-            completion_tokens=outcome.completion_tokens,
-            first_token_at=outcome.first_token_at,
-            window_start=outcome.window_start,
-            window_cut=outcome.window_cut,
-            finished_at=Now(),
-            **new,
+    if outcome.text or outcome.thought.text:
+        columns |= _thought_columns(outcome.thought)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH own AS (
+                SELECT message_id, draft FROM conversations_generation
+                WHERE message_id = %s AND worker = %s AND status = 'running' FOR UPDATE
+            ), ended AS (
+                UPDATE conversations_generation AS generation
+                SET finished_at = statement_timestamp(), {", ".join(f"{name} = %s" for name in columns)}
+                FROM own WHERE generation.message_id = own.message_id
+            )
+            UPDATE conversations_message AS message
+            SET content = coalesce(nullif(%s, ''), nullif(own.draft, ''), message.content)
+            FROM own WHERE message.id = own.message_id
+            """,  # noqa: S608 (the names above)
+            [message_id, worker, *columns.values(), outcome.text],
         )
-        if won and (text := outcome.text or draft):
-            Message.objects.filter(pk=message_id).update(content=text)
-    return bool(won)
+        return bool(cursor.rowcount)
 
 
 def end_stopped(message_id: UUID) -> bool:

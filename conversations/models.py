@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -202,10 +202,21 @@ class Message(models.Model):
         return Cursor(self.created_at, self.pk)
 
 
-def has_no_maker() -> models.Q:
-    """The condition of an open generation that no process makes: waiting, handed back, or without a sign of life."""
-    silent = models.Q(status=Status.RUNNING, heartbeat_at__lt=Now() - HEARTBEAT_TIMEOUT)
-    return models.Q(status__in=(Status.PENDING, Status.INTERRUPTED)) | silent
+NO_MAKER = f"""(
+    status IN ('{Status.PENDING}', '{Status.INTERRUPTED}')
+    OR status = '{Status.RUNNING}'
+        AND greatest(heartbeat_at, pg_postmaster_start_time())
+            < statement_timestamp() - interval '{HEARTBEAT_TIMEOUT.seconds} seconds'
+)"""
+"""The condition of an open generation that no process makes: waiting, handed back, or without a sign of life.
+
+While the database was away nobody could give one, so its own start counts as one.
+"""
+
+
+def has_no_maker() -> RawSQL:
+    """The same, for queries of generations."""
+    return RawSQL(NO_MAKER, (), models.BooleanField())  # noqa: S611 (nothing in it comes from outside)
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):

@@ -17,10 +17,10 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from conversations import leases, llm
+from conversations import context, leases, llm
 from conversations.context import Window
 from conversations.leases import Draft, Outcome
-from conversations.makers import LiveReply, Maker, ServerBusy, window_for
+from conversations.makers import LiveReply, Maker, ServerBusy
 from conversations.threads import DATABASE_AWAY, DatabaseThreads
 
 logger = logging.getLogger(__name__)
@@ -308,12 +308,12 @@ def _note_failure(task: asyncio.Task[None]) -> None:
 
 def _claim(message_id: UUID, *, worker: str, model: str) -> tuple[bool, Window | None]:
     """Claim the reply; when that is won, also what to ask the model, or None when it cannot be read now."""
-    won = leases.claim(message_id, worker=worker, model=model)
-    if won:
-        # What fails here fails once more in the maker, which knows how to end a reply that failed.
-        with contextlib.suppress(Exception):
-            return True, window_for(message_id)
-    return won, None
+    if not (message := leases.claim(message_id, worker=worker, model=model)):
+        return False, None
+    # What fails here fails once more in the maker, which knows how to end a reply that failed.
+    with contextlib.suppress(Exception):
+        return True, context.window_for(message)
+    return True, None
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, ReplyEngine] = WeakKeyDictionary()
