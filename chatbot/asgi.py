@@ -133,7 +133,7 @@ _drain: asyncio.Task[None] | None = None
 
 def drained(grace: float) -> asyncio.Task[None]:
     """The task in which this process gives up its replies, after `grace` seconds for those that run; begun once."""
-    global _drain  # noqa: PLW0603 (a process ends once)
+    global _drain
     if _drain is None:
         _drain = asyncio.create_task(replies.engine().drain(grace), name="drain")
     return _drain

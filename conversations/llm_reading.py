@@ -27,9 +27,19 @@ AFTER_FINISH_SECONDS = 5.0
 AFTER_DONE_SECONDS = 0.25
 """How long the body's end may take after `[DONE]`; a body read to its end leaves the connection open for the next."""
 
+REST_PER_ANSWER = 0.000_5
+"""Seconds to wait between two reads of an answer, for each answer that the process is reading: what came meanwhile is
+read at once. Waking up costs as much as reading ten tokens."""
+
+REST_LEAST = 0.01
+"""A shorter wait is none: twenty answers and fewer are read token by token."""
+
 # aiohttp's own errors pass the client's transport wherever that has no translation for them.
 TRANSPORT_ERRORS = (httpx2.HTTPError, aiohttp.ClientError, OSError, ssl.CertificateError)
 PROBLEMS = (LLMError, ProtocolError, SentError, *TRANSPORT_ERRORS)
+
+_reading = 0
+"""Answers that this process is reading."""
 
 
 async def read(response: httpx2.Response, answer: Answer, *, deadline: float, silence: float) -> AsyncGenerator[Event]:
@@ -38,9 +48,11 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
     The first text must come before `deadline` (the loop's time), each later event within `silence` seconds of the one
     before. Comments that only keep the connection awake do not count.
     """
+    global _reading
     beginning = _Beginning()
     lines = EventStream()
     encoded = "content-encoding" in response.headers
+    _reading += 1
     try:
         async with aclosing(response.aiter_bytes() if encoded else response.aiter_raw()) as packets:
             while packet := await _next(packets, answer, deadline):
@@ -50,11 +62,15 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
                         yield event
                 if events:
                     deadline = _next_deadline(answer, deadline, silence)
+                if answer.begun and (rest := _reading * REST_PER_ANSWER) >= REST_LEAST:
+                    await asyncio.sleep(rest)
         for event in _rest(answer, lines, beginning.whole):
             yield event
         _check_end(answer)
     except PROBLEMS as problem:
         raise translated(problem, begun=answer.begun) from None
+    finally:
+        _reading -= 1
     yield Finish(answer.finish or "stop")
 
 

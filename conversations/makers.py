@@ -62,6 +62,7 @@ class LiveReply:
         self.joined: asyncio.Task[None] | None = None
         """Ends when the reply is being made or followed by this process."""
         self.viewers: set[asyncio.Event] = set()
+        self._resting: set[asyncio.Future[None]] = set()
 
     def wake(self) -> None:
         """Tell the viewers that something changed."""
@@ -87,12 +88,34 @@ class LiveReply:
     def end(self) -> None:
         """Say that nothing more will come."""
         self.ended = True
-        self.wake()
+        self._rouse()
 
     def lose(self) -> None:
         """Send the viewers away to ask again."""
         self.lost = True
+        self._rouse()
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, but not past the reply's end. Each frame of each viewer waits: a time-out would cost more than it."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _set, over)
+        self._resting.add(over)
+        try:
+            await over
+        finally:
+            timer.cancel()
+            self._resting.discard(over)
+
+    def _rouse(self) -> None:
         self.wake()
+        for over in self._resting:
+            _set(over)
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Maker:

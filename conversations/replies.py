@@ -56,6 +56,8 @@ class ReplyEngine:
         self._replies: dict[UUID, LiveReply] = {}
         self._makers: dict[UUID, Maker] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
+        self.watchers = 0
+        """Viewers of this process, of whatever reply."""
         self._draining = False
         self._closing = asyncio.Event()
         self._threads = DatabaseThreads(DATABASE_THREADS, "replies")
@@ -83,6 +85,7 @@ class ReplyEngine:
             reply = self.join(message_id)
             woken = asyncio.Event()
             reply.viewers.add(woken)
+            self.watchers += 1
             try:
                 if reply.joined:
                     await asyncio.shield(reply.joined)
@@ -97,6 +100,7 @@ class ReplyEngine:
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(woken.wait(), KEEP_ALIVE)
             finally:
+                self.watchers -= 1
                 reply.viewers.discard(woken)
 
     def stop(self, message_id: UUID) -> None:
@@ -268,7 +272,7 @@ class ReplyEngine:
     # --- Making -------------------------------------------------------------------------------------------------------
 
     async def _make(self, maker: Maker) -> None:
-        outcome = await maker.run(self.database)
+        outcome = await maker.run(self._once_back)
         if await self._saved(maker, outcome):
             self._drop(maker)
             maker.reply.end()
@@ -288,15 +292,19 @@ class ReplyEngine:
             return False
 
     async def _save(self, maker: Maker, outcome: Outcome) -> bool:
-        """Write the outcome, waiting for a database that is away. False when the reply is another's or gone."""
+        """Write the outcome. False when the reply is another's or gone."""
+        return await self._once_back(leases.finish, maker.reply.message_id, outcome, worker=maker.worker)
+
+    async def _once_back[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the function, again and again while the database is away."""
         deadline = asyncio.get_running_loop().time() + SAVE_SECONDS
         while True:
             try:
-                return await self.database(leases.finish, maker.reply.message_id, outcome, worker=maker.worker)
+                return await self.database(function, *args, **kwargs)
             except DATABASE_AWAY as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
-                logger.warning("Reply %s cannot be saved now: %s", maker.reply.message_id, error)
+                logger.warning("A reply waits for the database: %s", error)
                 await asyncio.sleep(SAVE_INTERVAL)
 
 
@@ -330,7 +338,7 @@ def engine() -> ReplyEngine:
 
 def serve() -> None:
     """Let the running event loop be the one in which `start` and `stop` act: the server's."""
-    global _serving  # noqa: PLW0603 (one server per process)
+    global _serving
     _serving = asyncio.get_running_loop()
 
 

@@ -5,7 +5,7 @@ new maker begins or a thought does; `thought`, what to append to the thought; `t
 `blocks`, finished blocks to append; `tail`, the block that still grows; `end`, the final message.
 """
 
-import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -21,11 +21,17 @@ from conversations import replies
 from conversations.makers import LiveReply
 from conversations.markdown import BlockStream
 from conversations.thoughts import NOTHING, Thought
+from conversations.threads import DATABASE_AWAY
+
+logger = logging.getLogger(__name__)
 
 FRAME_INTERVAL = 0.04
 """Seconds between two frames of one viewer, at least."""
 
 FRAME_INTERVAL_MAX = 1.0
+FRAMES_PER_SECOND = 1_000
+"""Frames that one process writes in a second, at most, to all its viewers."""
+
 FRAME_COST_SHARE = 10
 """A frame that took t seconds to write is followed by a pause of at least this many times t."""
 
@@ -49,24 +55,31 @@ def response(message_id: UUID, *, end: Callable[[], str]) -> StreamingHttpRespon
 
 
 async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[bytes]:
-    """The frames of one viewer. Ends without the `end` event when this process shuts down: the viewer reconnects."""
+    """The frames of one viewer. Ends without the `end` event when this process shuts down or its database
+    is away: the viewer reconnects."""
     yield RECONNECT
     viewer = Viewer()
+    engine = replies.engine()
     ended = False
     late = 0.0
-    async with aclosing(replies.engine().watch(message_id)) as changes:
-        async for reply in changes:
-            if reply.ended:
-                ended = True
-                break
-            begun = time.perf_counter()
-            yield viewer.frame(reply)
-            sent = time.perf_counter()
-            pause = viewer.pause(sent - begun, late)
-            await asyncio.sleep(pause)
-            late = time.perf_counter() - sent - pause
-    if ended:
-        yield event("end", await replies.engine().database(end))
+    try:
+        async with aclosing(engine.watch(message_id)) as changes:
+            async for reply in changes:
+                if reply.ended:
+                    ended = True
+                    break
+                begun = time.perf_counter()
+                yield viewer.frame(reply)
+                sent = time.perf_counter()
+                # The first words are waited for, and so is the end.
+                if reply.text or reply.thought.text:
+                    pause = viewer.pause(sent - begun, late, engine.watchers)
+                    await reply.rest(pause)
+                    late = 0.0 if reply.ended else time.perf_counter() - sent - pause
+        if ended:
+            yield event("end", await engine.database(end))
+    except DATABASE_AWAY as error:
+        logger.warning("A viewer of reply %s has to connect again: %s", message_id, error)
 
 
 class Rendering:
@@ -142,10 +155,18 @@ class Viewer:
         frame = event("thought", escape(more)) if more else b""
         return frame if thought.title == sent.title else frame + event("thought-title", thought.title)
 
-    def pause(self, cost: float, late: float = 0.0) -> float:
-        """Seconds to wait after a frame that took `cost` seconds; the wait before it ended `late` seconds late."""
+    def pause(self, cost: float, late: float = 0.0, viewers: int = 1) -> float:
+        """Seconds to wait after a frame that took `cost` seconds; the wait before it ended `late` seconds late.
+
+        `viewers` are all those of the process.
+        """
         size = self._rendering.open_size if self._rendering else 0
-        shares = (cost * FRAME_COST_SHARE, late * LATENESS_SHARE, size / OPEN_CHARACTERS_PER_SECOND)
+        shares = (
+            viewers / FRAMES_PER_SECOND,
+            cost * FRAME_COST_SHARE,
+            late * LATENESS_SHARE,
+            size / OPEN_CHARACTERS_PER_SECOND,
+        )
         return min(max(FRAME_INTERVAL, *shares), FRAME_INTERVAL_MAX)
 
 

@@ -15,12 +15,15 @@ class DatabaseThreads:
 
     def __init__(self, count: int, name: str) -> None:
         self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._closed = False
 
     async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the function in a thread and give the thread's connection back to the pool.
 
-        A cancelled caller does not end the function.
+        A cancelled caller does not end the function. After `close` the database is as good as away.
         """
+        if self._closed:
+            raise OperationalError("this process is ending")
 
         def call() -> T:
             try:
@@ -32,4 +35,5 @@ class DatabaseThreads:
 
     def close(self) -> None:
         """Take no more functions; those that run come to their end."""
+        self._closed = True
         self._executor.shutdown(wait=False)
