@@ -21,8 +21,8 @@ DATABASE_AWAY = {"OperationalError", "InterfaceError", "InternalError"}
 """What a request that could not do without the database leaves in the log."""
 
 CSRF = re.compile(r'<input type="hidden" name="csrfmiddlewaretoken" value="[^"]*">')
-RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d |[A-Z]+: )", re.MULTILINE)
-EXCEPTION = re.compile(r"^([\w.]+)(?:: .*)?$", re.MULTILINE)
+RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d |(?:CRITICAL|ERROR|WARNING|INFO):  )", re.MULTILINE)
+EXCEPTION = re.compile(r"^([\w.]*[a-z]\w*)(?:: .*)?$", re.MULTILINE)
 COMPLAINTS = ("never retrieved", "was destroyed", "never awaited", "ResourceWarning", "Unhandled", "RuntimeError")
 
 

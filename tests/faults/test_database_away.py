@@ -1,0 +1,56 @@
+"""A database that stops, crashes, or cuts its sessions, in the middle of replies and of posts."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from tests.faults.conftest import FULL, NewSite
+from tests.faults.invariants import DATABASE_AWAY, all_hold
+from tests.faults.person import Person
+from tests.faults.speech import Speech
+
+SECONDS_AWAY = (3.0, 10.0, 30.0) if FULL else (2.0,)
+CUTS = 20 if FULL else 5
+
+
+@pytest.mark.parametrize("away", SECONDS_AWAY)
+async def test_replies_go_on_while_the_database_is_away(new_site: NewSite, chance: Random, away: float) -> None:
+    async with new_site() as site, Person(site) as person:
+
+        async def ask_and_watch(number: int) -> None:
+            turn = await person.ask(Speech(number, words=chance.randrange(20, 160), interval=0.05))
+            await person.watch(turn)
+
+        async def restart(end: Callable[[], None]) -> None:
+            await asyncio.sleep(chance.uniform(0.5, 2.5))
+            await asyncio.to_thread(end)
+            await asyncio.sleep(away)
+            await asyncio.to_thread(site.database.start)
+
+        for first, end in ((0, site.database.stop), (100, site.database.crash)):
+            await asyncio.gather(*(ask_and_watch(first + number) for number in range(16)), restart(end))
+        assert len(site.provider.chats) == len(person.turns)
+        await all_hold(site, person, expected=DATABASE_AWAY)
+
+
+async def test_cut_sessions_break_neither_replies_nor_posts(new_site: NewSite, chance: Random) -> None:
+    async with new_site() as site, Person(site) as person:
+        asking = True
+
+        async def keep_asking(number: int) -> None:
+            conversation = "/"
+            while asking:
+                number += 100
+                turn = await person.ask(Speech(number, words=20), conversation=conversation)
+                conversation = turn.conversation
+                await person.watch(turn)
+
+        people = [asyncio.create_task(keep_asking(number)) for number in range(10)]
+        for _ in range(CUTS):
+            await asyncio.sleep(chance.uniform(0.1, 1.0))
+            await asyncio.to_thread(site.database.cut)
+        asking = False
+        await asyncio.gather(*people)
+        await all_hold(site, person, expected=DATABASE_AWAY)
