@@ -11,7 +11,7 @@ from tests.faults.person import Person
 from tests.faults.screen import body, visible_text
 from tests.faults.speech import Speech
 
-STOPS = 80 if FULL else 30
+STOPS, TURNS = (80, 20) if FULL else (30, 10)
 
 
 async def test_stop_works_at_any_moment_from_any_process(new_site: NewSite, chance: Random) -> None:
@@ -54,7 +54,7 @@ async def test_four_identical_posts_at_once_are_one_turn(new_site: NewSite) -> N
             await asyncio.gather(*(person.watch(turn) for turn in turns))
             return turns[0].conversation
 
-        for number in range(0, 20, 5):
+        for number in range(0, TURNS, 5):
             begun = await asyncio.gather(*(send_four_times(number + n, "/") for n in range(4)))
             await send_four_times(number + 4, begun[0])
         assert len(site.provider.chats) == len(person.turns)
