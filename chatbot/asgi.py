@@ -111,6 +111,7 @@ class ChatHandler(ASGIHandler):
                     await drained(settings.CHAT_SHUTDOWN_GRACE)
                 except Exception:
                     logger.exception("Replies could not be handed back.")
+                await asyncio.to_thread(close_pools)
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
                 return
@@ -126,6 +127,13 @@ async def warm_up() -> None:
     await asyncio.to_thread(lambda: get_resolver().url_patterns)
     gc.collect()
     gc.freeze()
+
+
+def close_pools() -> None:
+    """End the threads of the database's pools, for which the interpreter would wait in vain at its own end."""
+    connection: Any
+    for connection in connections.all():
+        connection.close_pool()
 
 
 _drain: asyncio.Task[None] | None = None

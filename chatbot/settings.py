@@ -92,7 +92,7 @@ DATABASES["default"] |= {
     "OPTIONS": {
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {
-            "min_size": 1,
+            "min_size": 2,
             "max_size": env.integer("DATABASE_POOL_SIZE", 16, least=2),
             "timeout": 10,
             "check": check_connection,

@@ -3,6 +3,9 @@
 A claim is held by a worker's name, one name per claim. Each statement that follows names the worker, so that a process
 that was thought dead and was replaced cannot write over its successor. Times are the database's, so that the clocks of
 the machines need not agree. Every function here blocks; none may be called in the event loop.
+
+Claims and checkpoints do not wait for the disk: if the database's machine fails in that moment, they are as if they had
+not been, and the reply is made again. What was said and how it ended waits.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +20,9 @@ from django.db.models.functions import Now
 
 from conversations.models import NO_MAKER, OPEN, Generation, Message, Status, has_no_maker
 from conversations.thoughts import NOTHING, Thought
+
+
+WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def claim(message_id: UUID, *, worker: str, model: str) -> Message | None:
             UPDATE conversations_generation AS generation
             SET status = 'running', worker = %s, model = %s,
                 started_at = statement_timestamp(), heartbeat_at = statement_timestamp()
-            FROM conversations_message AS message
+            FROM conversations_message AS message, {WITHOUT_WAITING}
             WHERE generation.message_id = %s AND message.id = generation.message_id
                 AND generation.stop_requested_at IS NULL AND {NO_MAKER}
             RETURNING generation.conversation_id, message.created_at
@@ -90,7 +96,7 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             UPDATE conversations_generation AS generation
             SET draft = coalesce(saved.draft, generation.draft),
                 thought = coalesce(saved.thought, generation.thought),
@@ -98,11 +104,11 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
                     ELSE saved.thought_seconds END,
                 heartbeat_at = statement_timestamp()
             FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::float8[])
-                AS saved (message_id, worker, draft, thought, thought_seconds)
+                AS saved (message_id, worker, draft, thought, thought_seconds), {WITHOUT_WAITING}
             WHERE generation.message_id = saved.message_id AND generation.worker = saved.worker
                 AND generation.status = 'running'
             RETURNING generation.message_id, generation.stop_requested_at IS NOT NULL
-            """,
+            """,  # noqa: S608 (a constant)
             [
                 [draft.message_id for draft in drafts],
                 [draft.worker for draft in drafts],
