@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,10 @@ class Finish:
 
 
 Event = TextDelta | ReasoningDelta | Usage | Finish
+
+
+PLAIN_DELTA = frozenset({"content", "role"})
+"""What a piece of text may have as its fields."""
 
 
 class ProtocolError(Exception):
@@ -114,6 +118,11 @@ class ThinkSplitter:
     def __init__(self) -> None:
         self._held = ""
         self._state = "start"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that follows is text."""
+        return self._state == "text"
 
     def feed(self, text: str) -> Iterator[Event]:
         """Yield the events of the next piece; what may be half a tag is held back."""
@@ -203,15 +212,46 @@ class Answer:
         self._clean = Cleaner()
         self._clean_reasoning = Cleaner()
 
-    def chunk(self, data: bytes) -> Iterator[Event]:
-        """Yield the events of one chunk of the stream.
+    def chunks(self, several: Iterable[bytes]) -> Iterator[Event]:
+        """Yield the events of chunks of the stream; text that follows text is one event.
 
-        Raises ProtocolError when it is not JSON, SentError when it is an error.
+        Raises ProtocolError when one is not JSON, SentError when one is an error.
         """
-        if data.strip() == b"[DONE]":
-            self.done = True
-            return
-        yield from self._read(decode(data), "delta")
+        pieces: list[str] = []
+        try:
+            for data in several:
+                if data.strip() == b"[DONE]":
+                    self.done = True
+                    continue
+                answer = decode(data)
+                piece = self._plain(answer) if self._think.is_over else None
+                if piece is not None:
+                    pieces.append(piece)
+                    continue
+                events = list(self._read(answer, "delta"))
+                if events and (text := "".join(pieces)):
+                    yield TextDelta(text)
+                    pieces.clear()
+                yield from events
+        except (ProtocolError, SentError):
+            if text := "".join(pieces):
+                yield TextDelta(text)
+            raise
+        if text := "".join(pieces):
+            yield TextDelta(text)
+
+    def _plain(self, answer: Any) -> str | None:
+        """The text of a chunk that holds nothing else, as nearly all do; else None."""
+        try:
+            (choice,) = answer["choices"]
+            delta = choice["delta"]
+            if delta.keys() <= PLAIN_DELTA and not (
+                choice.get("index") or choice.get("finish_reason") or answer.get("usage") or answer.get("error")
+            ):
+                return self._clean(delta["content"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            pass
+        return None
 
     def whole(self, body: bytes) -> Iterator[Event]:
         """Yield the events of an answer that came as one JSON object, though a stream was asked for."""

@@ -1,9 +1,10 @@
 """Reading a provider's answer from the network: its bytes in time, and what a failing connection means."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from typing import cast
 
 import aiohttp
 import httpx2
@@ -27,12 +28,12 @@ AFTER_FINISH_SECONDS = 5.0
 AFTER_DONE_SECONDS = 0.25
 """How long the body's end may take after `[DONE]`; a body read to its end leaves the connection open for the next."""
 
-REST_PER_ANSWER = 0.000_5
+REST_PER_ANSWER = 0.000_75
 """Seconds to wait between two reads of an answer, for each answer that the process is reading: what came meanwhile is
 read at once. Waking up costs as much as reading ten tokens."""
 
 REST_LEAST = 0.01
-"""A shorter wait is none: twenty answers and fewer are read token by token."""
+"""A shorter wait is none: a dozen answers and fewer are read token by token."""
 
 # aiohttp's own errors pass the client's transport wherever that has no translation for them.
 TRANSPORT_ERRORS = (httpx2.HTTPError, aiohttp.ClientError, OSError, ssl.CertificateError)
@@ -51,19 +52,17 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
     global _reading
     beginning = _Beginning()
     lines = EventStream()
-    encoded = "content-encoding" in response.headers
+    body = _Body(response)
     _reading += 1
     try:
-        async with aclosing(response.aiter_bytes() if encoded else response.aiter_raw()) as packets:
-            while packet := await _next(packets, answer, deadline):
-                events = lines.feed(beginning.streamed(packet))
-                for data in events:
-                    for event in answer.chunk(data):
-                        yield event
-                if events:
-                    deadline = _next_deadline(answer, deadline, silence)
-                if answer.begun and (rest := _reading * REST_PER_ANSWER) >= REST_LEAST:
-                    await asyncio.sleep(rest)
+        while packet := await _next(body, answer, deadline):
+            events = lines.feed(beginning.streamed(packet))
+            for event in answer.chunks(events):
+                yield event
+            if events:
+                deadline = _next_deadline(answer, deadline, silence)
+            if answer.begun and (seconds := _reading * REST_PER_ANSWER) >= REST_LEAST:
+                await body.gather(seconds)
         for event in _rest(answer, lines, beginning.whole):
             yield event
         _check_end(answer)
@@ -72,6 +71,42 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
     finally:
         _reading -= 1
     yield Finish(answer.finish or "stop")
+
+
+class _Body:
+    """An answer's body as it comes."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        # The package's answer wraps that of aiohttp in four generators, whose steps cost more than what they bring:
+        # where it can be had, that one is read. Compressed bodies go the long way, and all of them would if a new
+        # version hid it.
+        answer = getattr(getattr(response.stream, "_stream", None), "_aiohttp_response", None)
+        self._answer: aiohttp.ClientResponse | None = None
+        if "content-encoding" in response.headers:
+            self._packets = response.aiter_bytes()
+        elif isinstance(answer, aiohttp.ClientResponse):
+            self._answer = answer
+        else:
+            self._packets = response.aiter_raw()
+
+    async def next(self) -> bytes:
+        """What has come, or else comes next; nothing at the end. Raises TRANSPORT_ERRORS."""
+        return await self._answer.content.readany() if self._answer else await anext(self._packets, b"")
+
+    async def gather(self, seconds: float) -> None:
+        """Wait, and let what arrives gather in the operating system meanwhile."""
+        connection = self._answer and self._answer.connection
+        transport = connection and cast(asyncio.Transport, connection.transport)
+        if not transport or transport.is_closing():
+            await asyncio.sleep(seconds)
+            return
+        transport.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            # One that was closed meanwhile says so; the next read tells what became of it.
+            with contextlib.suppress(RuntimeError):
+                transport.resume_reading()
 
 
 class _Beginning:
@@ -105,11 +140,11 @@ def _next_deadline(answer: Answer, deadline: float, silence: float) -> float:
     return now + silence if answer.begun else deadline
 
 
-async def _next(packets: AsyncGenerator[bytes], answer: Answer, deadline: float) -> bytes:
+async def _next(body: _Body, answer: Answer, deadline: float) -> bytes:
     """Return the next bytes, or none at the end; once the text is whole, a failing connection is an end too."""
     try:
         async with asyncio.timeout_at(deadline):
-            return await anext(packets, b"")
+            return await body.next()
     except TRANSPORT_ERRORS as failure:
         if answer.finish or answer.done:
             return b""
@@ -123,8 +158,7 @@ def _rest(answer: Answer, lines: EventStream, whole: bytes) -> Iterator[Event]:
     if whole.strip():
         yield from answer.whole(whole)
     try:
-        for data in lines.close():
-            yield from answer.chunk(data)
+        yield from answer.chunks(lines.close())
     except ProtocolError:
         if not answer.finish and not answer.done:
             raise

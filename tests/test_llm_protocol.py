@@ -79,7 +79,7 @@ def test_thinking_is_told_from_text_wherever_the_pieces_end(whole: str, thought:
 def text_of(*chunks: bytes) -> str:
     """The text of an answer in these chunks."""
     answer = Answer()
-    return "".join(event.text for chunk in chunks for event in answer.chunk(chunk) if isinstance(event, TextDelta))
+    return "".join(event.text for chunk in chunks for event in answer.chunks([chunk]) if isinstance(event, TextDelta))
 
 
 def chunk(content: object) -> bytes:
