@@ -55,12 +55,15 @@ def chat_context(
     if conversation is None:
         return context | {"greeting": greeting(), "examples": [{"title": t, "prompt": p} for t, p in EXAMPLES]}
     page = message_page(conversation, before)
+    messages = page["messages"]
+    # What is shown decides: a reply that ends between two queries would leave a page that waits for nothing.
+    is_open = [message for message in messages if message.role == Role.ASSISTANT and message.generation.is_open]
     return (
         context
         | page
         | {
-            "open_message": open_message(conversation),
-            "seen": page["messages"][-1].pk if page["messages"] and not before else None,
+            "open_message": open_message(conversation) if before else (is_open or [None])[0],
+            "seen": messages[-1].pk if messages and not before else None,
         }
     )
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Model
 
 from accounts.models import User
-from conversations.models import OPEN, Conversation
+from conversations.models import NO_MAKER, OPEN, Conversation
 
 RATE_PERIOD = "1 minute"
 
@@ -43,19 +43,20 @@ def admit(user: User, conversation: Conversation | None) -> tuple[int, bool]:
 
 
 def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:
-    """How many open replies the person has, and the newest message of the conversation.
+    """How many replies of the person are being made or about to be, and the newest message of the conversation.
 
-    Exact after `admit`, being a statement of its own: what the turns before this one stored is seen.
+    One that nobody watched within a minute is neither: it is made when somebody does. Exact after `admit`, being a statement of its own: what the turns before this one stored is seen.
     """
     open_replies, newest = _row(
-        """
+        f"""
         SELECT
             (SELECT count(*) FROM conversations_generation AS generation
                 JOIN conversations_conversation AS conversation ON conversation.id = generation.conversation_id
-                WHERE conversation.user_id = %(user)s AND generation.status = ANY(%(open)s)),
+                WHERE conversation.user_id = %(user)s AND generation.status = ANY(%(open)s)
+                    AND (NOT {NO_MAKER} OR conversation.updated_at > statement_timestamp() - interval '1 minute')),
             (SELECT id FROM conversations_message WHERE conversation_id = %(conversation)s
                 ORDER BY created_at DESC, id DESC LIMIT 1)
-        """,
+        """,  # noqa: S608 (a constant)
         {"user": user.pk, "conversation": conversation and conversation.pk, "open": list(OPEN)},
     )
     return open_replies, newest
