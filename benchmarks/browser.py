@@ -7,6 +7,7 @@ import uvloop
 from django.conf import settings
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks import machine
 from benchmarks.figures import Figure, Report, percentile
 from benchmarks.load import first, last
 from benchmarks.people import sign_in
@@ -104,7 +105,8 @@ def _converse(server: Server, turns: int, pace: Pace) -> list[Shown]:
     program = find_chromium()
     if program is None:
         raise RuntimeError("There is no Chromium: run `python tests/install_chromium.py`.")
-    with sync_playwright() as playwright:
+    # A person's browser has a machine of its own; here it may at least use every core.
+    with machine.on_cores(set(machine.CORES)), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         context = chromium.new_context(base_url=server.url, viewport={"width": 1280, "height": 800})
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": person.session_key, "url": server.url}])

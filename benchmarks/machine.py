@@ -17,7 +17,7 @@ SERVER_CORES = {CORES[-1]}
 """The server's own core."""
 
 OTHER_CORES = set(CORES[:-1]) or SERVER_CORES
-"""The cores of all that stands around the server: client, provider, PostgreSQL, browser."""
+"""The cores of all that stands around the server: client, provider, PostgreSQL."""
 
 
 def has_own_core() -> bool:

@@ -61,7 +61,7 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
                 yield event
             if events:
                 deadline = _next_deadline(answer, deadline, silence)
-            if answer.begun and (seconds := _reading * REST_PER_ANSWER) >= REST_LEAST:
+            if answer.begun and not answer.done and (seconds := _reading * REST_PER_ANSWER) >= REST_LEAST:
                 await body.gather(seconds)
         for event in _rest(answer, lines, beginning.whole):
             yield event

@@ -45,7 +45,8 @@ def admit(user: User, conversation: Conversation | None) -> tuple[int, bool]:
 def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:
     """How many replies of the person are being made or about to be, and the newest message of the conversation.
 
-    One that nobody watched within a minute is neither: it is made when somebody does. Exact after `admit`, being a statement of its own: what the turns before this one stored is seen.
+    One that nobody watched within a minute is neither: it is made when somebody does. Exact after `admit`, being a
+    statement of its own: what the turns before this one stored is seen.
     """
     open_replies, newest = _row(
         f"""

@@ -18,9 +18,9 @@ def test_a_reply_that_ends_while_the_page_is_made_is_still_waited_for(user: User
     reply = ReplyFactory.create(conversation__user=user, content="", generation__status=Status.PENDING)
     ended = False
 
-    def end_after_reading(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    def end_after_reading(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         nonlocal ended
-        result = execute(sql, params, many, context)
+        result = execute(sql, *rest)
         if 'FROM "conversations_message"' in sql and not ended:
             ended = True
             Generation.objects.filter(pk=reply.pk).update(status=Status.COMPLETE)
