@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -10,9 +11,11 @@ from conversations.llm_errors import LLMError, ProviderRateLimited, retry_after,
 from conversations.llm_protocol import (
     EVENT_MAX_BYTES,
     Answer,
+    Event,
     EventStream,
     ProtocolError,
     ReasoningDelta,
+    SentError,
     TextDelta,
     ThinkSplitter,
     looks_like,
@@ -76,27 +79,66 @@ def test_thinking_is_told_from_text_wherever_the_pieces_end(whole: str, thought:
     assert thoughts_and_text(list(whole)) == (thought, said)
 
 
-def text_of(*chunks: bytes) -> str:
-    """The text of an answer in these chunks."""
-    answer = Answer()
-    return "".join(event.text for chunk in chunks for event in answer.chunks([chunk]) if isinstance(event, TextDelta))
-
-
-def chunk(content: object) -> bytes:
+def chunk(content: object, field: str = "content") -> bytes:
     """One chunk with this content, lone surrogates escaped."""
-    return json.dumps({"choices": [{"index": 0, "delta": {"content": content}}]}).encode()
+    return json.dumps({"choices": [{"index": 0, "delta": {field: content}}]}).encode()
 
 
-def test_text_can_always_be_stored() -> None:
-    assert text_of(chunk("a\x00b"), chunk("\x00"), chunk("c")) == "abc"
-    assert text_of(chunk("a \ud83c"), chunk("\udf0d b")) == "a 🌍 b"
-    assert text_of(chunk("a \ud83c"), chunk("b \udf0d c")) == "a \ufffdb \ufffd c"
-    assert text_of(b'{"choices":[{"delta":{"content":"a\xffb"}}]}') == "a\ufffdb"
+def text_of(*chunks: bytes, together: bool) -> str:
+    """The text of an answer in these chunks, read in one call or each in a call of its own."""
+    answer = Answer()
+    calls = [chunks] if together else [(one,) for one in chunks]
+    return "".join(event.text for call in calls for event in answer.chunks(call) if isinstance(event, TextDelta))
 
 
-def test_content_in_parts_and_refusals_are_text() -> None:
-    assert text_of(chunk([{"type": "text", "text": "a"}, {"type": "image"}, "b", {"type": "text"}])) == "a"
-    assert text_of(b'{"choices":[{"delta":{"refusal":"I cannot."}}]}') == "I cannot."
+either_way = pytest.mark.parametrize("together", [False, True], ids=["each chunk alone", "all in one call"])
+
+
+@either_way
+def test_text_can_always_be_stored(together: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    said = partial(text_of, chunk("It is: "), together=together)
+    assert said(chunk("a\x00b"), chunk("\x00"), chunk("c")) == "It is: abc"
+    assert said(chunk("a \ud83c"), chunk("\udf0d b")) == "It is: a 🌍 b"
+    assert said(chunk("a \ud83c"), chunk("b \udf0d c")) == "It is: a \ufffdb \ufffd c"
+    assert said(b'{"choices":[{"delta":{"content":"a\xffb"}}]}') == "It is: a\ufffdb"
+
+
+@either_way
+def test_content_in_parts_and_refusals_are_text(together: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    parts = chunk([{"type": "text", "text": "a"}, {"type": "image"}, "b", {"type": "text"}])
+    assert text_of(parts, chunk("I cannot.", "refusal"), together=together) == "aI cannot."
+
+
+@either_way
+def test_the_first_text_of_an_answer_can_be_stored_too(together: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    assert text_of(chunk("a\x00b \ud83c"), chunk("\udf0d"), together=together) == "ab 🌍"
+    assert text_of(b'{"choices":[{"delta":{"content":"a\xffb"}}]}', together=together) == "a\ufffdb"
+
+
+def test_text_that_follows_text_in_one_read_is_one_event() -> None:
+    answer = Answer()
+    assert list(answer.chunks([chunk("One ")])) == [TextDelta("One ")]
+    assert list(answer.chunks([chunk("two "), chunk("three "), chunk("four")])) == [TextDelta("two three four")]
+
+
+def test_text_comes_before_a_thought_that_follows_it_in_one_read() -> None:
+    chunks = [chunk("One "), chunk("two "), chunk("Hm.", "reasoning_content"), chunk("three")]
+    assert list(Answer().chunks(chunks)) == [
+        TextDelta("One "),
+        TextDelta("two "),
+        ReasoningDelta("Hm."),
+        TextDelta("three"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "error"), [(b'{"error":{"message":"overloaded"}}', SentError), (b'{"choices":[{"del', ProtocolError)]
+)
+def test_text_before_an_error_in_one_read_is_kept(last: bytes, error: type[Exception]) -> None:
+    seen: list[Event] = []
+    with pytest.raises(error):
+        seen.extend(Answer().chunks([chunk("One "), chunk("two "), chunk("three"), last]))
+    assert seen == [TextDelta("One "), TextDelta("two three")]
 
 
 @pytest.mark.parametrize(

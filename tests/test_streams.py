@@ -111,6 +111,12 @@ def test_a_busy_process_sends_fewer_frames() -> None:
     assert Viewer().pause(0.0, late=9.0) == 1.0
 
 
+def test_many_viewers_are_sent_fewer_frames_each() -> None:
+    assert Viewer().pause(0.0, viewers=10) == 0.04
+    assert Viewer().pause(0.0, viewers=500) == 0.5
+    assert Viewer().pause(0.0, viewers=5_000) == 1.0
+
+
 def test_a_stream_arrives_as_a_stream_and_ends_with_the_stored_reply(
     server: ChatServer, user: User, module_provider: ScriptedProvider
 ) -> None:
