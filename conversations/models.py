@@ -146,10 +146,6 @@ class MessageQuerySet(models.QuerySet["Message"]):
             return self
         return self.filter(created_at__lte=cursor.time).exclude(created_at=cursor.time, id__gte=cursor.key)
 
-    def last_said(self) -> "Message | None":
-        """The newest message, or None. Causes a query."""
-        return self.newest_first().first()
-
 
 class Message(models.Model):
     """What one side said."""
@@ -220,11 +216,7 @@ def has_no_maker() -> RawSQL:
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
-    """Generations by owner and state."""
-
-    def owned_by(self, user: User | AnonymousUser) -> Self:
-        """Only those of this person's replies; none for somebody who is not signed in."""
-        return self.filter(conversation__user_id=user.pk) if user.pk else self.none()
+    """Generations by state."""
 
     def open(self) -> Self:
         """Those whose reply is still to come."""

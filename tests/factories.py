@@ -65,5 +65,10 @@ class ReplyFactory(MessageFactory):
 
 def exchange(conversation: Conversation, question: str, answer: str) -> Message:
     """A question and its finished answer, the answer returned."""
-    asked = MessageFactory.create(conversation=conversation, content=question, parent=conversation.messages.last_said())
+    asked = MessageFactory.create(conversation=conversation, content=question, parent=last_said(conversation))
     return ReplyFactory.create(conversation=conversation, content=answer, parent=asked)
+
+
+def last_said(conversation: Conversation) -> Message | None:
+    """The newest message, or None."""
+    return Message.objects.filter(conversation=conversation).newest_first().first()

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from conversations.models import Conversation, Cursor, Generation, Message, Role, Status
-from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, UserFactory, exchange
+from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, UserFactory, exchange, last_said
 
 pytestmark = pytest.mark.django_db
 NIL = UUID(int=0).hex
@@ -117,7 +117,7 @@ def test_messages_are_read_in_order_by_page_last_and_count() -> None:
         exchange(conversation, f"Question {number}", f"Answer {number}")
     contents = [message.content for message in conversation.messages.oldest_first()]
     assert contents == [f"{what} {number}" for number in range(5) for what in ("Question", "Answer")]
-    last = conversation.messages.last_said()
+    last = last_said(conversation)
     assert last is not None
     assert last.content == "Answer 4"
     assert conversation.messages.count() == 10

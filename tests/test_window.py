@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from conversations import turns
 from conversations.models import Conversation, Generation, Message, Role, Status
-from tests.factories import ConversationFactory, exchange
+from tests.factories import ConversationFactory, exchange, last_said
 from tests.provider import ScriptedProvider, reply
 from tests.server import ChatServer
 from tests.viewer import Stream
@@ -35,7 +35,7 @@ def chat(user: User) -> Chat:
         conversation = ConversationFactory.create(user=user)
         for number in range(exchanges):
             exchange(conversation, f"Question-{number:03}", f"Answer-{number:03}")
-        newest = Generation.objects.filter(message=conversation.messages.last_said())
+        newest = Generation.objects.filter(message=last_said(conversation))
         newest.update(window_start=said_at(f"Question-{since:03}"), window_cut=cut)
         return conversation
 

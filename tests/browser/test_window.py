@@ -9,7 +9,7 @@ from accounts.models import User
 from conversations.models import Generation, Message
 from tests.browser.acting import log, send
 from tests.browser.conftest import PHONE, NewPage
-from tests.factories import ConversationFactory, exchange
+from tests.factories import ConversationFactory, exchange, last_said
 from tests.provider import ScriptedProvider, reply
 from tests.server import ChatServer
 
@@ -55,7 +55,7 @@ def test_the_line_on_an_older_page_is_found_by_scrolling_up(new_page: NewPage, u
     for number in range(60):
         exchange(conversation, f"Question{number}", f"Answer{number}")
     start = Message.objects.get(content="Question20").created_at
-    Generation.objects.filter(message=conversation.messages.last_said()).update(window_start=start)
+    Generation.objects.filter(message=last_said(conversation)).update(window_start=start)
     page = new_page(user, **PHONE)
     page.goto(conversation.get_absolute_url())
     page.locator(".older").first.scroll_into_view_if_needed()
