@@ -15,6 +15,9 @@ from benchmarks.site import Site
 from benchmarks.table import table, write_down
 
 PARTS = ("load", "saturation", "memory", "checkpoints", "browser")
+TROUBLES_MAX = 5
+"""Sentences about what went wrong that one part may say."""
+
 HEADINGS = ("figure", "measured", "bar", "met")
 
 
@@ -45,9 +48,19 @@ def main() -> None:
     if figures:
         say(table(HEADINGS, figures))
     if whole:
-        write_down(
-            machine.description(), [table(HEADINGS, figures), *reports["load"].tables, *reports["saturation"].tables]
-        )
+        write_down(machine.description(), written(reports))
+
+
+def written(reports: dict[str, Report]) -> list[str]:
+    """What the README tells of a whole run: what went wrong, so that nobody trusts it more than it deserves; tables."""
+    troubles = [f"**{text}**" for report in reports.values() for text in report.troubles[:TROUBLES_MAX]]
+    figures = [figure.cells for report in reports.values() for figure in report.figures]
+    return [
+        *dict.fromkeys(troubles),
+        table(HEADINGS, figures),
+        *reports["load"].tables,
+        *reports["saturation"].tables,
+    ]
 
 
 def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callable[[], Report]]:
@@ -76,7 +89,7 @@ def measured(part: str, measure: Callable[[], Report]) -> Report:
     """The part's report, with its tables and troubles printed as soon as they are there."""
     say(f"{part} ...")
     report = measure()
-    for text in (*report.tables, *report.troubles[:5]):
+    for text in (*report.tables, *report.troubles[:TROUBLES_MAX]):
         say(text)
     return report
 

@@ -13,24 +13,15 @@ from benchmarks.load import first, last
 from benchmarks.people import sign_in
 from benchmarks.rounds import Pace, Round, direct, joined
 from benchmarks.site import Server, Site
-from tests.install_chromium import find_chromium
+from tests.install_chromium import ARGUMENTS, find_chromium
 
 TURNS = 10
 DIRECT_ROUNDS = 3
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 WATCH = """(() => {
   let turn = null;
   const replies = () => document.querySelectorAll("article.assistant");
-  // The time of the frame in which it is painted.
+  // The start of the frame that paints it.
   const note = (name) => {
     if (name in turn.noted) return;
     turn.noted[name] = 0;
@@ -64,7 +55,7 @@ WATCH = """(() => {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """When what of a reply was painted, in milliseconds from the pressing of Enter."""
+    """When the frame began that shows what of a reply, in milliseconds from the pressing of Enter."""
 
     turn: float
     """The person's own message and the empty reply: the turn is stored."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import uvloop
 
+from benchmarks import machine
 from benchmarks.client import Times
 from benchmarks.figures import Figure, Report, disturbance, percentile
 from benchmarks.people import Person, sign_in
@@ -118,6 +119,7 @@ def measure(site: Site, counts: Sequence[int], *, rounds_of_one: int = ROUNDS_OF
         figures=[figure for level in levels for figure in level.figures],
         tables=[f"{CAPTION}\n\n{table(HEADINGS, [level.cells for level in levels])}"],
         troubles=[
+            *machine.crowding(),
             *disturbance(max(level.through.busy("others") for level in levels)),
             *(f"{count} at once: {failure}" for count, failure in dict.fromkeys(rounds)),
         ],

@@ -20,9 +20,11 @@ OTHER_CORES = set(CORES[:-1]) or SERVER_CORES
 """The cores of all that stands around the server: client, provider, PostgreSQL."""
 
 
-def has_own_core() -> bool:
-    """Whether the server shares its core with nothing of the benchmark."""
-    return SERVER_CORES != OTHER_CORES
+def crowding() -> list[str]:
+    """What to say when the server shares its core with the rest of the benchmark."""
+    if SERVER_CORES != OTHER_CORES:
+        return []
+    return ["The server shared its only core with all that stands around it: measure on two cores or more."]
 
 
 @contextmanager

@@ -9,9 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +19,7 @@ import psycopg
 
 from benchmarks import machine
 from chatbot.embedded.postgres.cluster import SUPERUSER, Cluster
+from tests.health import wait_for_answer
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "var" / "benchmark"
@@ -29,7 +27,7 @@ DATABASE = "chatbot"
 APPLICATION = "benchmark"
 SCHEME = "postgres://"
 POSTGRES_OPTIONS = {
-    # Counts statements. All else, flushing to the disk above all, is as PostgreSQL has it by default.
+    # Counts statements. Flushing to the disk is as PostgreSQL has it by default.
     "shared_preload_libraries": "pg_stat_statements",
     "log_min_messages": "panic",
 }
@@ -178,9 +176,10 @@ class Server:
                 stderr=log,
             )
         try:
-            self._wait()
-        except BaseException:
+            wait_for_answer(self.url, self._process, seconds=START_SECONDS)
+        except BaseException as error:
             _stop(self._process)
+            error.add_note((FOLDER / "server.log").read_text())
             raise
         return self
 
@@ -203,17 +202,6 @@ class Server:
     def cpu(self) -> float:
         """CPU seconds so far."""
         return machine.cpu_seconds(self.pid)
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/healthz", timeout=START_SECONDS) as answer:
-                    answer.read()
-                return
-            except urllib.error.URLError:
-                time.sleep(0.05)
-        raise RuntimeError(f"the server does not answer:\n{(FOLDER / 'server.log').read_text()}")
 
 
 def production_command(host: str, port: int) -> list[str]:

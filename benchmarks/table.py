@@ -17,16 +17,16 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def write_down(machine: str, tables: Sequence[str]) -> None:
-    """Put the tables, with the day and the machine, into the README in place of the last ones."""
-    README.write_text(replaced(README.read_text(), machine, tables))
+def write_down(machine: str, texts: Sequence[str]) -> None:
+    """Put these tables and sentences, with the day and the machine, into the README in place of the last ones."""
+    README.write_text(replaced(README.read_text(), machine, texts))
 
 
-def replaced(page: str, machine: str, tables: Sequence[str]) -> str:
-    """The page with other tables between its two marks. Raises `ValueError` when it lacks them."""
+def replaced(page: str, machine: str, texts: Sequence[str]) -> str:
+    """The page with these texts between its two marks. Raises `ValueError` when it lacks them."""
     head, found, rest = page.partition(BEGIN)
     _, found_end, foot = rest.partition(END)
     if not (found and found_end):
         raise ValueError(f"the page lacks {BEGIN} and {END}")
     day = datetime.now(UTC).date()
-    return "\n\n".join([f"{head}{BEGIN}", f"Measured on {day}: {machine}.", *tables, f"{END}{foot}"])
+    return "\n\n".join([f"{head}{BEGIN}", f"Measured on {day}: {machine}.", *texts, f"{END}{foot}"])

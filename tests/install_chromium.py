@@ -13,6 +13,18 @@ APPLICATIONS = (
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
 )
 
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""How the tests and the benchmarks start it: without a window, and without errands of its own."""
+
 
 def find_chromium() -> Path | None:
     """The program of an installed Chromium or Chrome that starts, or None."""

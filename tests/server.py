@@ -5,9 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +16,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
+from tests.health import wait_for_answer
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
@@ -101,18 +99,11 @@ class ChatServer:
         return os.environ | settings | self.environment
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with status {self.process.returncode}")
-            try:
-                with urllib.request.urlopen(f"{self.url}/healthz", timeout=START_SECONDS) as answer:
-                    answer.read()
-                return
-            except urllib.error.URLError:
-                time.sleep(0.05)
-        self.stop()
-        raise TimeoutError(f"the server did not answer within {START_SECONDS:g} s")
+        try:
+            wait_for_answer(self.url, self.process, seconds=START_SECONDS)
+        except TimeoutError:
+            self.stop()
+            raise
 
 
 def session_cookie(user: User, server: ChatServer) -> Any:

@@ -5,8 +5,9 @@ import math
 from functools import partial
 from urllib.parse import urlsplit
 
+from benchmarks.__main__ import written
 from benchmarks.client import Times, Turn, play
-from benchmarks.figures import Figure, percentile
+from benchmarks.figures import Figure, Report, percentile
 from benchmarks.people import sign_in
 from benchmarks.rounds import Pace
 from benchmarks.saturation import part_within
@@ -56,6 +57,14 @@ def test_a_run_replaces_the_tables_of_the_last_one() -> None:
     assert once.startswith("# Title\n\n")
     assert once.endswith("\n\nfoot\n")
     assert replaced(once, "A computer", ["| new |"]) == once
+
+
+def test_a_run_that_was_disturbed_says_so_above_its_tables() -> None:
+    disturbed = Report([Figure("speed", 5, "")], ["| load |"], ["Other processes took 40 % of a core."])
+    trouble, figures, *tables = written({"load": disturbed, "saturation": Report(tables=["| saturation |"])})
+    assert trouble == "**Other processes took 40 % of a core.**"
+    assert "speed" in figures
+    assert tables == ["| load |", "| saturation |"]
 
 
 def test_a_reply_counts_for_the_part_of_it_that_came_in_the_window() -> None:

@@ -107,7 +107,7 @@ def test_the_line_costs_no_query_on_the_newest_page_and_one_on_the_others(
     signed_in: Client, chat: Chat, django_assert_num_queries: Any
 ) -> None:
     conversation = chat(60, since=50)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         newest = page(signed_in, conversation.get_absolute_url())
     with django_assert_num_queries(5):
         page(signed_in, older(newest), **HTMX)

@@ -7,13 +7,12 @@ from random import Random
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser.conftest import ARGUMENTS
 from tests.faults.conftest import FULL, NewSite
 from tests.faults.invariants import DATABASE_AWAY, all_hold, unsigned
 from tests.faults.person import PATIENCE, Person, Turn
 from tests.faults.site import Site
 from tests.faults.speech import Speech
-from tests.install_chromium import find_chromium
+from tests.install_chromium import ARGUMENTS, find_chromium
 
 TABS = 4
 RELOADS = 20 if FULL else 5
