@@ -1,7 +1,7 @@
 """A viewer of a reply over HTTP, as a browser is one."""
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -25,16 +25,7 @@ class Stream:
 
     def events(self) -> Iterator[tuple[str, str]]:
         """Name and data of each event, until the stream ends."""
-        name, data = "", []
-        for line in self.response:
-            text = line.decode().removesuffix("\n")
-            if text.startswith("event: "):
-                name = text.removeprefix("event: ")
-            elif text.startswith("data: "):
-                data.append(text.removeprefix("data: "))
-            elif not text and name:
-                yield name, "\n".join(data)
-                name, data = "", []
+        yield from parsed(line.decode().removesuffix("\n") for line in self.response)
 
     def __enter__(self) -> Self:
         return self
@@ -47,3 +38,16 @@ class Stream:
         """The last event."""
         *_, last = self.events()
         return last
+
+
+def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name and data of each server-sent event in these lines, which come without their ends."""
+    name, data = "", list[str]()
+    for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            data.append(line.removeprefix("data: "))
+        elif not line and name:
+            yield name, "\n".join(data)
+            name, data = "", []

@@ -1,6 +1,5 @@
 """What a page shows of a reply, followed event by event, and how HTML is looked into."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -8,6 +7,7 @@ from html import unescape
 import aiohttp
 
 from tests.faults.speech import Speech
+from tests.viewer import parsed
 
 REPLY = re.compile(r'<article class="message assistant"\s+id="m-([0-9a-f-]{36})"')
 ARTICLE = '<article class="message assistant"\\s+id="m-{}".*?</article>'
@@ -23,9 +23,6 @@ class Screen:
         """The final fragment, once it has come."""
 
         self.connections = 0
-        self.changed = asyncio.Event()
-        """Set whenever something came."""
-
         self._expected = visible(speech.text)
         self._blocks = self._tail = ""
 
@@ -50,24 +47,16 @@ class Screen:
         # The finished blocks and what is left of the open one come one right after the other.
         if name != "blocks" and not self._expected.startswith(self.text):
             raise AssertionError(f"the page showed {self.text[-60:]!r}, which is not how the reply begins")
-        self.changed.set()
 
 
 async def events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, str]]:
     """Name and data of each server-sent event."""
-    name, data = "", list[str]()
     rest = b""
     async for piece in content.iter_any():
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            text = line.decode()
-            if text.startswith("event: "):
-                name = text.removeprefix("event: ")
-            elif text.startswith("data: "):
-                data.append(text.removeprefix("data: "))
-            elif not text and name:
-                yield name, "\n".join(data)
-                name, data = "", []
+        *blocks, rest = (rest + piece).split(b"\n\n")
+        for block in blocks:
+            for event in parsed([*block.decode().split("\n"), ""]):
+                yield event
 
 
 def article(html: str, reply: str) -> str:
