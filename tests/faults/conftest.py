@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Protocol
@@ -17,6 +17,9 @@ from tests.provider import ScriptedProvider
 
 SEED = os.environ.setdefault("FAULTS_SEED", str(SystemRandom().randrange(10**6)))
 FULL = os.environ.get("FAULTS", "quick") == "full"
+
+Chance = Callable[[object], Random]
+"""What chooses the moments of one task of a test, by its name."""
 
 
 def pytest_report_header() -> str:
@@ -33,10 +36,15 @@ def database() -> Iterator[Database]:
 
 
 @pytest.fixture
-def chance(request: pytest.FixtureRequest) -> Random:
+def chance(request: pytest.FixtureRequest) -> Chance:
     """What chooses the random moments of this test; the seed is printed when it fails."""
     sys.stdout.write(f"To see the same moments again: FAULTS_SEED={SEED}\n")
-    return Random(f"{SEED} {request.node.name}")  # noqa: S311 (not a secret)
+
+    # One each for what runs at the same time: the order in which tasks draw is never the same.
+    def of(task: object) -> Random:
+        return Random(f"{SEED} {request.node.name} {task}")  # noqa: S311 (not a secret)
+
+    return of
 
 
 class NewSite(Protocol):
@@ -46,11 +54,11 @@ class NewSite(Protocol):
 
 
 @pytest.fixture
-def new_site(database: Database, provider: ScriptedProvider, chance: Random, tmp_path: Path) -> NewSite:
+def new_site(database: Database, provider: ScriptedProvider, tmp_path: Path) -> NewSite:
     """A site of so many server processes, whose model says what it is asked to."""
     provider.answer(script_for)
 
     def make(*, processes: int = 2, **environment: str) -> Site:
-        return Site(database, provider, tmp_path, chance, processes=processes, **environment)
+        return Site(database, provider, tmp_path, processes=processes, **environment)
 
     return make

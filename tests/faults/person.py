@@ -95,13 +95,14 @@ class Person:
         """Press Retry."""
         await self.post(f"/messages/{turn.reply}/retry/", {}, at=at)
 
-    async def leave_early(self, turn: Turn, seconds: float) -> None:
-        """Watch the reply for so long, or to its end."""
+    async def leave_early(self, turn: Turn, seconds: float) -> bool:
+        """Watch the reply for so long, or to its end; whether it was still going on."""
         try:
             async with asyncio.timeout(seconds):
                 await self.glance(turn, Screen(turn.speech))
         except TimeoutError:
-            pass
+            return True
+        return False
 
     async def watch(self, turn: Turn, *, at: Process | None = None) -> Screen:
         """Watch the reply to its end, connecting again as a browser does; at another process when `at` is gone."""

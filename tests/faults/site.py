@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.faults.database import Database
-from tests.provider import ScriptedProvider
+from tests.provider import Request, ScriptedProvider
 from tests.server import ChatServer
 
 NO_LIMITS = {"CHAT_TURNS_PER_MINUTE": "1000000", "CHAT_REPLIES_PER_USER": "1000000"}
@@ -60,14 +60,14 @@ class Site:
         database: Database,
         provider: ScriptedProvider,
         folder: Path,
-        chance: Random,
         *,
         processes: int = 2,
         **environment: str,
     ) -> None:
         self.database = database
         self.provider = provider
-        self.chance = chance
+        # What it chooses hangs on how often anybody had to ask again, so no seed would repeat it.
+        self._balancer = Random()  # noqa: S311 (not a secret)
         environment = database.environment | NO_LIMITS | {"OPENAI_BASE_URL": provider.url} | environment
         self.processes = [Process(log=folder / f"{number}.log", **environment) for number in range(processes)]
 
@@ -90,9 +90,14 @@ class Site:
         """The processes that run."""
         return [process for process in self.processes if process.is_up]
 
+    @property
+    def asking(self) -> list[Request]:
+        """The requests to the provider that are not over."""
+        return [request for request in self.provider.chats if not request.over.is_set()]
+
     def any_process(self) -> Process:
         """A process that runs, as a load balancer chooses one; the first while none does."""
-        return self.chance.choice(self.up or self.processes[:1])
+        return self._balancer.choice(self.up or self.processes[:1])
 
     def logs(self) -> str:
         """What the processes have logged so far."""

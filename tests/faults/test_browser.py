@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from random import Random
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.faults.conftest import FULL, NewSite
+from tests.faults.conftest import FULL, Chance, NewSite
 from tests.faults.invariants import DATABASE_AWAY, all_hold, unsigned
 from tests.faults.person import PATIENCE, Person, Turn
 from tests.faults.site import Site
@@ -17,7 +16,7 @@ from tests.install_chromium import ARGUMENTS, find_chromium
 TABS = 4
 RELOADS = 20 if FULL else 5
 
-Break = Callable[[Site, list[Page], Random], Awaitable[None]]
+Break = Callable[[Site, list[Page], Chance], Awaitable[None]]
 
 
 @pytest.fixture
@@ -29,34 +28,35 @@ async def browser() -> AsyncIterator[Browser]:
         await chromium.close()
 
 
-async def reload_often(_site: Site, tabs: list[Page], chance: Random) -> None:
+async def reload_often(_site: Site, tabs: list[Page], chance: Chance) -> None:
     """Every tab is reloaded again and again."""
 
-    async def reload(tab: Page) -> None:
+    async def reload(number: int, tab: Page) -> None:
+        moments = chance(number)
         for _ in range(RELOADS):
-            await asyncio.sleep(chance.uniform(0, 5 / RELOADS))
+            await asyncio.sleep(moments.uniform(0, 5 / RELOADS))
             await tab.reload()
 
-    await asyncio.gather(*(reload(tab) for tab in tabs))
+    await asyncio.gather(*(reload(number, tab) for number, tab in enumerate(tabs)))
 
 
-async def kill(site: Site, _tabs: list[Page], chance: Random) -> None:
+async def kill(site: Site, _tabs: list[Page], chance: Chance) -> None:
     """The server process is killed and started again."""
-    await asyncio.sleep(chance.uniform(0, 2))
+    await asyncio.sleep(chance("break").uniform(0, 2))
     await asyncio.to_thread(site.processes[0].kill)
     await asyncio.to_thread(site.processes[0].start)
 
 
-async def restart(site: Site, _tabs: list[Page], chance: Random) -> None:
+async def restart(site: Site, _tabs: list[Page], chance: Chance) -> None:
     """The server process is told to end and started again."""
-    await asyncio.sleep(chance.uniform(0, 2))
+    await asyncio.sleep(chance("break").uniform(0, 2))
     await asyncio.to_thread(site.processes[0].stop)
     await asyncio.to_thread(site.processes[0].start)
 
 
-async def restart_database(site: Site, _tabs: list[Page], chance: Random) -> None:
+async def restart_database(site: Site, _tabs: list[Page], chance: Chance) -> None:
     """The database is away for some seconds."""
-    await asyncio.sleep(chance.uniform(0, 2))
+    await asyncio.sleep(chance("break").uniform(0, 2))
     await asyncio.to_thread(site.database.stop)
     await asyncio.sleep(3)
     await asyncio.to_thread(site.database.start)
@@ -64,7 +64,7 @@ async def restart_database(site: Site, _tabs: list[Page], chance: Random) -> Non
 
 @pytest.mark.parametrize("break_it", [reload_often, kill, restart, restart_database] if FULL else [reload_often, kill])
 async def test_the_page_ends_up_as_a_fresh_one_shows_it(
-    new_site: NewSite, chance: Random, browser: Browser, break_it: Break
+    new_site: NewSite, chance: Chance, browser: Browser, break_it: Break
 ) -> None:
     async with new_site(processes=1) as site, Person(site) as person:
         turns = await asyncio.gather(*(person.ask(Speech(number, words=80, interval=0.05)) for number in range(TABS)))

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from random import Random
 
 import pytest
 
-from tests.faults.conftest import FULL, NewSite
-from tests.faults.invariants import DATABASE_AWAY, all_hold
-from tests.faults.person import Person
+from tests.faults.conftest import FULL, Chance, NewSite
+from tests.faults.invariants import DATABASE_AWAY, all_hold, settled
+from tests.faults.person import PATIENCE, Person
 from tests.faults.speech import Speech
 
 SECONDS_AWAY = (3.0, 10.0, 30.0) if FULL else (2.0,)
@@ -16,15 +15,17 @@ CUTS = 20 if FULL else 5
 
 
 @pytest.mark.parametrize("away", SECONDS_AWAY)
-async def test_replies_go_on_while_the_database_is_away(new_site: NewSite, chance: Random, away: float) -> None:
+async def test_replies_go_on_while_the_database_is_away(new_site: NewSite, chance: Chance, away: float) -> None:
     async with new_site() as site, Person(site) as person:
 
         async def ask_and_watch(number: int) -> None:
-            turn = await person.ask(Speech(number, words=chance.randrange(20, 160), interval=0.05))
+            turn = await person.ask(Speech(number, words=chance(number).randrange(20, 160), interval=0.05))
             await person.watch(turn)
 
         async def restart(end: Callable[[], None]) -> None:
-            await asyncio.sleep(chance.uniform(0.5, 2.5))
+            await asyncio.to_thread(site.provider.wait_for_requests, len(site.provider.chats) + 1, PATIENCE)
+            await asyncio.sleep(chance(end.__name__).uniform(0, 2))
+            assert site.asking, "nothing is going on"
             await asyncio.to_thread(end)
             await asyncio.sleep(away)
             await asyncio.to_thread(site.database.start)
@@ -35,7 +36,7 @@ async def test_replies_go_on_while_the_database_is_away(new_site: NewSite, chanc
         await all_hold(site, person, expected=DATABASE_AWAY)
 
 
-async def test_cut_sessions_break_neither_replies_nor_posts(new_site: NewSite, chance: Random) -> None:
+async def test_cut_sessions_break_neither_replies_nor_posts(new_site: NewSite, chance: Chance) -> None:
     async with new_site() as site, Person(site) as person:
         asking = True
 
@@ -48,9 +49,11 @@ async def test_cut_sessions_break_neither_replies_nor_posts(new_site: NewSite, c
                 await person.watch(turn)
 
         people = [asyncio.create_task(keep_asking(number)) for number in range(10)]
+        moments = chance("cuts")
         for _ in range(CUTS):
-            await asyncio.sleep(chance.uniform(0.1, 1.0))
-            await asyncio.to_thread(site.database.cut)
+            await asyncio.sleep(moments.uniform(0.1, 1.0))
+            # A cut counts when there was something to cut.
+            await settled(lambda: not site.database.cut(), "cuts without a session")
         asking = False
         await asyncio.gather(*people)
         await all_hold(site, person, expected=DATABASE_AWAY)

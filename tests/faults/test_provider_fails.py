@@ -1,9 +1,8 @@
 """A provider that fails in every way, in the middle of a crowd of replies."""
 
 import asyncio
-from random import Random
 
-from tests.faults.conftest import FULL, NewSite
+from tests.faults.conftest import FULL, Chance, NewSite
 from tests.faults.faulty import FAULTS, FaultyModel, fault_of
 from tests.faults.invariants import all_hold
 from tests.faults.person import Person, Turn
@@ -13,7 +12,7 @@ ROUNDS = 4 if FULL else 1
 MEGABYTE_IN_WORDS = 90_000
 
 
-async def test_whatever_the_provider_does_the_reply_ends_as_it_must(new_site: NewSite, chance: Random) -> None:
+async def test_whatever_the_provider_does_the_reply_ends_as_it_must(new_site: NewSite, chance: Chance) -> None:
     model = FaultyModel()
     async with (
         new_site(CHAT_TIMEOUT_SILENCE="2", CHAT_TIMEOUT_FIRST_TOKEN="5") as site,
@@ -24,7 +23,7 @@ async def test_whatever_the_provider_does_the_reply_ends_as_it_must(new_site: Ne
         async def ask_and_watch(speech: Speech) -> None:
             turn = await person.ask(speech)
             turn.outcomes = {fault_of(speech).outcome}
-            await person.leave_early(turn, chance.uniform(0, 1))
+            await person.leave_early(turn, chance(speech.number).uniform(0, 1))
             await person.watch(turn)
 
         await asyncio.gather(*(ask_and_watch(speech(number)) for number in range(ROUNDS * len(FAULTS))))

@@ -1,46 +1,69 @@
 """Server processes that are told to end: SIGTERM, in the middle of replies."""
 
 import asyncio
-from random import Random
+import time
 
-from tests.faults.conftest import FULL, NewSite
+from tests.faults.conftest import FULL, Chance, NewSite
+from tests.faults.faulty import half
 from tests.faults.invariants import all_hold, query
-from tests.faults.person import Person
+from tests.faults.person import PATIENCE, Person
 from tests.faults.speech import Speech
+from tests.provider import END, Gate, Script, Text, stream
 
 ROUNDS = 6 if FULL else 1
+GRACE = 2
+MARGIN = 2.5
+"""Seconds more than the grace that a process may take to end: a busy machine needs some of them."""
 
 
-async def test_a_rolling_restart_in_mid_reply_loses_nothing(new_site: NewSite, chance: Random) -> None:
+async def test_a_rolling_restart_in_mid_reply_loses_nothing(new_site: NewSite, chance: Chance) -> None:
     async with new_site() as site, Person(site) as person:
 
         async def ask_and_watch(number: int) -> None:
-            await asyncio.sleep(chance.uniform(0, 2))
-            turn = await person.ask(Speech(number, words=chance.randrange(10, 120), interval=0.05))
+            mine = chance(number)
+            await asyncio.sleep(mine.uniform(0, 2))
+            turn = await person.ask(Speech(number, words=mine.randrange(10, 120), interval=0.05))
             await person.watch(turn)
 
+        moments = chance("restarts")
+
         async def restart() -> None:
+            await asyncio.to_thread(site.provider.wait_for_requests, len(site.provider.chats) + 1, PATIENCE)
             for process in site.processes:
-                await asyncio.sleep(chance.uniform(0.2, 2))
+                await asyncio.sleep(moments.uniform(0.2, 2))
                 await asyncio.to_thread(process.stop)
                 await asyncio.to_thread(process.start)
 
         for number in range(ROUNDS):
             await asyncio.gather(*(ask_and_watch(number * 100 + n) for n in range(20)), restart())
+        assert len(site.provider.chats) > len(person.turns), "no restart hit a reply"
         await all_hold(site, person)
 
 
 async def test_what_cannot_end_within_the_grace_is_handed_back_at_once(new_site: NewSite) -> None:
-    async with new_site(processes=1, CHAT_SHUTDOWN_GRACE="2") as site, Person(site) as person:
+    async with new_site(processes=1, CHAT_SHUTDOWN_GRACE=str(GRACE)) as site, Person(site) as person:
         (only,) = site.processes
-        short = [await person.ask(Speech(number, words=20, interval=0.05)) for number in range(5)]
-        long = [await person.ask(Speech(number, words=100, interval=0.05)) for number in range(10, 15)]
+        site.provider.answer(held_from_ten)
+        short = [await person.ask(Speech(number, words=10)) for number in range(5)]
+        long = [await person.ask(Speech(number)) for number in range(10, 15)]
         watching = [asyncio.create_task(person.watch(turn)) for turn in (*short, *long)]
         await asyncio.to_thread(site.provider.wait_for_requests, len(watching))
+        begun = time.monotonic()
         await asyncio.to_thread(only.stop)
+        seconds = time.monotonic() - begun
+        assert GRACE <= seconds < GRACE + MARGIN
         found = await query(site, "SELECT status, draft <> '' FROM conversations_generation ORDER BY message_id")
         assert found == [("complete", False)] * len(short) + [("interrupted", True)] * len(long)
+        site.provider.gate("rest").open()
         await asyncio.to_thread(only.start)
         await asyncio.gather(*watching)
         assert len(site.provider.chats) == len(short) + 2 * len(long)
         await all_hold(site, person)
+
+
+def held_from_ten(question: str) -> Script:
+    """The whole answer; from the tenth question on only its half, and the rest when the test says so."""
+    speech = Speech.asked_by(question)
+    if speech.number < 10:
+        return speech.script
+    return stream(half(speech), Gate("rest"), Text(speech.text.removeprefix(half(speech).text)), *END)

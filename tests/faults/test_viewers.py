@@ -1,9 +1,8 @@
 """Viewers come and go, in any process."""
 
 import asyncio
-from random import Random
 
-from tests.faults.conftest import NewSite
+from tests.faults.conftest import Chance, NewSite
 from tests.faults.invariants import all_hold
 from tests.faults.person import Person
 from tests.faults.screen import article
@@ -13,17 +12,20 @@ RELOADS = 200
 REPLIES = 20
 
 
-async def test_reloads_at_random_moments_lose_nothing(new_site: NewSite, chance: Random) -> None:
+async def test_reloads_at_random_moments_lose_nothing(new_site: NewSite, chance: Chance) -> None:
     async with new_site() as site, Person(site) as person:
+        left_early = list[bool]()
 
         async def reload_often(number: int) -> None:
-            turn = await person.ask(Speech(number, words=100))
+            moments = chance(number)
+            turn = await person.ask(Speech(number, words=200))
             for _ in range(RELOADS // REPLIES):
-                await person.leave_early(turn, chance.uniform(0, turn.speech.seconds / 4))
+                left_early.append(await person.leave_early(turn, moments.uniform(0, turn.speech.seconds / 10)))
                 assert article(await person.page(turn.conversation), turn.reply)
             await person.watch(turn)
 
         await asyncio.gather(*(reload_often(number) for number in range(REPLIES)))
+        assert sum(left_early) > RELOADS * 9 // 10
         await all_hold(site, person)
 
 
