@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from conversations import context, leases, llm
+from conversations.affinity import Affinity
 from conversations.context import Window
 from conversations.leases import Draft, Outcome
 from conversations.makers import LiveReply, Maker, ServerBusy
@@ -58,6 +59,7 @@ class ReplyEngine:
         self._loops: dict[str, asyncio.Task[None]] = {}
         self.watchers = 0
         """Viewers of this process, of whatever reply."""
+        self._affinity = Affinity()
         self._draining = False
         self._closing = asyncio.Event()
         self._threads = DatabaseThreads(DATABASE_THREADS, "replies")
@@ -75,12 +77,20 @@ class ReplyEngine:
             reply.joined.add_done_callback(_note_failure)
         return reply
 
+    def expect(self, message_id: UUID) -> None:
+        """A turn was stored here: begin its reply now if its stream is likely to come here, else leave it to whom it
+        comes to."""
+        if self._affinity.is_likely() and not self._draining:
+            self.join(message_id)
+        self._affinity.stored(message_id)
+
     async def watch(self, message_id: UUID) -> AsyncGenerator[LiveReply]:
         """Yield the reply at once, then whenever it has changed, at least every 15 seconds; ends after it has ended.
 
         The consumer sets the pace: changes that come while it is busy are one change. When this process shuts down,
         the iteration ends before the reply has. Raises what the database raises when it cannot be read.
         """
+        self._affinity.watched(message_id)
         while not self._closing.is_set() and (message_id in self._makers or not self._draining):
             reply = self.join(message_id)
             woken = asyncio.Event()
@@ -349,6 +359,12 @@ def start(message_id: UUID) -> None:
     """
     if _serving:
         _serving.call_soon_threadsafe(lambda: engine().join(message_id))
+
+
+def expect(message_id: UUID) -> None:
+    """Say that a turn was stored whose stream will be asked for. For any thread."""
+    if _serving:
+        _serving.call_soon_threadsafe(lambda: engine().expect(message_id))
 
 
 def stop(message_id: UUID) -> None:

@@ -138,6 +138,7 @@ class MessageRetryView(View):
         if not request.htmx:
             replies.start(message.pk)
             return redirect(message.conversation)
+        replies.expect(message.pk)
         message = find_reply(request, pk)
         return render(request, "conversations/_end.html", pages.message_context(message))
 
@@ -215,6 +216,7 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
     if not request.htmx:
         replies.start(turn.reply.pk)
         return redirect(turn.conversation)
+    replies.expect(turn.reply.pk)
     seen = form.cleaned_data["seen"]
     if conversation and seen in {None, turn.message.parent_id}:
         return render(request, "conversations/_turn.html", pages.turn_context(turn))
