@@ -13,9 +13,12 @@ class SessionStore(db.SessionStore):
     def _get_session_from_db(self) -> Session | None:
         # The ORM takes longer to write this statement than the database to run it.
         key = self.session_key or ""
-        with connection.cursor() as cursor:
-            cursor.execute(SELECT, [key])
-            row = cursor.fetchone()
+        row = None
+        # Anything else was made up; some of it the database would refuse with an error.
+        if key.isalnum():
+            with connection.cursor() as cursor:
+                cursor.execute(SELECT, [key])
+                row = cursor.fetchone()
         if row is None:
             self._session_key = None
             return None

@@ -31,6 +31,7 @@ from conversations import llm, replies  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
+HEALTH = "/healthz"
 SignalHandler = Callable[[int, Any], Any]
 
 
@@ -47,6 +48,8 @@ class ChatHandler(ASGIHandler):
         self.load_middleware(is_async=False)
         self.files = FileHandler()
         self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
+        # While the database is away, the others wait for it; the process is alive all the same.
+        self._health_thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, or the process's start and end."""
@@ -54,11 +57,10 @@ class ChatHandler(ASGIHandler):
             await self.live(receive, send)
         elif status := refused(scope):
             await answer(send, status)
-        elif self.files.serves(scope):
-            await self.files(scope, receive, send)
         else:
+            handler = self.files if self.files.serves(scope) else self.handle
             try:
-                await self.handle(scope, bounded(receive), send)
+                await handler(scope, bounded(receive), send)
             except BodyTooLarge:
                 await answer(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
@@ -69,7 +71,8 @@ class ChatHandler(ASGIHandler):
         except RequestAborted:
             return
         loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._threads, self.respond, scope, body)
+        threads = self._health_thread if scope["path"] == HEALTH else self._threads
+        response = await loop.run_in_executor(threads, self.respond, scope, body)
         if not response.streaming:
             await self.send_response(response, send)
             return

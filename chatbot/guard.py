@@ -1,12 +1,10 @@
 """What is refused before Django sees it: bodies and charsets that would cost too much to read."""
 
-import re
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-
-CHARSET = re.compile(rb"charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
+from django.utils.http import parse_header_parameters
 
 
 class BodyTooLarge(Exception):
@@ -19,11 +17,15 @@ def refused(scope: Any) -> HTTPStatus | None:
     Django would write a body of any size to the disk before it looks at it, and decode a form in any charset that the
     request names, some of which take minutes. Browsers send forms in the page's charset.
     """
-    headers = dict(scope["headers"])
-    charset = CHARSET.search(headers.get(b"content-type", b""))
-    if charset and charset[1].lower() not in {b"utf-8", b"utf8"}:
+    # As Django reads it: the last of several parameters, and the encoded ones too. It would join several headers.
+    kinds = [value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"] or [""]
+    try:
+        _, parameters = parse_header_parameters(kinds[0])
+    except (ValueError, LookupError):
         return HTTPStatus.BAD_REQUEST
-    length = headers.get(b"content-length", b"0")
+    if len(kinds) > 1 or parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        return HTTPStatus.BAD_REQUEST
+    length = dict(scope["headers"]).get(b"content-length", b"0")
     if not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return None

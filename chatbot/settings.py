@@ -90,11 +90,20 @@ DATABASES["default"] |= {
     # A pool shared by the process's threads; a connection goes back after each request and each read of a stream.
     "CONN_MAX_AGE": 0,
     "OPTIONS": {
+        # A server that falls silent is given up after seconds, not after the quarter of an hour of the system.
+        "connect_timeout": 3,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {
             "min_size": 2,
             "max_size": env.integer("DATABASE_POOL_SIZE", 16, least=2),
-            "timeout": 10,
+            # Seconds: how long a request waits for a database that is away, and how long an attempt to connect goes on,
+            # more and more seldom, before the next request begins a new one.
+            "timeout": 5,
+            "reconnect_timeout": 2,
             "check": check_connection,
         },
     },

@@ -4,22 +4,25 @@ A claim is held by a worker's name, one name per claim. Each statement that foll
 that was thought dead and was replaced cannot write over its successor. Times are the database's, so that the clocks of
 the machines need not agree. Every function here blocks; none may be called in the event loop.
 
-Claims and checkpoints do not wait for the disk: if the database's machine fails in that moment, they are as if they had
-not been, and the reply is made again. What was said and how it ended waits.
+Claims and checkpoints do not wait for the disk: if PostgreSQL or its machine fails in that moment, they are as if they
+had not been, and the reply is made again. What was said and how it ended waits.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
 from conversations.models import NO_MAKER, OPEN, Generation, Message, Status, has_no_maker
 from conversations.thoughts import NOTHING, Thought
+
+logger = logging.getLogger(__name__)
 
 WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
 
@@ -64,7 +67,8 @@ class Progress:
 def claim(message_id: UUID, *, worker: str, model: str) -> Message | None:
     """Take the reply for `worker`, if it is open and nobody makes it; its message for the one that won, else None.
 
-    Only its key, its conversation's key and its time are filled in.
+    One whose maker died with a wish to stop unanswered is ended. Only the message's key, its conversation's key and its
+    time are filled in.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -178,7 +182,11 @@ def hand_back(drafts: Iterable[Draft]) -> None:
         changes: dict[str, Any] = {"draft": draft.text} if draft.text else {}
         if draft.thought and (draft.text or draft.thought.text):
             changes |= _thought_columns(draft.thought)
-        own.update(status=Status.INTERRUPTED, worker="", **changes)
+        try:
+            own.update(status=Status.INTERRUPTED, worker="", **changes)
+        except DataError:
+            # Not the others' fault; this one is missed when its heartbeat has ended.
+            logger.exception("Reply %s cannot be handed back.", draft.message_id)
 
 
 def _thought_columns(thought: Thought) -> dict[str, Any]:

@@ -152,9 +152,12 @@ async def _post(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any])
 async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:
     """Return the name of the first model that the server lists; asked once per server."""
     if base_url not in _first_offered:
-        async for offered in client.models.list():
-            _first_offered[base_url] = offered.id
-            break
-        else:
+        try:
+            names = [offered.id async for offered in client.models.list()]
+        except (AttributeError, TypeError, ValueError) as failure:
+            raise errors.ProviderProtocol(f"no list of models: {type(failure).__name__}") from None
+        known = [name for name in names if isinstance(name, str) and name]
+        if not known:
             raise errors.ProviderModel("the server lists no model; set CHAT_MODELS")
+        _first_offered[base_url] = known[0]
     return _first_offered[base_url]

@@ -214,15 +214,19 @@ def _validation(detail: object) -> str:
     return detail if isinstance(detail, str) else ""
 
 
+WAIT_MOST = 365 * 86_400.0
+"""Seconds; a longer wait is as good as none."""
+
+
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Return the seconds that a provider asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
         if re.fullmatch(r"\d+(\.\d+)?", value):
-            return float(value) * scale
+            return min(float(value) * scale, WAIT_MOST)
     try:
         moment = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # A date without a zone is in UTC, as HTTP dates are.
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

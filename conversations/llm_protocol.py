@@ -8,6 +8,9 @@ from typing import Any
 
 import jiter
 
+COUNT_LIMIT = 2**31
+"""More tokens than this nobody has counted; a column could not hold it."""
+
 EVENT_MAX_BYTES = 32 * 1024 * 1024
 """The longest event that is kept in memory; a server that sends more without an end is not speaking the protocol."""
 
@@ -70,6 +73,7 @@ class EventStream:
         self._line: list[bytes] = []
         self._line_bytes = 0
         self._data: list[bytes] = []
+        self._data_bytes = 0
         self._after_cr = False
 
     def feed(self, packet: bytes) -> list[bytes]:
@@ -86,7 +90,7 @@ class EventStream:
         # A long line arrives in many packets; they are joined once, at its end.
         self._line.append(head)
         self._line_bytes += len(head)
-        if self._line_bytes > EVENT_MAX_BYTES:
+        if self._line_bytes + self._data_bytes > EVENT_MAX_BYTES:
             raise ProtocolError(f"an event of more than {EVENT_MAX_BYTES} bytes")
         if not lines:
             return []
@@ -96,6 +100,7 @@ class EventStream:
         self._line_bytes = len(rest)
         events: list[bytes] = []
         for line in lines:
+            self._data_bytes += len(line)
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             elif line.startswith(b"\xef\xbb\xbfdata:"):
@@ -103,6 +108,7 @@ class EventStream:
             elif not line and self._data:
                 events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
                 self._data.clear()
+                self._data_bytes = 0
         return events
 
     def close(self) -> list[bytes]:
@@ -332,4 +338,4 @@ def _is_text(part: dict[str, Any]) -> bool:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
+    return value if type(value) is int and 0 <= value < COUNT_LIMIT else 0

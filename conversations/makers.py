@@ -97,6 +97,8 @@ class LiveReply:
 
     async def rest(self, seconds: float) -> None:
         """Wait, but not past the reply's end. Each frame of each viewer waits: a time-out would cost more than it."""
+        if self.ended or self.lost:
+            return
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
         timer = loop.call_later(seconds, _set, over)
@@ -211,6 +213,7 @@ class Maker:
             error_code=failed.code,
             error=str(failed),
             error_detail=failed.detail,
+            thought=self.reply.thought,
         )
 
     async def _gather(self, database: Database) -> None:

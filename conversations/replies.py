@@ -35,8 +35,9 @@ FOLLOW_INTERVAL = 0.25
 KEEP_ALIVE = 15.0
 """Seconds after which a viewer is woken though nothing came, so that proxies keep the connection."""
 
-GRACE_SECONDS = 3.0
-"""How long a follower waits after the database was away before it looks who makes what."""
+AWAY_SECONDS = 6.0
+"""How long a follower waits after the database was away before it looks who makes what: longer than a maker of another
+process may need to notice that it is back."""
 
 SAVE_SECONDS = 600.0
 """How long a finished reply waits in memory for a database that is away."""
@@ -57,7 +58,7 @@ class ReplyEngine:
         self._replies: dict[UUID, LiveReply] = {}
         self._makers: dict[UUID, Maker] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
-        self.watchers = 0
+        self.viewers = 0
         """Viewers of this process, of whatever reply."""
         self._affinity = Affinity()
         self._draining = False
@@ -95,7 +96,7 @@ class ReplyEngine:
             reply = self.join(message_id)
             woken = asyncio.Event()
             reply.viewers.add(woken)
-            self.watchers += 1
+            self.viewers += 1
             try:
                 if reply.joined:
                     await asyncio.shield(reply.joined)
@@ -110,7 +111,7 @@ class ReplyEngine:
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(woken.wait(), KEEP_ALIVE)
             finally:
-                self.watchers -= 1
+                self.viewers -= 1
                 reply.viewers.discard(woken)
 
     def stop(self, message_id: UUID) -> None:
@@ -200,6 +201,7 @@ class ReplyEngine:
     async def _look(self, replies: list[LiveReply]) -> None:
         """Bring the replies to what the database has, and take over those whose maker is gone."""
         progress = await self.database(leases.look, [reply.message_id for reply in replies])
+        without_maker: list[LiveReply] = []
         for reply in replies:
             seen = progress.get(reply.message_id)
             if seen:
@@ -208,7 +210,9 @@ class ReplyEngine:
                 self._forget(reply)
                 reply.end()
             elif not seen.has_maker:
-                await self._claim(reply)
+                without_maker.append(reply)
+        for reply in without_maker:
+            await self._claim(reply)
 
     def _forget(self, reply: LiveReply) -> None:
         if self._replies.get(reply.message_id) is reply:
@@ -240,7 +244,7 @@ class ReplyEngine:
             except DATABASE_AWAY as error:
                 logger.warning("Replies of other processes cannot be followed now: %s", error)
                 # A maker whose heartbeats did not arrive either shall have the time to come back.
-                await self._pause(GRACE_SECONDS)
+                await self._pause(AWAY_SECONDS)
             except Exception:
                 logger.exception("Replies of other processes cannot be followed now.")
             await self._pause(FOLLOW_INTERVAL)
@@ -282,12 +286,15 @@ class ReplyEngine:
     # --- Making -------------------------------------------------------------------------------------------------------
 
     async def _make(self, maker: Maker) -> None:
-        outcome = await maker.run(self._once_back)
-        if await self._saved(maker, outcome):
-            self._drop(maker)
-            maker.reply.end()
-        elif not maker.reply.lost:
-            self._lose(maker)
+        try:
+            outcome = await maker.run(self._once_back)
+            if await self._saved(maker, outcome):
+                self._drop(maker)
+                maker.reply.end()
+        finally:
+            # However it ended: a reply that nobody makes must not be kept alive by heartbeats.
+            if self._makers.get(maker.reply.message_id) is maker and not self._closing.is_set():
+                self._lose(maker)
 
     async def _saved(self, maker: Maker, outcome: Outcome) -> bool:
         try:

@@ -32,10 +32,10 @@ FRAME_INTERVAL_MAX = 1.0
 FRAMES_PER_SECOND = 1_000
 """Frames that one process writes in a second, at most, to all its viewers."""
 
-FRAME_COST_SHARE = 10
+FRAME_COST_FACTOR = 10
 """A frame that took t seconds to write is followed by a pause of at least this many times t."""
 
-LATENESS_SHARE = 4
+LATENESS_FACTOR = 4
 """A viewer who was woken t seconds late waits this many times t: a busy process sends fewer frames, not later ones."""
 
 OPEN_CHARACTERS_PER_SECOND = 200_000
@@ -73,7 +73,7 @@ async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[
                 sent = time.perf_counter()
                 # The first words are waited for, and so is the end.
                 if reply.text or reply.thought.text:
-                    pause = viewer.pause(sent - begun, late, engine.watchers)
+                    pause = viewer.pause(sent - begun, late, engine.viewers)
                     await reply.rest(pause)
                     late = 0.0 if reply.ended else time.perf_counter() - sent - pause
         if ended:
@@ -163,8 +163,8 @@ class Viewer:
         size = self._rendering.open_size if self._rendering else 0
         shares = (
             viewers / FRAMES_PER_SECOND,
-            cost * FRAME_COST_SHARE,
-            late * LATENESS_SHARE,
+            cost * FRAME_COST_FACTOR,
+            late * LATENESS_FACTOR,
             size / OPEN_CHARACTERS_PER_SECOND,
         )
         return min(max(FRAME_INTERVAL, *shares), FRAME_INTERVAL_MAX)

@@ -3,11 +3,13 @@
 import http.client
 from collections.abc import Iterable
 from contextlib import suppress
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 
+from chatbot.guard import refused
 from tests.server import ChatServer
 
 
@@ -48,3 +50,19 @@ def test_a_body_that_does_not_say_its_length_is_read_up_to_the_limit(server: Cha
     with suppress(ConnectionResetError, BrokenPipeError):
         refused = status(server, (block for _ in range(room + 2)), Content_Type=kind)
     assert refused == 413
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data; boundary=x; charset=utf-8; charset=punycode",
+        "multipart/form-data; boundary=x; charset*=utf-8''punycode",
+    ],
+)
+def test_a_charset_is_read_as_django_reads_it(content_type: str) -> None:
+    assert refused({"headers": [(b"content-type", content_type.encode())]}) == HTTPStatus.BAD_REQUEST
+
+
+def test_two_content_types_are_refused() -> None:
+    twice = [(b"content-type", b"multipart/form-data; charset=punycode; a=b"), (b"content-type", b"c")]
+    assert refused({"headers": twice}) == HTTPStatus.BAD_REQUEST
