@@ -38,7 +38,6 @@ async def test_a_stop_before_anybody_watches_ends_the_reply(new_site: NewSite) -
         turns = await asyncio.gather(*(person.ask(Speech(number)) for number in range(4)))
         await asyncio.gather(*(person.stop(turn) for turn in turns))
         await asyncio.gather(*(person.watch(turn) for turn in turns))
-        assert site.provider.chats == []
         await all_hold(site, person)
 
 
