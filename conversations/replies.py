@@ -50,6 +50,9 @@ SHUTDOWN_SECONDS = 5.0
 
 DATABASE_THREADS = 4
 
+EAGER_REPLIES = 20
+"""With so many replies under way, a process begins no further one before its stream is asked for."""
+
 
 class ReplyEngine:
     """Makes and follows the replies of one process."""
@@ -81,7 +84,8 @@ class ReplyEngine:
     def expect(self, message_id: UUID) -> None:
         """A turn was stored here: begin its reply now if its stream is likely to come here, else leave it to whom it
         comes to."""
-        if self._affinity.is_likely() and not self._draining:
+        # A busy process answers the POSTs of others first.
+        if len(self._makers) < EAGER_REPLIES and self._affinity.is_likely() and not self._draining:
             self.join(message_id)
         self._affinity.stored(message_id)
 
