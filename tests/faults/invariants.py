@@ -16,8 +16,9 @@ SETTLE_SECONDS = 15.0
 SESSIONS_OF_A_PROCESS = 8
 """The pool's size in the settings of the tests."""
 
-THREADS_OF_A_BUSY_PROCESS = 4 + 1 + 4 + 4 + min(32, (os.cpu_count() or 1) + 4)
-"""Those of the web, of its health, of the replies, of the connection pool, and of the event loop, begun when first needed."""
+THREADS_OF_A_BUSY_PROCESS = 4 + 1 + 4 + 4 + 8 + min(32, (os.cpu_count() or 1) + 4)
+"""Those of the web, of its health, of the replies, of the connection pool, of the static files, and of the event loop,
+each begun when first needed."""
 
 FILES_OF_A_BUSY_PROCESS = SESSIONS_OF_A_PROCESS + 16
 """Database sessions, and the connections that are just about to end."""
