@@ -60,7 +60,9 @@ def test_an_interrupt_ends_it_soon_though_a_stream_is_open(
     with RunServer(OPENAI_BASE_URL=provider.url) as server:
         turn = turns.send(user, text="Count")
         with Stream(server, user, turn.reply) as viewer:
-            next(viewer.events())
+            events = viewer.events()
+            while "One" not in next(events)[1]:
+                pass
             begun = time.monotonic()
             os.kill(server.pid, signal.SIGINT)
             server.process.wait(10)
