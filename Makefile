@@ -12,7 +12,7 @@ PRODUCTION = ENV_FILE=/dev/null DEBUG=false ALLOWED_HOSTS=chat.example.org OPENA
 	DATABASE_URL=postgres://chat:secret@db.example.org/chat EMAIL_URL=smtp+tls://chat:secret@mail.example.org:587
 
 # These files know nothing of requests.
-NO_REQUESTS = conversations/llm.py conversations/markdown.py conversations/models.py
+NO_REQUESTS = conversations/llm.py conversations/markdown.py conversations/models
 BAN_REQUESTS = lint.flake8-tidy-imports.banned-api = { \
 	"django.http".msg = "This file knows nothing of requests.", \
 	"django.shortcuts".msg = "This file knows nothing of requests." }

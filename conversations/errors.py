@@ -19,3 +19,10 @@ class UserFacingError(Exception):
     def __init__(self, **parameters: object) -> None:
         sentence = " ".join((inspect.getdoc(type(self)) or "").split())
         super().__init__(sentence.format_map(parameters) if parameters else sentence)
+
+
+class ConversationGone(UserFacingError):
+    """This conversation was deleted. What you typed stays in the box; copy it into a new chat to send it there."""
+
+    code = "conversation_gone"
+    http_status = 404

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from conversations import leases, turn_rows
-from conversations.errors import UserFacingError
+from conversations.errors import ConversationGone, UserFacingError
 from conversations.models import Conversation, Generation, Message, Role, Status
 
 DERIVED_TITLE_MAX_CHARS = 80
@@ -50,13 +50,6 @@ class TurnTaken(UserFacingError):
 
     code = "turn_taken"
     http_status = 409
-
-
-class ConversationGone(UserFacingError):
-    """This conversation was deleted. What you typed stays in the box; copy it into a new chat to send it there."""
-
-    code = "conversation_gone"
-    http_status = 404
 
 
 class NothingToRetry(UserFacingError):
@@ -133,17 +126,6 @@ def retry(message: Message) -> None:
             _open_again(message)
     except IntegrityError as error:
         raise ReplyInProgress from error
-
-
-def rename(conversation: Conversation, *, title: str) -> None:
-    """Give the conversation a title of 1 to 255 characters. Raises `ConversationGone`."""
-    if not Conversation.objects.filter(pk=conversation.pk).update(title=title):
-        raise ConversationGone
-
-
-def delete(conversation: Conversation) -> None:
-    """Remove the conversation and all that was said in it, for ever. A reply being made ends with it."""
-    conversation.delete()
 
 
 def title_from(text: str) -> str:

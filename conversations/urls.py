@@ -2,15 +2,15 @@
 
 from django.urls import path
 
-from conversations import views
+from conversations.views import conversations, messages, preferences
 
 urlpatterns = [
-    path("", views.ConversationNewView.as_view(), name="conversation-new"),
-    path("c/<uuid:pk>/", views.ConversationDetailView.as_view(), name="conversation-detail"),
-    path("c/<uuid:pk>/rename/", views.ConversationRenameView.as_view(), name="conversation-rename"),
-    path("c/<uuid:pk>/delete/", views.ConversationDeleteView.as_view(), name="conversation-delete"),
-    path("messages/<uuid:pk>/stream/", views.MessageStreamView.as_view(), name="message-stream"),
-    path("messages/<uuid:pk>/stop/", views.MessageStopView.as_view(), name="message-stop"),
-    path("messages/<uuid:pk>/retry/", views.MessageRetryView.as_view(), name="message-retry"),
-    path("preferences/", views.PreferencesView.as_view(), name="preferences"),
+    path("", conversations.ConversationNewView.as_view(), name="conversation-new"),
+    path("c/<uuid:pk>/", conversations.ConversationDetailView.as_view(), name="conversation-detail"),
+    path("c/<uuid:pk>/rename/", conversations.ConversationRenameView.as_view(), name="conversation-rename"),
+    path("c/<uuid:pk>/delete/", conversations.ConversationDeleteView.as_view(), name="conversation-delete"),
+    path("messages/<uuid:pk>/stream/", messages.MessageStreamView.as_view(), name="message-stream"),
+    path("messages/<uuid:pk>/stop/", messages.MessageStopView.as_view(), name="message-stop"),
+    path("messages/<uuid:pk>/retry/", messages.MessageRetryView.as_view(), name="message-retry"),
+    path("preferences/", preferences.PreferencesView.as_view(), name="preferences"),
 ]

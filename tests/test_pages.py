@@ -11,8 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import pages
 from conversations.models import Conversation, Generation, Message, Status
+from conversations.pages.lists import grouped
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
 
 pytestmark = pytest.mark.django_db
@@ -159,10 +159,10 @@ def test_conversations_are_grouped_by_the_readers_days() -> None:
     now = datetime(2026, 5, 10, 1, 30, tzinfo=UTC)
     ages = [timedelta(), timedelta(hours=3), timedelta(days=3), timedelta(days=8), timedelta(days=40)]
     conversations = [ConversationFactory.create(updated_at=now - age) for age in ages]
-    groups = pages.grouped(conversations, now=now)
+    groups = grouped(conversations, now=now)
     assert [group.label for group in groups] == ["Today", "Yesterday", "Previous 7 days", "May 2026", "March 2026"]
     with timezone.override("America/New_York"):
-        assert [group.label for group in pages.grouped(conversations, now=now)][:2] == ["Today", "Previous 7 days"]
+        assert [group.label for group in grouped(conversations, now=now)][:2] == ["Today", "Previous 7 days"]
 
 
 def test_a_broken_time_zone_cookie_does_no_harm(signed_in: Client) -> None:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import turns
+from conversations import organizing, turns
+from conversations.errors import ConversationGone
 from conversations.models import Conversation, Generation, Message, Status, TurnWindow
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 
@@ -64,10 +65,10 @@ def test_the_same_key_in_another_conversation_is_refused(user: User) -> None:
 def test_a_conversation_that_was_deleted_meanwhile_is_gone(user: User) -> None:
     conversation = ConversationFactory.create(user=user)
     Conversation.objects.all().delete()
-    with pytest.raises(turns.ConversationGone):
+    with pytest.raises(ConversationGone):
         turns.send(user, text="Hello", conversation=conversation)
-    with pytest.raises(turns.ConversationGone):
-        turns.rename(conversation, title="New")
+    with pytest.raises(ConversationGone):
+        organizing.rename(conversation, title="New")
 
 
 def test_another_persons_turn_is_not_found(user: User, stranger: User) -> None:
@@ -130,7 +131,7 @@ def test_too_many_turns_in_a_minute_are_refused(user: User, settings: Settings) 
 
 def test_neither_deleting_nor_retrying_gets_around_the_limit(user: User, settings: Settings) -> None:
     settings.CHAT_TURNS_PER_MINUTE = 2
-    turns.delete(turns.send(user, text="One").conversation)
+    organizing.delete(turns.send(user, text="One").conversation)
     reply = turns.send(user, text="Two").reply
     turns.stop(reply)
     with pytest.raises(turns.TooManyTurns):
@@ -189,7 +190,7 @@ def test_a_retry_while_another_reply_is_open_is_refused(user: User) -> None:
 
 def test_deleting_a_conversation_deletes_its_messages(user: User) -> None:
     conversation = exchange(ConversationFactory.create(user=user), "Hello", "Good day").conversation
-    turns.delete(conversation)
+    organizing.delete(conversation)
     assert not Message.objects.exists()
     assert not Generation.objects.exists()
 

@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from conversations import turns
+from conversations import organizing, turns
 from conversations.models import Generation, Message, Status
 from conversations.replies import ReplyEngine
 from tests.provider import Gate, Raw, ScriptedProvider, Text, error, reply, stream
@@ -186,7 +186,7 @@ async def test_a_deleted_conversation_ends_its_reply_for_every_viewer(
     provider.play(gated("Good ", "day"))
     await until(engine, turn.reply, lambda text: text == "Good ")
     watchers = [asyncio.create_task(text_at_end(one, turn.reply)) for one in (engine, other_engine)]
-    await sync_to_async(turns.delete)(turn.conversation)
+    await sync_to_async(organizing.delete)(turn.conversation)
     await asyncio.gather(*watchers)
     assert not await Message.objects.aexists()
 

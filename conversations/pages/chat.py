@@ -1,50 +1,26 @@
-"""What the chat page shows: the context of its templates."""
+"""The chat page."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import groupby
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from conversations import llm, markdown
-from conversations.models import Conversation, Cursor, Generation, Message, Role
+from conversations.models import Conversation, Cursor, Message, Role
+from conversations.pages.windows import MESSAGES_PER_PAGE, last_window, newest_window, window_at_end, window_on_page
 from conversations.thoughts import Thought
 from conversations.turns import Turn
 
-CONVERSATIONS_PER_PAGE = 30
-MESSAGES_PER_PAGE = 50
 EXAMPLES = (
     ("Explain an idea", "Explain how a rainbow forms, in three short sentences."),
     ("Write a message", "Write a short, friendly e-mail that moves a meeting from Monday to Tuesday."),
     ("Get some advice", "Give me five tips for sleeping better."),
     ("Get some code", "Write a Python function that says whether a word is a palindrome."),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationGroup:
-    """Conversations under one heading of the list."""
-
-    label: str
-    conversations: list[Conversation]
-
-
-@dataclass(frozen=True, slots=True)
-class WindowLine:
-    """The line above the oldest message that the model still saw for the newest reply."""
-
-    message: Message
-    hides: bool
-    """Whether anything stands above the line."""
-    cuts: bool
-    """Whether of the message below the line only the end was seen."""
 
 
 def chat_context(
@@ -113,78 +89,10 @@ def message_page(conversation: Conversation, before: Cursor | None = None) -> di
     return {"messages": shown, "older_cursor": older, "window": line, "window_is_older": is_older}
 
 
-def last_window(messages: Sequence[Message]) -> Generation | None:
-    """The generation of the newest of these replies of which it is known what the model saw."""
-    generations = (message.generation for message in reversed(messages) if message.role == Role.ASSISTANT)
-    return next((generation for generation in generations if generation.window_start), None)
-
-
-def newest_window(conversation: Conversation) -> Generation | None:
-    """The same of a conversation's newest page. Causes a query."""
-    newest = conversation.messages.newest_first()[:MESSAGES_PER_PAGE]
-    known = Generation.objects.filter(message__in=newest, window_start__isnull=False)
-    return known.order_by("-message__created_at", "-message_id").only("window_start", "window_cut").first()
-
-
-def window_on_page(
-    messages: Sequence[Message], generation: Generation | None, *, has_older: bool
-) -> tuple[WindowLine | None, bool]:
-    """The line of the generation's window among these messages, oldest first; and whether it is on an older page."""
-    start = generation.window_start if generation else None
-    first = next((message for message in messages if start and message.created_at >= start), None)
-    if generation is None or start is None or first is None:
-        return None, False
-    if first is messages[0] and has_older and start < first.created_at:
-        return None, True
-    line = WindowLine(first, hides=has_older or first is not messages[0], cuts=generation.window_cut)
-    return (line if line.hides or line.cuts else None), False
-
-
-def window_at_end(reply: Message) -> WindowLine | None:
-    """The line that a reply which has just ended brings or moves. Causes queries only when the window is full."""
-    start, cuts = reply.generation.window_start, reply.generation.window_cut
-    if start is None or (start <= reply.conversation.created_at and not cuts):
-        return None
-    messages = reply.conversation.messages
-    first = messages.filter(created_at__gte=start).oldest_first().only("created_at").first()
-    if first is None:
-        return None
-    line = WindowLine(first, hides=messages.before(first.cursor).exists(), cuts=cuts)
-    return line if line.hides or line.cuts else None
-
-
 def open_message(conversation: Conversation) -> Message | None:
     """The reply that is still to come, or None."""
     generation = conversation.generations.open().select_related("message").first()
     return generation.message if generation else None
-
-
-def conversation_list(user: User, after: Cursor | None = None) -> dict[str, Any]:
-    """One page of the list of conversations, grouped by day, and the cursor of the next one (empty at the end)."""
-    listed = Conversation.objects.owned_by(user).newest_first().after(after)
-    conversations = list(listed[: CONVERSATIONS_PER_PAGE + 1])
-    shown = conversations[:CONVERSATIONS_PER_PAGE]
-    return {
-        "conversation_groups": grouped(shown, now=timezone.now()),
-        "conversations_cursor": str(shown[-1].cursor) if len(conversations) > len(shown) else "",
-    }
-
-
-def grouped(conversations: Iterable[Conversation], *, now: datetime) -> list[ConversationGroup]:
-    """Conversations, newest first, under Today, Yesterday, Previous 7 days, then months, in the reader's time zone."""
-    today = timezone.localdate(now)
-
-    def label(conversation: Conversation) -> str:
-        day = timezone.localdate(conversation.updated_at)
-        if day >= today:
-            return "Today"
-        if day == today - timedelta(days=1):
-            return "Yesterday"
-        if day >= today - timedelta(days=7):
-            return "Previous 7 days"
-        return date_format(day, "F Y")
-
-    return [ConversationGroup(name, list(members)) for name, members in groupby(conversations, key=label)]
 
 
 def greeting() -> str:

@@ -1,0 +1,33 @@
+"""What is said, and how each reply was made. Every ownership rule starts at a queryset's `owned_by`."""
+
+from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, ConversationQuerySet
+from conversations.models.cursors import Cursor
+from conversations.models.generations import (
+    HEARTBEAT_TIMEOUT,
+    NO_MAKER,
+    OPEN,
+    Generation,
+    GenerationQuerySet,
+    Status,
+    has_no_maker,
+)
+from conversations.models.messages import Message, MessageQuerySet, Role
+from conversations.models.turn_windows import TurnWindow
+
+__all__ = [
+    "HEARTBEAT_TIMEOUT",
+    "NO_MAKER",
+    "OPEN",
+    "TITLE_MAX_CHARS",
+    "Conversation",
+    "ConversationQuerySet",
+    "Cursor",
+    "Generation",
+    "GenerationQuerySet",
+    "Message",
+    "MessageQuerySet",
+    "Role",
+    "Status",
+    "TurnWindow",
+    "has_no_maker",
+]

@@ -1,0 +1,120 @@
+"""How each reply is made."""
+
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models.expressions import RawSQL
+
+from conversations.models.conversations import Conversation
+from conversations.models.messages import Message
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=15)
+"""A reply whose maker gave no sign of life for this long may be made again by another process."""
+
+
+class Status(models.TextChoices):
+    """How far a generation is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
+"""The states in which a reply is still to come. An interrupted one was handed back and waits for the next viewer."""
+
+
+NO_MAKER = f"""(
+    status IN ('{Status.PENDING}', '{Status.INTERRUPTED}')
+    OR status = '{Status.RUNNING}'
+        AND greatest(heartbeat_at, pg_postmaster_start_time())
+            < statement_timestamp() - interval '{HEARTBEAT_TIMEOUT.seconds} seconds'
+)"""
+"""The condition of an open generation that no process makes: waiting, handed back, or without a sign of life.
+
+While the database was away nobody could give one, so its own start counts as one.
+"""
+
+
+def has_no_maker() -> RawSQL:
+    """The same, for queries of generations."""
+    return RawSQL(NO_MAKER, (), models.BooleanField())  # noqa: S611 (nothing in it comes from outside)
+
+
+class GenerationQuerySet(models.QuerySet["Generation"]):
+    """Generations by state."""
+
+    def open(self) -> Self:
+        """Those whose reply is still to come."""
+        return self.filter(status__in=OPEN)
+
+    def without_maker(self) -> Self:
+        """The open ones that no living process is making."""
+        return self.filter(has_no_maker())
+
+
+class Generation(models.Model):
+    """How an assistant's message is made: all that changes while it streams, so that the message is written once."""
+
+    message = models.OneToOneField(Message, models.DB_CASCADE, primary_key=True, related_name="generation")
+    # The message's conversation, repeated so that the database can refuse two open replies in one conversation.
+    # Its foreign key is a composite one, to the message: see the second migration.
+    conversation = models.ForeignKey(
+        Conversation, models.DO_NOTHING, related_name="generations", db_index=False, db_constraint=False
+    )
+    status = models.CharField(max_length=11, choices=Status, default=Status.PENDING)
+    model = models.CharField(max_length=200, blank=True)
+    draft = models.TextField(blank=True, help_text="The text so far; empty once the message holds it.")
+    # Default in the database too: processes of the version before go on while a deployment migrates.
+    thought = models.TextField(
+        blank=True, default="", db_default="", help_text="What the model thought before it answered."
+    )
+    thought_seconds = models.FloatField(null=True, blank=True, help_text="How long it thought.")
+    worker = models.CharField(max_length=100, blank=True, help_text="The process that makes it, one name per claim.")
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    error_code = models.CharField(max_length=50, blank=True)
+    error_detail = models.TextField(blank=True, help_text="The technical cause, for staff.")
+    error = models.TextField(blank=True, help_text="The sentence that the person read.")
+    prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
+    completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    window_start = models.DateTimeField(
+        null=True, blank=True, help_text="When the oldest message was said that the model saw."
+    )
+    window_cut = models.BooleanField(
+        default=False, db_default=False, help_text="Whether that one was too long, and only its end was seen."
+    )
+    started_at = models.DateTimeField(null=True, blank=True)
+    first_token_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = GenerationQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=("status",), name="generation_open", condition=models.Q(status__in=OPEN)),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(status__in=Status.values), name="generation_status_is_known"),
+            models.UniqueConstraint(
+                fields=("conversation",),
+                condition=models.Q(status__in=OPEN),
+                name="one_open_generation_per_conversation",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} generation of {self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the reply is still to come."""
+        return self.status in OPEN
+
+    def lacks_maker(self) -> bool:
+        """Whether the reply is still to come and no living process makes it. Causes a query."""
+        return Generation.objects.filter(pk=self.pk).without_maker().exists()

@@ -1,0 +1,96 @@
+"""What is said."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from uuid_utils.compat import uuid7
+
+from accounts.models import User
+from conversations.models.conversations import Conversation
+from conversations.models.cursors import Cursor
+from conversations.thoughts import Thought
+
+
+class Role(models.TextChoices):
+    """Who said a message."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    """Messages of one person, or of one conversation."""
+
+    def owned_by(self, user: User | AnonymousUser) -> Self:
+        """Only this person's; none for somebody who is not signed in."""
+        return self.filter(user_id=user.pk) if user.pk else self.none()
+
+    def oldest_first(self) -> Self:
+        """In the order in which they were said."""
+        return self.order_by("created_at", "id")
+
+    def newest_first(self) -> Self:
+        """The reverse of `oldest_first`."""
+        return self.order_by("-created_at", "-id")
+
+    def before(self, cursor: Cursor | None) -> Self:
+        """Those that were said before the cursor (keyset paging); all without one."""
+        if cursor is None:
+            return self
+        return self.filter(created_at__lte=cursor.time).exclude(created_at=cursor.time, id__gte=cursor.key)
+
+
+class Message(models.Model):
+    """What one side said."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    conversation = models.ForeignKey(Conversation, models.DB_CASCADE, related_name="messages", db_index=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DB_CASCADE,
+        related_name="messages",
+        db_index=False,
+        help_text="The conversation's owner, repeated here for queries over all that a person said.",
+    )
+    parent = models.ForeignKey(
+        "self", models.DB_CASCADE, null=True, blank=True, related_name="children", help_text="The message before it."
+    )
+    role = models.CharField(max_length=9, choices=Role)
+    content = models.TextField(blank=True)
+    tool_calls = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    html: SafeString
+    """A reply's content as the page shows it; the page sets it before it is rendered."""
+    thought: Thought
+    """What the model thought before the reply; the page sets it too."""
+
+    objects: ClassVar = MessageQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=("conversation", "created_at", "id"), name="message_conversation_created"),
+            models.Index(fields=("user", "-created_at"), name="message_user_created"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="message_role_is_known"),
+            models.CheckConstraint(
+                condition=~models.Q(role="user") | models.Q(content__regex=r"\S"),
+                name="user_message_is_not_empty",
+            ),
+            # What the composite foreign keys of replies and generations point at.
+            models.UniqueConstraint(fields=("id", "conversation"), name="message_id_and_conversation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} message {self.pk}"
+
+    @property
+    def cursor(self) -> Cursor:
+        """Its place in the conversation."""
+        return Cursor(self.created_at, self.pk)

@@ -1,0 +1,1 @@
+"""What can be done on the pages. Every view finds, acts, and answers."""

@@ -1,0 +1,41 @@
+"""Answers that several views give."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control
+from uuid_utils.compat import uuid7
+
+from conversations import replies
+from conversations.models import Conversation, Cursor
+from conversations.pages.chat import chat_context
+from conversations.pages.lists import conversation_list
+from conversations.views.requests import ChatRequest, cursor
+
+
+def chat_page(
+    request: ChatRequest,
+    conversation: Conversation | None = None,
+    *,
+    before: Cursor | None = None,
+    status: int = 200,
+    **more: Any,
+) -> HttpResponse:
+    """The whole page. An open reply that nobody makes is begun: the browser may have no script to ask for it."""
+    context = chat_context(request.user, conversation, before=before)
+    if (reply := context.get("open_message")) and reply.generation.lacks_maker():
+        replies.start(reply.pk)
+    context |= conversation_list(request.user, cursor(request, "conversations"))
+    page = render(request, "conversations/chat.html", context | more, status=status)
+    # Nobody reads it from the browser's cache after sign-out.
+    patch_cache_control(page, private=True, no_store=True)
+    return page
+
+
+def refuse(request: ChatRequest, notice: str, status: int, conversation: Conversation | None) -> HttpResponse:
+    """Say in a sentence why not, with what was typed still in the box."""
+    if request.htmx:
+        # A new key for the turn: what is sent next is no repetition of what was refused.
+        return render(request, "conversations/_notice.html", {"notice": notice, "next_turn": uuid7()}, status=status)
+    return chat_page(request, conversation, status=status, notice=notice, typed=request.POST.get("message", ""))

@@ -1,0 +1,103 @@
+"""The chat page: a new chat, a conversation, and what is done to one as a whole."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views import View
+from django_htmx.http import push_url, reswap, retarget
+
+from conversations import organizing, replies, turns
+from conversations.errors import ConversationGone, UserFacingError
+from conversations.forms import NOT_TEXT, RenameForm, TurnForm, is_utf8
+from conversations.models import Conversation
+from conversations.pages.chat import chat_context, message_page, turn_context
+from conversations.pages.lists import conversation_list
+from conversations.views.answers import chat_page, refuse
+from conversations.views.requests import ChatRequest, cursor, find_conversation
+
+
+class ConversationNewView(View):
+    """The page of a new chat. Its first message makes the conversation."""
+
+    def get(self, request: ChatRequest) -> HttpResponse:
+        """Show the empty page, or one more part of the list of conversations."""
+        if "conversations" in request.GET and request.htmx:
+            listed = conversation_list(request.user, cursor(request, "conversations"))
+            return render(request, "conversations/_conversations.html", listed)
+        return chat_page(request)
+
+    def post(self, request: ChatRequest) -> HttpResponse:
+        """Begin a conversation."""
+        return send(request)
+
+
+class ConversationDetailView(View):
+    """A conversation's page."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Show the newest messages, or the ones before a cursor."""
+        conversation = find_conversation(request, pk)
+        before = cursor(request, "before")
+        if before and request.htmx:
+            context = message_page(conversation, before) | {"conversation": conversation}
+            return render(request, "conversations/_messages.html", context)
+        return chat_page(request, conversation, before=before)
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Say something more."""
+        return send(request, find_conversation(request, pk))
+
+
+class ConversationRenameView(View):
+    """A conversation's title."""
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Change it."""
+        conversation = find_conversation(request, pk)
+        form = RenameForm(request.POST)
+        if not form.is_valid() or not is_utf8(request):
+            return refuse(request, "A title has 1 to 255 characters.", 422, conversation)
+        try:
+            organizing.rename(conversation, title=form.cleaned_data["title"])
+        except ConversationGone as error:
+            raise Http404 from error
+        return redirect(conversation)
+
+
+class ConversationDeleteView(View):
+    """A conversation's end."""
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Delete it with all that was said."""
+        organizing.delete(find_conversation(request, pk))
+        return redirect("conversation-new")
+
+
+def send(request: ChatRequest, conversation: Conversation | None = None) -> HttpResponse:
+    """Store what the composer sent and answer with the turn; a sentence and the text come back when it cannot be."""
+    form = TurnForm(request.POST)
+    if not is_utf8(request):
+        return refuse(request, NOT_TEXT, 400, conversation)
+    if not form.is_valid():
+        return refuse(request, form.sentence, 422, conversation)
+    try:
+        turn = turns.send(
+            request.user,
+            text=form.cleaned_data["message"],
+            conversation=conversation,
+            turn=form.cleaned_data["turn"],
+        )
+    except UserFacingError as error:
+        return refuse(request, str(error), error.http_status, conversation)
+    if not request.htmx:
+        replies.start(turn.reply.pk)
+        return redirect(turn.conversation)
+    replies.expect(turn.reply.pk)
+    seen = form.cleaned_data["seen"]
+    if conversation and seen in {None, turn.message.parent_id}:
+        return render(request, "conversations/_turn.html", turn_context(turn))
+    # A new conversation, or one that went on in another tab: the page is missing more than this turn.
+    context = turn_context(turn) if turn.is_first else chat_context(request.user, turn.conversation)
+    page = render(request, "conversations/_main.html", context)
+    return retarget(reswap(push_url(page, turn.conversation.get_absolute_url()), "innerHTML"), "#main")

@@ -1,0 +1,37 @@
+"""Requests of people who signed in, and finding what they name."""
+
+from uuid import UUID
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django_htmx.middleware import HtmxDetails
+
+from accounts.models import User
+from conversations.models import Conversation, Cursor, Message, Role
+
+
+class ChatRequest(HttpRequest):
+    """A request of somebody who has signed in."""
+
+    htmx: HtmxDetails
+    user: User
+
+
+def find_conversation(request: ChatRequest, pk: UUID) -> Conversation:
+    """The person's own conversation. Raises `Http404` for any other."""
+    return get_object_or_404(Conversation.objects.owned_by(request.user), pk=pk)
+
+
+def find_reply(request: ChatRequest, pk: UUID) -> Message:
+    """The person's own assistant message, with its generation. Raises `Http404` for any other."""
+    owned = Message.objects.owned_by(request.user).filter(role=Role.ASSISTANT)
+    return get_object_or_404(owned.select_related("conversation", "generation", "user"), pk=pk)
+
+
+def cursor(request: ChatRequest, name: str) -> Cursor | None:
+    """The cursor in the address. Raises `BadRequest` when it is malformed."""
+    try:
+        return Cursor.parse(request.GET.get(name, ""))
+    except ValueError as error:
+        raise BadRequest("That is not a cursor.") from error
