@@ -73,7 +73,7 @@ CLASSES: dict[_TokenType, str] = {
     Generic.Heading: "c",
     Generic.Subheading: "c",
 }
-"""Kind of token -> class in `code.css`; a kind that is missing has its parent's, or the colour of the text."""
+"""Kind of token -> class in `answer.css`; a kind that is missing has its parent's, or the colour of the text."""
 
 
 def figure(language: str, code: str, *, coloured: bool) -> str:
