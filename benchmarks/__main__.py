@@ -14,7 +14,7 @@ from benchmarks.figures import Report
 from benchmarks.site import Site
 from benchmarks.table import table, write_down
 
-PARTS = ("load", "saturation", "memory", "checkpoints", "browser")
+PARTS = ("load", "saturation", "memory", "checkpoints", "browser", "page")
 TROUBLES_MAX = 5
 """Sentences about what went wrong that one part may say."""
 
@@ -66,7 +66,7 @@ def written(reports: dict[str, Report]) -> list[str]:
 def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callable[[], Report]]:
     """What measures each part."""
     # These know the models, which can be imported only after the set-up.
-    from benchmarks import browser, checkpoints, load, memory, saturation
+    from benchmarks import browser, checkpoints, load, memory, page, saturation
 
     if quick:
         return {
@@ -75,6 +75,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
             "memory": lambda: memory.measure(site, counts=(10, 100)),
             "checkpoints": lambda: checkpoints.measure(count=50),
             "browser": lambda: browser.measure(site, turns=3),
+            "page": lambda: page.measure(site, usual=2, long=1),
         }
     return {
         "load": lambda: load.measure(site, at or load.LEVELS),
@@ -82,6 +83,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         "memory": lambda: memory.measure(site),
         "checkpoints": checkpoints.measure,
         "browser": lambda: browser.measure(site),
+        "page": lambda: page.measure(site),
     }
 
 

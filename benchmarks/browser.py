@@ -4,16 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvloop
-from django.conf import settings
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from benchmarks import machine
+from benchmarks.chromium import chat_page
 from benchmarks.figures import Figure, Report, percentile
 from benchmarks.load import first, last
-from benchmarks.people import sign_in
 from benchmarks.rounds import Pace, Round, direct, joined
 from benchmarks.site import Server, Site
-from tests.install_chromium import ARGUMENTS, find_chromium
 
 TURNS = 10
 DIRECT_ROUNDS = 3
@@ -44,7 +41,7 @@ WATCH = """(() => {
     const words = reply.querySelector(".body").textContent.split(/\\s+/).filter(Boolean);
     if (words[0] === "The") note("first");
     if (words.length >= TOKENS) note("last");
-    if (words.length >= TOKENS && !reply.hasAttribute("sse-connect")) note("end");
+    if (words.length >= TOKENS && !reply.hasAttribute("data-stream")) note("end");
   }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
   window.measuredTurn = async () => {
     const { turn: stored, first, last, end } = await turn.noted.over;
@@ -92,21 +89,8 @@ def _figures(shown: list[Shown], usual: Round) -> list[Figure]:
 
 
 def _converse(server: Server, turns: int, pace: Pace) -> list[Shown]:
-    (person,) = sign_in(1)
-    program = find_chromium()
-    if program is None:
-        raise RuntimeError("There is no Chromium: run `python tests/install_chromium.py`.")
-    # A person's browser has a machine of its own; here it may at least use every core.
-    with machine.on_cores(set(machine.CORES)), sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        context = chromium.new_context(base_url=server.url, viewport={"width": 1280, "height": 800})
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": person.session_key, "url": server.url}])
-        context.add_init_script(WATCH.replace("TOKENS", str(pace.tokens)))
-        page = context.new_page()
-        page.goto("/")
-        shown = [_turn(page, pace) for _ in range(turns)]
-        chromium.close()
-    return shown
+    with chat_page(server, WATCH.replace("TOKENS", str(pace.tokens))) as page:
+        return [_turn(page, pace) for _ in range(turns)]
 
 
 def _turn(page: Page, pace: Pace) -> Shown:

@@ -13,7 +13,7 @@ from typing import cast
 
 from benchmarks.people import Person
 
-STREAM_PATH = re.compile(rb'sse-connect="([^"]+)"')
+STREAM_PATH = re.compile(rb'data-stream="([^"]+)"')
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 TAGS = re.compile(rb"<[^>]*>")
 END_EVENT = b"event: end\n"

@@ -29,5 +29,5 @@ def test_a_reply_that_ends_while_the_page_is_made_is_still_waited_for(user: User
     with connection.execute_wrapper(end_after_reading):
         page = signed_in.get(reply.conversation.get_absolute_url()).content.decode()
     assert ended
-    assert "sse-connect" in page
+    assert "data-stream" in page
     assert 'http-equiv="refresh"' in page

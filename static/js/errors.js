@@ -18,8 +18,4 @@
     event.detail.shouldSwap = false;
     say(UNEXPECTED);
   });
-
-  // A reply whose stream dropped says so until something comes again: a connection alone is no sign of life.
-  document.addEventListener("htmx:sseError", (event) => event.target.setAttribute("data-lost", ""));
-  document.addEventListener("htmx:sseMessage", (event) => event.target.closest("[data-lost]")?.removeAttribute("data-lost"));
 })();

@@ -93,7 +93,7 @@ async def open_tab(browser: Browser, site: Site, person: Person) -> Page:
 async def watch(tab: Page, turn: Turn) -> None:
     """Return once the reply has ended on the page, with nothing left of what went wrong meanwhile."""
     milliseconds = PATIENCE * 1_000
-    await expect(tab.locator(f"#m-{turn.reply}:not([sse-connect])")).to_be_visible(timeout=milliseconds)
+    await expect(tab.locator(f"#m-{turn.reply}:not([data-stream])")).to_be_visible(timeout=milliseconds)
     await expect(tab.get_by_role("button", name="Send")).to_be_visible()
     await expect(tab.locator("#notice")).to_be_empty()
 

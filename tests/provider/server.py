@@ -32,6 +32,8 @@ class Request:
     """Pieces of the answer handed to the network so far, its head among them."""
     finished: bool = False
     """Whether the script was played to its end."""
+    finished_at: float | None = None
+    """When that was."""
     disconnected_at: float | None = None
     """When the client went away before the end."""
     over: threading.Event = field(default_factory=threading.Event)
@@ -285,5 +287,6 @@ class Connection(asyncio.Protocol):
     def _over(self, *, finished: bool = False) -> None:
         if self._request:
             self._request.finished = finished
+            self._request.finished_at = time.monotonic() if finished else None
             self._request.over.set()
             self._request = None

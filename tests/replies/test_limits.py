@@ -96,7 +96,7 @@ def test_the_page_shows_the_sentence_and_retry_at_the_persons_limit(
     assert "One more" in html
     assert "as this site allows" in html
     assert "Retry" in html
-    assert "sse-connect" not in html
+    assert "data-stream" not in html
     assert "The reply ended early." in html
     failed = Message.objects.get(role="assistant", content="", generation__status=Status.FAILED)
     response = signed_in.post(f"/messages/{failed.pk}/retry/", headers=HTMX)
