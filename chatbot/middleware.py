@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
@@ -17,11 +17,14 @@ SIGNED_OUT = "You were signed out. Sign in again in another tab, then send once 
 
 
 class CompressionMiddleware(GZipMiddleware):
-    """Compresses pages and files, and leaves event streams alone: it would hold back their small frames."""
+    """Compresses pages and files, and leaves alone what a view streams.
+
+    It would hold back the small frames of an event stream, and compress a large download in the event loop.
+    """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Compress the response where that helps."""
-        if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+        if response.streaming and not isinstance(response, FileResponse):
             return response
         return super().process_response(request, response)
 

@@ -15,7 +15,8 @@ from accounts.backends import AccountBackend
 from accounts.models import User
 from accounts.sessions import SessionStore
 from conversations import context, leases, turn_rows
-from conversations.models import Conversation, Generation, Message, Role, Status
+from conversations.models import Conversation, Cursor, Generation, Message, Role, Status
+from conversations.transfer import exports
 from tests.factories import UserFactory
 
 USERS, STRANGERS = 20, 4_000
@@ -89,6 +90,9 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "a user's conversations by creation": lambda: Conversation.objects.owned_by(somebody()).order_by("-created_at")[
         :30
     ],
+    "the next conversations of an export": lambda: exports.in_order(
+        Conversation.objects.owned_by(somebody()), Cursor(some_conversation().created_at, some_conversation().pk)
+    )[:50],
     "a conversation's messages in order": lambda: some_conversation().messages.oldest_first(),
     "a conversation's last message": lambda: some_conversation().messages.newest_first()[:1],
     "a conversation's messages before a cursor": lambda: (

@@ -1,0 +1,1 @@
+"""Conversations as files: export, and import of what was exported."""

@@ -1,0 +1,70 @@
+"""What an exported conversation consists of, as JSON: see docs/export-format.md."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from conversations.models import Conversation, Generation, Message, Role
+
+FORMAT = "chatbot-conversations"
+VERSION = 1
+"""Raised when a reader of the version before would misread the file; new fields alone do not raise it."""
+
+
+def conversation_fields(conversation: Conversation) -> dict[str, Any]:
+    """A conversation without its messages."""
+    return {
+        "id": str(conversation.pk),
+        "title": conversation.title,
+        "created_at": written(conversation.created_at),
+        "updated_at": written(conversation.updated_at),
+    }
+
+
+def message_fields(message: Message) -> dict[str, Any]:
+    """A message; an assistant's with its generation. Of a reply that is still being made, what it has said so far."""
+    fields = {
+        "id": str(message.pk),
+        "parent": str(message.parent_id) if message.parent_id else None,
+        "role": message.role,
+        "content": said(message),
+        "tool_calls": message.tool_calls,
+        "created_at": written(message.created_at),
+    }
+    if generation := generation_of(message):
+        fields["generation"] = generation_fields(generation)
+    return fields
+
+
+def generation_fields(generation: Generation) -> dict[str, Any]:
+    """How a reply was made."""
+    return {
+        "status": generation.status,
+        "model": generation.model,
+        "thought": generation.thought,
+        "thought_seconds": generation.thought_seconds,
+        "error_code": generation.error_code,
+        "error": generation.error,
+        "prompt_tokens": generation.prompt_tokens,
+        "completion_tokens": generation.completion_tokens,
+        "window_start": written(generation.window_start),
+        "window_cut": generation.window_cut,
+        "started_at": written(generation.started_at),
+        "first_token_at": written(generation.first_token_at),
+        "finished_at": written(generation.finished_at),
+    }
+
+
+def generation_of(message: Message) -> Generation | None:
+    """How the message was made; None for what a person said. Causes a query unless it was selected with the message."""
+    return getattr(message, "generation", None) if message.role == Role.ASSISTANT else None
+
+
+def said(message: Message) -> str:
+    """The message's text; of an open reply, what the last checkpoint has."""
+    generation = generation_of(message)
+    return generation.draft if generation and generation.is_open else message.content
+
+
+def written(time: datetime | None) -> str | None:
+    """A time in UTC, in ISO 8601."""
+    return time.astimezone(UTC).isoformat() if time else None

@@ -1,0 +1,100 @@
+"""An export while it is written: bounded in memory, and with no database connection between two pieces."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from functools import cache
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+from django.db import connection, transaction
+
+from conversations.models import Conversation, ConversationQuerySet, Cursor
+from conversations.threads import DatabaseThreads
+from conversations.transfer.writers import Writer
+
+PIECE = 256 * 1024
+"""Bytes that are written before the reader gets them; one conversation, however long, is always one piece."""
+
+IN_MEMORY = 4 * PIECE
+"""Bytes of a piece that are kept in memory; what is more goes through a temporary file."""
+
+READ_BYTES = 64 * 1024
+CONVERSATIONS_AT_A_TIME = 50
+THREADS = 2
+
+
+@cache
+def threads() -> DatabaseThreads:
+    """The threads of this process in which exports read: few, so that they disturb nobody."""
+    return DatabaseThreads(THREADS, "export")
+
+
+async def pieces(conversations: ConversationQuerySet, writer: Writer) -> AsyncGenerator[bytes]:
+    """The file's bytes. Nothing is read from the database before the reader has taken what came before.
+
+    Raises what the database raises when it is away: the file then lacks its end, and the browser says so.
+    """
+    export = Export(conversations, writer)
+    with SpooledTemporaryFile(IN_MEMORY) as spool:
+        goes_on = True
+        while goes_on:
+            goes_on = await threads().run(export.write_piece, spool)
+            spool.seek(0)
+            while data := spool.read(READ_BYTES):
+                yield data
+            spool.seek(0)
+            spool.truncate()
+
+
+class Export:
+    """How far a file is."""
+
+    def __init__(self, conversations: ConversationQuerySet, writer: Writer) -> None:
+        self._conversations = conversations
+        self._writer = writer
+        self._place: Cursor | None = None
+        self._sink = _Sink()
+
+    def write_piece(self, spool: IO[bytes]) -> bool:
+        """Write the next piece; whether the file goes on after it. Each conversation is written as of one moment."""
+        self._sink.target = spool
+        if self._place is None:
+            self._writer.begin(self._sink)
+        with snapshot():
+            for conversation in self._next():
+                self._writer.add(conversation, self._sink)
+                self._place = Cursor(conversation.created_at, conversation.pk)
+                if spool.tell() >= PIECE:
+                    return True
+        self._writer.end(self._sink)
+        return False
+
+    def _next(self) -> Iterator[Conversation]:
+        while batch := list(in_order(self._conversations, self._place)[:CONVERSATIONS_AT_A_TIME]):
+            yield from batch
+
+
+class _Sink:
+    """Bytes go to one file after the other, while a writer keeps hold of one thing."""
+
+    target: IO[bytes]
+
+    def write(self, data: bytes) -> int:
+        return self.target.write(data)
+
+
+def in_order(conversations: ConversationQuerySet, place: Cursor | None) -> ConversationQuerySet:
+    """By creation, oldest first, those after the place: an order that nothing changes while an export goes on."""
+    if place:
+        conversations = conversations.filter(created_at__gte=place.time)
+        conversations = conversations.exclude(created_at=place.time, id__lte=place.key)
+    return conversations.order_by("created_at", "id")
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """A transaction that sees the database as of one moment and writes nothing."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield

@@ -1,0 +1,81 @@
+"""A conversation as Markdown: what is on the page first, then what was said on other branches."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
+from itertools import batched
+from uuid import UUID
+
+from django.utils.formats import date_format
+
+from conversations.models import Conversation, Message, Role, Status
+from conversations.transfer.documents import generation_of, said
+
+MESSAGES_AT_A_TIME = 100
+SPEAKERS = {Role.USER.value: "You", Role.ASSISTANT.value: "Assistant", Role.SYSTEM.value: "System"}
+
+Skeleton = Sequence[tuple[UUID, UUID | None]]
+"""Key and parent of each message, oldest first. All that is held in memory of a conversation."""
+
+
+def paragraphs(conversation: Conversation, zone: tzinfo) -> Iterator[str]:
+    """The blocks of the text, each to be followed by an empty line; times are those of the zone."""
+    skeleton = list(conversation.messages.oldest_first().values_list("pk", "parent_id"))
+    current = skeleton[-1][0] if skeleton else None
+    path, branches = split(skeleton, current)
+    parents = dict(skeleton)
+    numbers: dict[UUID | None, int] = {}
+    yield f"# {' '.join(conversation.title.split())}"
+    yield f"*Begun {moment(conversation.created_at, zone)}. All times are {zone}.*"
+    for number, chain in enumerate((path, *branches)):
+        if number:
+            after = parents[chain[0]]
+            place = f"after message {numbers[after]}" if after in numbers else "from the beginning"
+            yield f"---\n\n# Branch {number}, {place}"
+        for batch in batched(chain, MESSAGES_AT_A_TIME):
+            found = Message.objects.select_related("generation").in_bulk(batch)
+            for message in (found[key] for key in batch if key in found):
+                numbers[message.pk] = len(numbers) + 1
+                yield from message_paragraphs(message, numbers[message.pk], zone)
+
+
+def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[str]:
+    """Who said it and when, then what, then how it ended if that was not as it should."""
+    generation = generation_of(message)
+    model = f" ({generation.model})" if generation and generation.model else ""
+    yield f"## {number}. {SPEAKERS[message.role]}{model}"
+    yield f"*{moment(message.created_at, zone)}*"
+    if text := said(message).strip():
+        yield text
+    if generation and generation.is_open:
+        yield "*This reply was still being made.*"
+    elif generation and generation.status == Status.STOPPED:
+        yield "*You stopped this reply.*"
+    elif generation and generation.status == Status.FAILED and generation.error:
+        yield f"*{generation.error}*"
+
+
+def split(skeleton: Skeleton, current: UUID | None) -> tuple[list[UUID], list[list[UUID]]]:
+    """The path from the first message to `current`, and each other branch from where it leaves what came before."""
+    parents = dict(skeleton)
+    newest_child = {parent: key for key, parent in skeleton if parent}
+    path, seen = list[UUID](), set[UUID]()
+    while current in parents and current not in seen:
+        path.append(current)
+        seen.add(current)
+        current = parents[current]
+    path.reverse()
+    branches: list[list[UUID]] = []
+    for key, _ in skeleton:
+        chain, place = list[UUID](), key
+        while place not in seen:
+            seen.add(place)
+            chain.append(place)
+            place = newest_child.get(place, place)
+        if chain:
+            branches.append(chain)
+    return path, branches
+
+
+def moment(time: datetime, zone: tzinfo) -> str:
+    """Day and time in words."""
+    return date_format(time.astimezone(zone), "j F Y, H:i")

@@ -1,0 +1,26 @@
+"""Files and pages that are sent while they are written. No thread and no connection to the database waits for them."""
+
+from collections.abc import AsyncGenerator
+
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
+from conversations.models import ConversationQuerySet
+from conversations.transfer import exports
+from conversations.transfer.writers import Writer
+
+
+def download(conversations: ConversationQuerySet, writer: Writer, *, name: str) -> StreamingHttpResponse:
+    """The conversations as a file that the browser keeps."""
+    disposition = content_disposition_header(as_attachment=True, filename=f"{name}.{writer.suffix}")
+    headers = {"Cache-Control": "private, no-store"}
+    if disposition:
+        headers["Content-Disposition"] = disposition
+    return StreamingHttpResponse(
+        exports.pieces(conversations, writer), content_type=writer.content_type, headers=headers
+    )
+
+
+def page(pieces: AsyncGenerator[str]) -> StreamingHttpResponse:
+    """A page that the browser shows as it grows."""
+    return StreamingHttpResponse(pieces, headers={"Cache-Control": "private, no-store", "X-Accel-Buffering": "no"})

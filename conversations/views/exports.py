@@ -1,0 +1,78 @@
+"""Conversations as files to keep."""
+
+from uuid import UUID
+
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpResponseBase, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.views import View
+
+from conversations.models import Conversation, ConversationQuerySet
+from conversations.transfer import responses
+from conversations.transfer.writers import ArchiveWriter, JsonWriter, MarkdownWriter, collection_name, dated_name
+from conversations.views.requests import ChatRequest, find_conversation
+
+FORMATS = ("markdown", "json")
+
+
+class ConversationExportView(View):
+    """One conversation as a file."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
+        """Send it in the format that the address names; ask for one when it names none."""
+        conversation = find_conversation(request, pk)
+        chosen = chosen_format(request.GET)
+        if not chosen:
+            return render(request, "transfer/export.html", {"conversation": conversation})
+        writer = JsonWriter() if chosen == "json" else MarkdownWriter(timezone.get_current_timezone())
+        only = exportable(request).filter(pk=pk)
+        return responses.download(only, writer, name=dated_name(conversation))
+
+
+class ConversationsExportView(View):
+    """All of a person's conversations as a file, or those that `ids` names."""
+
+    def get(self, request: ChatRequest) -> HttpResponseBase:
+        """Send them in the format that the address names; ask for one when it names none."""
+        return export(request, request.GET)
+
+    def post(self, request: ChatRequest) -> HttpResponseBase:
+        """The same, for more keys than an address can hold."""
+        return export(request, request.POST)
+
+
+def export(request: ChatRequest, form: QueryDict) -> HttpResponseBase:
+    """The file that the form asks for, or the page that asks for its format."""
+    keys = chosen_keys(form)
+    conversations = exportable(request)
+    if keys:
+        conversations = conversations.filter(pk__in=keys)
+        if conversations.count() < len(keys):
+            raise Http404
+    chosen = chosen_format(form)
+    if not chosen:
+        return render(request, "transfer/export.html", {"count": conversations.count(), "ids": sorted(keys)})
+    writer = JsonWriter() if chosen == "json" else ArchiveWriter(timezone.get_current_timezone())
+    return responses.download(conversations, writer, name=collection_name(timezone.now()))
+
+
+def exportable(request: ChatRequest) -> ConversationQuerySet:
+    """The person's conversations that an export may hold."""
+    return Conversation.objects.owned_by(request.user)
+
+
+def chosen_format(form: QueryDict) -> str:
+    """`markdown`, `json`, or an empty text when the form names none. Raises `BadRequest` for anything else."""
+    chosen = form.get("format", "")
+    if chosen and chosen not in FORMATS:
+        raise BadRequest("There is no such format.")
+    return chosen
+
+
+def chosen_keys(form: QueryDict) -> set[UUID]:
+    """The keys in `ids`; none means all. Raises `BadRequest` for what is no key."""
+    try:
+        return {UUID(text) for text in form.getlist("ids")}
+    except ValueError as error:
+        raise BadRequest("That is not a conversation's key.") from error
