@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from conversations.models import MODEL_MAX_CHARS
+
 
 @register()
 def a_model_answers(**kwargs: Any) -> list[CheckMessage]:
@@ -20,4 +22,18 @@ def a_model_answers(**kwargs: Any) -> list[CheckMessage]:
             hint="Set one of them, or install requirements-local.txt.",
             id="conversations.E001",
         )
+    ]
+
+
+@register()
+def the_models_have_names_that_can_be_stored(**kwargs: Any) -> list[CheckMessage]:
+    """A reply keeps the name of the model that gave it."""
+    return [
+        Error(
+            f"CHAT_MODELS names a model with {len(name)} characters; a name has {MODEL_MAX_CHARS} at most.",
+            hint="The names are separated by commas.",
+            id="conversations.E002",
+        )
+        for name in settings.CHAT_MODELS
+        if len(name) > MODEL_MAX_CHARS
     ]

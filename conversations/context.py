@@ -32,7 +32,7 @@ def estimate_tokens(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the model sees for one reply."""
+    """What the model is given for one reply."""
 
     messages: list[ChatMessage]
     """Oldest first, the system prompt before them."""
@@ -40,14 +40,18 @@ class Window:
     """When the oldest of them was said; None when there is none."""
     is_cut: bool
     """Whether that one alone is larger than the window, and cut at its start."""
+    temperature: float | None = None
+    """The conversation's; None for the provider's default."""
 
 
 def window_for(reply: Message) -> Window:
     """What to send to the model for `reply`. Causes queries.
 
-    The person's newest message is always there, cut at its start when it alone is larger than the window.
+    The site's system prompt and the conversation's instructions come first. The person's newest message is always
+    there, cut at its start when it alone is larger than the window.
     """
-    system = settings.CHAT_SYSTEM_PROMPT
+    conversation = reply.conversation
+    system = "\n\n".join(filter(None, (settings.CHAT_SYSTEM_PROMPT, conversation.system_prompt)))
     room = settings.CHAT_CONTEXT_TOKENS * (REPLY_SHARE - 1) // REPLY_SHARE
     if system:
         room -= estimate_tokens(system)
@@ -68,7 +72,8 @@ def window_for(reply: Message) -> Window:
     messages = _alternating([ChatMessage(said.role, said.content) for said in chosen])
     if system:
         messages.append(ChatMessage("system", system))
-    return Window(messages[::-1], chosen[-1].created_at if chosen else None, is_cut)
+    start = chosen[-1].created_at if chosen else None
+    return Window(messages[::-1], start, is_cut, conversation.temperature)
 
 
 class Said(NamedTuple):

@@ -19,12 +19,22 @@ from django.db import DataError, connection, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
-from conversations.models import NO_MAKER, OPEN, Generation, Message, Status, has_no_maker
+from conversations.models import NO_MAKER, OPEN, Conversation, Generation, Message, Status, has_no_maker
 from conversations.thoughts import NOTHING, Thought
 
 logger = logging.getLogger(__name__)
 
 WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A reply that was won, and what its conversation asks of the model."""
+
+    message: Message
+    """With its key, its time, and of its conversation key, instructions and temperature; nothing else is filled in."""
+    model: str
+    """The model that was chosen for the reply, or the conversation's; empty when nobody chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,8 @@ class Outcome:
     status: Status
     text: str
     thought: Thought = NOTHING
+    model: str = ""
+    """The one that was asked, as far as known."""
     error_code: str = ""
     error: str = ""
     error_detail: str = ""
@@ -64,27 +76,29 @@ class Progress:
     has_maker: bool
 
 
-def claim(message_id: UUID, *, worker: str, model: str) -> Message | None:
-    """Take the reply for `worker`, if it is open and nobody makes it; its message for the one that won, else None.
+def claim(message_id: UUID, *, worker: str) -> Claim | None:
+    """Take the reply for `worker`, if it is open and nobody makes it; what to ask for the one that won, else None.
 
-    One whose maker died with a wish to stop unanswered is ended. Only the message's key, its conversation's key and its
-    time are filled in.
+    One whose maker died with a wish to stop unanswered is ended.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             UPDATE conversations_generation AS generation
-            SET status = 'running', worker = %s, model = %s,
+            SET status = 'running', worker = %s,
                 started_at = statement_timestamp(), heartbeat_at = statement_timestamp()
-            FROM conversations_message AS message, {WITHOUT_WAITING}
+            FROM conversations_message AS message, conversations_conversation AS conversation, {WITHOUT_WAITING}
             WHERE generation.message_id = %s AND message.id = generation.message_id
-                AND generation.stop_requested_at IS NULL AND {NO_MAKER}
-            RETURNING generation.conversation_id, message.created_at
+                AND conversation.id = generation.conversation_id AND generation.stop_requested_at IS NULL AND {NO_MAKER}
+            RETURNING message.created_at, coalesce(nullif(generation.model, ''), conversation.model),
+                conversation.id, conversation.system_prompt, conversation.temperature
             """,  # noqa: S608 (a constant)
-            [worker, model, message_id],
+            [worker, message_id],
         )
         if won := cursor.fetchone():
-            return Message(pk=message_id, conversation_id=won[0], created_at=won[1])
+            created_at, model, key, system_prompt, temperature = won
+            conversation = Conversation(pk=key, system_prompt=system_prompt, temperature=temperature)
+            return Claim(Message(pk=message_id, conversation=conversation, created_at=created_at), model)
     # Its maker died with a stop request unanswered.
     free = Generation.objects.filter(pk=message_id).without_maker()
     if free.filter(stop_requested_at__isnull=False).exists():
@@ -128,6 +142,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
     columns = {
         "status": str(outcome.status),
         "draft": "",
+        "model": outcome.model,
         "error_code": outcome.error_code,
         "error": outcome.error,
         "error_detail": outcome.error_detail,

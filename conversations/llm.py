@@ -21,10 +21,12 @@ from chatbot.embedded.locks import EmbeddedServiceError
 from chatbot.embedded.model import Endpoint
 from chatbot.embedded.weights import MODEL as DEMO_MODEL
 from conversations import llm_errors as errors
+from conversations import llm_models
 from conversations.llm_errors import LLMError
-from conversations.llm_protocol import Answer, Event, Finish, ReasoningDelta, TextDelta, Usage
+from conversations.llm_protocol import Answer, Asked, Event, Finish, ReasoningDelta, TextDelta, Usage
 
 __all__ = [
+    "Asked",
     "ChatMessage",
     "Event",
     "Finish",
@@ -35,6 +37,8 @@ __all__ = [
     "aclose",
     "default_model",
     "is_demo",
+    "known_models",
+    "listed_models",
     "stream",
     "warm_up",
 ]
@@ -76,20 +80,42 @@ def default_model() -> str:
     return OTHER_MODEL if settings.OPENAI_BASE_URL.rstrip("/") not in {"", OPENAI_URL} else OPENAI_MODEL
 
 
-async def stream(messages: Sequence[ChatMessage], *, model: str, user: str = "") -> AsyncGenerator[Event]:
+def known_models() -> tuple[str, ...] | None:
+    """The names of the models that the configured server lists, or None before it has told. Asks nobody."""
+    return llm_models.known(_configured().base_url)
+
+
+def listed_models() -> tuple[str, ...] | None:
+    """The same; a thread asks for what is old or not known. Waits for it two seconds at most, and only once."""
+    endpoint = _configured()
+
+    def ask() -> tuple[str, ...]:
+        from conversations import llm_client
+
+        return llm_client.list_models(endpoint)
+
+    return llm_models.listed(endpoint.base_url, ask)
+
+
+async def stream(
+    messages: Sequence[ChatMessage], *, model: str, temperature: float | None = None, user: str = ""
+) -> AsyncGenerator[Event]:
     """Yield the events of the model's reply to `messages`; the last one is `Finish`.
 
-    `user` is an opaque name that some providers want, against abuse. Failures raise a subclass of LLMError; those
-    before the first text are retried within the bounds of the settings, those after it never. Closing the generator or
-    cancelling its task closes the connection, and with it the provider's work.
+    Without a `temperature` (0 to 2) the provider's default holds. `user` is an opaque name that some providers want,
+    against abuse. Failures raise a subclass of LLMError; those before the first text are retried within the bounds of
+    the settings, those after it never. Closing the generator or cancelling its task closes the connection, and with it
+    the provider's work.
     """
     from conversations import llm_client, llm_reading
 
+    named = "" if model == OTHER_MODEL else model
     body: dict[str, Any] = {
-        "model": "" if model == OTHER_MODEL else model,
         "messages": [{"role": message.role, "content": message.content} for message in messages],
         "stream": True,
     }
+    if temperature is not None:
+        body["temperature"] = temperature
     if user:
         body["user"] = user
     endpoint = Endpoint("", "", "")
@@ -98,12 +124,15 @@ async def stream(messages: Sequence[ChatMessage], *, model: str, user: str = "")
         answer = Answer()
         try:
             endpoint = await _endpoint()
+            body["model"] = named
             silence = settings.CHAT_TIMEOUT_SILENCE
             deadline = asyncio.get_running_loop().time() + settings.CHAT_TIMEOUT_FIRST_TOKEN
             async with (
                 llm_client.opened(endpoint, body, deadline) as response,
                 aclosing(llm_reading.read(response, answer, deadline=deadline, silence=silence)) as events,
             ):
+                if not named:
+                    yield Asked(body["model"])
                 async for event in events:
                     yield event
             return
@@ -148,10 +177,14 @@ def _load() -> None:
     llm_client.tls()
 
 
+def _configured() -> Endpoint:
+    return Endpoint(settings.OPENAI_BASE_URL or OPENAI_URL, settings.OPENAI_API_KEY or NO_KEY, "")
+
+
 async def _endpoint() -> Endpoint:
     """Return where to ask. May take about two seconds when the demo model has to be started."""
     if not is_demo():
-        return Endpoint(settings.OPENAI_BASE_URL or OPENAI_URL, settings.OPENAI_API_KEY or NO_KEY, "")
+        return _configured()
     if not local_model.available():
         raise errors.ProviderKey("OPENAI_API_KEY and OPENAI_BASE_URL are empty, the demo model is not installed")
     try:

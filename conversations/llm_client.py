@@ -17,10 +17,12 @@ from django.conf import settings
 
 from chatbot.embedded.model import Endpoint
 from conversations import llm_errors as errors
+from conversations import llm_models
 from conversations.llm_reading import TRANSPORT_ERRORS, translated
 
 CONNECTIONS = 1_000
 KEEP_ALIVE_SECONDS = 30
+LIST_SECONDS = 5.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -38,7 +40,6 @@ class Clients(dict[tuple[str, str], openai.AsyncOpenAI]):
 
 _clients_of: dict[asyncio.AbstractEventLoop, Clients] = {}
 _without_stream_options: set[str] = set()
-_first_offered: dict[str, str] = {}
 
 
 @cache
@@ -73,8 +74,7 @@ async def _client(endpoint: Endpoint) -> openai.AsyncOpenAI:
             max_retries=0,
             http_client=openai.DefaultAioHttpClient(
                 verify=tls(),
-                # A proxy that the environment names must not be asked for what runs on this machine.
-                trust_env=urlsplit(endpoint.base_url).hostname not in LOOPBACK,
+                trust_env=_may_use_proxy(endpoint),
                 limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS),
             ),
         )
@@ -90,12 +90,17 @@ async def _until_the_loop_ends(loop: asyncio.AbstractEventLoop, clients: Clients
         await clients.close()
 
 
+def _may_use_proxy(endpoint: Endpoint) -> bool:
+    """Whether a proxy that the environment names may be asked: not for what runs on this machine."""
+    return urlsplit(endpoint.base_url).hostname not in LOOPBACK
+
+
 @asynccontextmanager
 async def opened(endpoint: Endpoint, body: dict[str, Any], deadline: float) -> AsyncIterator[httpx2.Response]:
     """Send the request and give the answer, its body unread.
 
-    Without a model in `body`, the first that the server lists is asked. Raises LLMError, at the latest at `deadline`
-    (the loop's time).
+    Without a model in `body`, the first that the server lists is asked and its name put there. Raises LLMError, at the
+    latest at `deadline` (the loop's time).
     """
     try:
         async with asyncio.timeout_at(deadline):
@@ -105,7 +110,7 @@ async def opened(endpoint: Endpoint, body: dict[str, Any], deadline: float) -> A
     except TRANSPORT_ERRORS as failure:
         raise translated(failure, begun=False) from None
     except openai.APIStatusError as answer:
-        raise errors.from_response(answer.status_code, answer.response.content, answer.response.headers) from None
+        raise _refusal(endpoint, body, answer) from None
     except openai.APIConnectionError as failure:
         raise translated(failure, begun=False) from None
     except openai.OpenAIError as failure:
@@ -119,19 +124,42 @@ async def opened(endpoint: Endpoint, body: dict[str, Any], deadline: float) -> A
         await response.aclose()
 
 
+def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusError) -> errors.LLMError:
+    error = errors.from_response(answer.status_code, answer.response.content, answer.response.headers)
+    if isinstance(error, errors.ProviderModel):
+        llm_models.forget(endpoint.base_url)
+    if isinstance(error, errors.ProviderRefused) and "temperature" in body and "temperature" in error.detail.lower():
+        return errors.ProviderTemperature(error.detail)
+    return error
+
+
 async def _ask(endpoint: Endpoint, body: dict[str, Any]) -> httpx2.Response:
     client = await _client(endpoint)
     if endpoint.model:
         body["model"] = endpoint.model
-    elif not body["model"]:
-        body["model"] = await _first_model(client, endpoint.base_url)
+    if body["model"]:
+        return await _post_as_understood(client, endpoint.base_url, body)
+    body["model"] = gone = await _first_model(client, endpoint.base_url)
     try:
-        return await _post(client, endpoint.base_url, body)
-    except (openai.BadRequestError, openai.UnprocessableEntityError) as refusal:
-        if endpoint.base_url in _without_stream_options or "stream_options" not in refusal.response.text:
+        return await _post_as_understood(client, endpoint.base_url, body)
+    except openai.APIStatusError as answer:
+        if not isinstance(_refusal(endpoint, body, answer), errors.ProviderModel):
             raise
-        _without_stream_options.add(endpoint.base_url)
-    return await _post(client, endpoint.base_url, body)
+        # It was removed since the server listed it: the one that is first now answers.
+        body["model"] = await _first_model(client, endpoint.base_url)
+        if body["model"] == gone:
+            raise
+    return await _post_as_understood(client, endpoint.base_url, body)
+
+
+async def _post_as_understood(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any]) -> httpx2.Response:
+    try:
+        return await _post(client, base_url, body)
+    except (openai.BadRequestError, openai.UnprocessableEntityError) as refusal:
+        if base_url in _without_stream_options or "stream_options" not in refusal.response.text:
+            raise
+        _without_stream_options.add(base_url)
+    return await _post(client, base_url, body)
 
 
 async def _post(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any]) -> httpx2.Response:
@@ -150,14 +178,33 @@ async def _post(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any])
 
 
 async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:
-    """Return the name of the first model that the server lists; asked once per server."""
-    if base_url not in _first_offered:
+    """Return the name of the first model that the server lists, as far as known; else it is asked."""
+    names = llm_models.known(base_url)
+    if names is None:
         try:
-            names = [offered.id async for offered in client.models.list()]
+            names = _names([offered.id async for offered in client.models.list()])
         except (AttributeError, TypeError, ValueError) as failure:
             raise errors.ProviderProtocol(f"no list of models: {type(failure).__name__}") from None
-        known = [name for name in names if isinstance(name, str) and name]
-        if not known:
+        if not names:
             raise errors.ProviderModel("the server lists no model; set CHAT_MODELS")
-        _first_offered[base_url] = known[0]
-    return _first_offered[base_url]
+        llm_models.remember(base_url, names)
+    return names[0]
+
+
+def list_models(endpoint: Endpoint) -> tuple[str, ...]:
+    """Return the names of the models that the server lists, in its order. Blocks for some seconds at most."""
+    with (
+        openai.DefaultHttpxClient(verify=tls(), trust_env=_may_use_proxy(endpoint)) as http_client,
+        openai.OpenAI(
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key,
+            max_retries=0,
+            timeout=LIST_SECONDS,
+            http_client=http_client,
+        ) as client,
+    ):
+        return _names([offered.id for offered in client.models.list()])
+
+
+def _names(listed: list[Any]) -> tuple[str, ...]:
+    return tuple(name for name in listed if isinstance(name, str) and name)

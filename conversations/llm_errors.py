@@ -121,6 +121,13 @@ class ProviderRefused(LLMError):
     code = "provider_refused"
 
 
+class ProviderTemperature(LLMError):
+    """This model does not take the temperature of this chat. Your message is saved. Take the temperature out of the
+    chat's settings, then press Retry."""
+
+    code = "provider_temperature"
+
+
 # Providers give the same failure many names. Each pattern is looked for in the error's code, type and message.
 CONTEXT = re.compile(
     r"context_length_exceeded|exceed_context_size|string_above_max_length|contextwindowexceeded"

@@ -44,7 +44,14 @@ class Finish:
     reason: str
 
 
-Event = TextDelta | ReasoningDelta | Usage | Finish
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The first event when the caller named no model: the name of the one that answers."""
+
+    model: str
+
+
+Event = Asked | TextDelta | ReasoningDelta | Usage | Finish
 
 
 PLAIN_DELTA = frozenset({"content", "role"})

@@ -138,6 +138,7 @@ class Maker:
         self.task: asyncio.Task[None] | None = None
         self.outcome: Outcome | None = None
         """How the reply ended; from then on it is only to be saved, and no stop changes it."""
+        self._asked = "" if model == llm.OTHER_MODEL else model
         self._refusal = refusal
         self._window = window
         self._begun = False
@@ -214,11 +215,13 @@ class Maker:
             error=str(failed),
             error_detail=failed.detail,
             thought=self.reply.thought,
+            model=self._asked,
         )
 
     async def _gather(self, database: Database) -> None:
         self._window = self._window or await database(window_for, self.reply.message_id)
-        async with contextlib.aclosing(llm.stream(self._window.messages, model=self.model)) as events:
+        asked = llm.stream(self._window.messages, model=self.model, temperature=self._window.temperature)
+        async with contextlib.aclosing(asked) as events:
             async for event in events:
                 match event:
                     case llm.TextDelta(text=text):
@@ -231,6 +234,8 @@ class Maker:
                         self._think(self._thinking.add(text))
                     case llm.Usage():
                         self._usage = event
+                    case llm.Asked(model=model):
+                        self._asked = model
 
     def _think(self, thought: Thought | None) -> None:
         if thought:
@@ -251,6 +256,7 @@ class Maker:
             status=status,
             text=self.reply.text,
             thought=replace(self.reply.thought, text=self.reply.thought.text.rstrip()),
+            model=self._asked,
             error_code=error.code if error else "",
             error=str(error) if error else "",
             error_detail=getattr(error, "detail", ""),
@@ -264,4 +270,4 @@ class Maker:
 
 def window_for(message_id: UUID) -> Window:
     """What to ask the model for a reply. Causes queries."""
-    return context.window_for(Message.objects.get(pk=message_id))
+    return context.window_for(Message.objects.select_related("conversation").get(pk=message_id))

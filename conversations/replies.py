@@ -17,10 +17,10 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from conversations import context, leases, llm
+from conversations import context, leases, model_choices
 from conversations.affinity import Affinity
 from conversations.context import Window
-from conversations.leases import Draft, Outcome
+from conversations.leases import Claim, Draft, Outcome
 from conversations.makers import LiveReply, Maker, ServerBusy
 from conversations.threads import DATABASE_AWAY, DatabaseThreads
 
@@ -188,14 +188,13 @@ class ReplyEngine:
         if self._draining or self._closing.is_set():
             return False
         worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
-        model = llm.default_model()
-        known = "" if model == llm.OTHER_MODEL else model
-        won, window = await self.database(_claim, reply.message_id, worker=worker, model=known)
-        if not won:
+        claim, window = await self.database(_claim, reply.message_id, worker=worker)
+        if claim is None:
             return False
         reply.clear()
         self._replies[reply.message_id] = reply
         refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
+        model = model_choices.to_ask(claim.model)
         maker = Maker(reply, worker=worker, model=model, window=window, refusal=refusal)
         self._makers[reply.message_id] = maker
         maker.task = asyncio.create_task(self._make(maker), name=f"reply {reply.message_id}")
@@ -335,14 +334,14 @@ def _note_failure(task: asyncio.Task[None]) -> None:
         logger.warning("A reply could not be joined: %s", error)
 
 
-def _claim(message_id: UUID, *, worker: str, model: str) -> tuple[bool, Window | None]:
+def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Window | None]:
     """Claim the reply; when that is won, also what to ask the model, or None when it cannot be read now."""
-    if not (message := leases.claim(message_id, worker=worker, model=model)):
-        return False, None
+    if not (claim := leases.claim(message_id, worker=worker)):
+        return None, None
     # What fails here fails once more in the maker, which knows how to end a reply that failed.
     with contextlib.suppress(Exception):
-        return True, context.window_for(message)
-    return True, None
+        return claim, context.window_for(claim.message)
+    return claim, None
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, ReplyEngine] = WeakKeyDictionary()

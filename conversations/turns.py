@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -13,6 +14,7 @@ from uuid_utils.compat import uuid7
 from accounts.models import User
 from conversations import leases, turn_rows
 from conversations.errors import ConversationGone, UserFacingError
+from conversations.llm_errors import ProviderModel
 from conversations.models import Conversation, Generation, Message, Role, Status
 
 DERIVED_TITLE_MAX_CHARS = 80
@@ -167,6 +169,8 @@ def _open_again(message: Message) -> None:
     """Make the reply pending, with nothing left of the last try. Raises `NothingToRetry`."""
     won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
         status=Status.PENDING,
+        # What the provider does not offer is not asked for again: the conversation's choice, or the default, is.
+        model=Case(When(error_code=ProviderModel.code, then=Value("")), default="model"),
         draft="",
         thought="",
         thought_seconds=None,

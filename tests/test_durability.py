@@ -22,13 +22,13 @@ def asked(db: None) -> Message:
 @pytest.fixture
 def claimed(asked: Message) -> Message:
     """A reply that is being made, in a transaction of the same kind."""
-    assert leases.claim(asked.pk, worker=WORKER, model="scripted")
+    assert leases.claim(asked.pk, worker=WORKER)
     execute("SET LOCAL synchronous_commit TO on")
     return asked
 
 
 def test_a_claim_does_not_wait_for_the_disk(asked: Message) -> None:
-    assert leases.claim(asked.pk, worker=WORKER, model="scripted")
+    assert leases.claim(asked.pk, worker=WORKER)
     assert synchronous_commit() == "off"
 
 
@@ -47,7 +47,7 @@ def test_what_follows_a_checkpoint_on_its_connection_waits_again() -> None:
     reply = ReplyFactory.create(generation__status=Status.PENDING)
     execute("SET synchronous_commit TO on")
     try:
-        leases.claim(reply.pk, worker=WORKER, model="scripted")
+        leases.claim(reply.pk, worker=WORKER)
         leases.checkpoint([Draft(reply.pk, WORKER, "Words")])
         with transaction.atomic():
             assert synchronous_commit() == "on"

@@ -126,7 +126,7 @@ STATEMENTS: dict[str, Callable[[Message], object]] = {
         reply.user, reply.conversation
     ),
     "the messages that the model sees": context.window_for,
-    "the claim of a reply": lambda reply: leases.claim(reply.pk, worker="worker", model="scripted"),
+    "the claim of a reply": lambda reply: leases.claim(reply.pk, worker="worker"),
     "a checkpoint": lambda reply: leases.checkpoint([leases.Draft(reply.pk, "worker", "text")]),
     "the end of a reply": lambda reply: leases.finish(
         reply.pk, leases.Outcome(Status.COMPLETE, "text"), worker="worker"

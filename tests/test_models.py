@@ -43,6 +43,11 @@ def test_an_unknown_status_is_refused() -> None:
     refused("generation_status_is_known", ReplyFactory.create, generation__status="lost")
 
 
+@pytest.mark.parametrize("temperature", [-0.1, 2.1, float("nan"), float("inf")])
+def test_a_temperature_out_of_range_is_refused(temperature: float) -> None:
+    refused("conversation_temperature_is_in_range", ConversationFactory.create, temperature=temperature)
+
+
 def test_a_message_of_another_user_than_its_conversations_is_refused(stranger: User) -> None:
     refused("message_has_its_conversations_user", MessageFactory.create, user=stranger)
 

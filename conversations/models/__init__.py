@@ -1,5 +1,6 @@
 """What is said, and how each reply was made. Every ownership rule starts at a queryset's `owned_by`."""
 
+from conversations.models.configurations import MODEL_MAX_CHARS, TEMPERATURE_MAX, Configuration
 from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, ConversationQuerySet
 from conversations.models.cursors import Cursor
 from conversations.models.generations import (
@@ -16,9 +17,12 @@ from conversations.models.turn_windows import TurnWindow
 
 __all__ = [
     "HEARTBEAT_TIMEOUT",
+    "MODEL_MAX_CHARS",
     "NO_MAKER",
     "OPEN",
+    "TEMPERATURE_MAX",
     "TITLE_MAX_CHARS",
+    "Configuration",
     "Conversation",
     "ConversationQuerySet",
     "Cursor",

@@ -10,6 +10,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
+from conversations.models.configurations import Configured
 from conversations.models.cursors import Cursor
 
 TITLE_MAX_CHARS = 255
@@ -34,7 +35,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(updated_at__lte=cursor.time).exclude(updated_at=cursor.time, id__gte=cursor.key)
 
 
-class Conversation(models.Model):
+class Conversation(Configured):
     """A person's chat with the model. Made by its first message, so never empty."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -46,7 +47,7 @@ class Conversation(models.Model):
 
     objects: ClassVar = ConversationQuerySet.as_manager()
 
-    class Meta:
+    class Meta(Configured.Meta):
         indexes: ClassVar = [
             models.Index(fields=("user", "-updated_at", "-id"), name="conversation_user_updated"),
             models.Index(fields=("user", "-created_at"), name="conversation_user_created"),
@@ -54,6 +55,7 @@ class Conversation(models.Model):
             models.Index(fields=("created_at",), name="conversation_created"),
         ]
         constraints: ClassVar = [
+            *Configured.Meta.constraints,
             # What a message's composite foreign key points at.
             models.UniqueConstraint(fields=("id", "user"), name="conversation_id_and_user"),
         ]

@@ -1,0 +1,86 @@
+"""Which models a server lists, as this process heard it last: asked for in the background, remembered for minutes."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS = 300.0
+"""How long a list is not asked for again."""
+
+FAILED_SECONDS = 30.0
+"""How long a server that gave no list is not asked again."""
+
+FIRST_WAIT_SECONDS = 2.0
+"""How long the first who want a list wait for it; from then on everybody takes what is known."""
+
+
+class Listing:
+    """What is known of one server."""
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] | None = None
+        self.due = 0.0
+        """When to ask next (`time.monotonic`)."""
+        self.is_asking = False
+        self.first_asked: float | None = None
+        self.first_answer = threading.Event()
+
+
+_listings: dict[str, Listing] = {}
+_lock = threading.Lock()
+
+
+def known(base_url: str) -> tuple[str, ...] | None:
+    """The names that the server at this address lists, in its order, or None before it has told. Asks nobody."""
+    listing = _listings.get(base_url)
+    return listing.names if listing else None
+
+
+def listed(base_url: str, ask: Callable[[], tuple[str, ...]]) -> tuple[str, ...] | None:
+    """The same; when that is old or nothing, a thread calls `ask` for it. Only the first call ever waits, briefly."""
+    now = time.monotonic()
+    with _lock:
+        listing = _listings.setdefault(base_url, Listing())
+        if now >= listing.due and not listing.is_asking:
+            listing.is_asking = True
+            listing.first_asked = listing.first_asked or now
+            threading.Thread(target=_hear, args=(listing, ask), name="list of models", daemon=True).start()
+    if listing.names is None and listing.first_asked:
+        listing.first_answer.wait(max(0.0, listing.first_asked + FIRST_WAIT_SECONDS - now))
+    return listing.names
+
+
+def remember(base_url: str, names: tuple[str, ...]) -> None:
+    """Keep what the server has just told."""
+    with _lock:
+        _keep(_listings.setdefault(base_url, Listing()), names)
+
+
+def forget(base_url: str) -> None:
+    """The server no longer offers what it listed: the next who wants the list has it asked for again."""
+    with _lock:
+        _listings.pop(base_url, None)
+
+
+def _hear(listing: Listing, ask: Callable[[], tuple[str, ...]]) -> None:
+    names: tuple[str, ...] | None = None
+    try:
+        names = ask()
+    except Exception as error:  # Whatever a server does, the picker can do without its list.
+        logger.warning("The model provider gave no list of its models: %s", type(error).__name__)
+    with _lock:
+        if names:
+            _keep(listing, names)
+        else:
+            listing.due = time.monotonic() + FAILED_SECONDS
+        listing.is_asking = False
+        listing.first_answer.set()
+
+
+def _keep(listing: Listing, names: tuple[str, ...]) -> None:
+    listing.names = names
+    listing.due = time.monotonic() + FRESH_SECONDS
+    listing.first_answer.set()

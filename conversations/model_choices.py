@@ -1,0 +1,56 @@
+"""Which models a person may pick: those of CHAT_MODELS or, when that is empty, those that the provider lists."""
+
+import re
+
+from django.conf import settings
+
+from chatbot.embedded.weights import MODEL as DEMO_MODEL
+from conversations import llm
+from conversations.models import MODEL_MAX_CHARS
+
+CHOICES_MAX = 200
+"""A provider that resells others' models lists hundreds: staff choose some of them with CHAT_MODELS."""
+
+NOT_FOR_CHAT = re.compile(
+    r"embed|whisper|dall-e|image|moderation|transcri|rerank|realtime|audio|speech|(?<![a-z])(tts|sora)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Names of models that a provider lists beside those that chat."""
+
+
+def choices() -> list[str]:
+    """The names of the models that a person may pick, the default first; empty while the provider has not told any.
+
+    Waits for the provider once, two seconds at most; its list is renewed in the background.
+    """
+    if llm.is_demo():
+        return [DEMO_MODEL]
+    if settings.CHAT_MODELS:
+        return list(dict.fromkeys(settings.CHAT_MODELS))
+    listed = [name for name in llm.listed_models() or () if len(name) <= MODEL_MAX_CHARS]
+    for_chat = [name for name in listed if not NOT_FOR_CHAT.search(name)] or listed
+    default = default_name()
+    return [*filter(None, [default]), *sorted({*for_chat} - {default}, key=str.casefold)][:CHOICES_MAX]
+
+
+def default_name() -> str:
+    """The name of the model that answers when nobody chose one; empty while that is the provider's secret."""
+    model = llm.default_model()
+    if model != llm.OTHER_MODEL:
+        return model
+    return next(iter(llm.known_models() or ()), "")
+
+
+def is_offered(name: str) -> bool:
+    """Whether a model of this name can be asked, as far as is known. Asks nobody, for any thread."""
+    if llm.is_demo():
+        return name == DEMO_MODEL
+    if settings.CHAT_MODELS:
+        return name in settings.CHAT_MODELS
+    known = llm.known_models()
+    return known is None or name in known or name == llm.default_model()
+
+
+def to_ask(name: str) -> str:
+    """The model to ask for a reply for which `name` was chosen: that, or the default when it is not offered."""
+    return name if name and is_offered(name) else llm.default_model()
