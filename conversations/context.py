@@ -82,30 +82,35 @@ class Said(NamedTuple):
     role: str
     content: str
     created_at: datetime
-    id: UUID
+    parent_id: UUID | None
 
 
 def _said_before(reply: Message) -> Iterator[Said]:
-    """Messages before `reply`, newest first, without the replies that have no text."""
-    created_at, key = reply.created_at, reply.pk
+    """The messages that lead to `reply`, newest first, without the replies that have no text."""
+    end = reply.parent_id
     size = PAGE
-    while page := _page(reply.conversation_id, created_at, key, size):
+    while end:
+        page = _page(end, size)
         yield from (said for said in page if said.content)
-        if len(page) < size:
-            return
-        created_at, key = page[-1].created_at, page[-1].id
+        end = page[-1].parent_id if page else None
         size = min(2 * size, PAGE_MAX)
 
 
-def _page(conversation_id: UUID, created_at: datetime, key: UUID, size: int) -> list[Said]:
-    """The newest messages before the one with this time and key. A ready-made statement: each reply begins with it."""
+def _page(end: UUID, size: int) -> list[Said]:
+    """The last messages that lead to the one with this key, itself first. A ready-made statement: each reply begins
+    with it."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT role, content, created_at, id FROM conversations_message
-            WHERE conversation_id = %s AND (created_at, id) < (%s, %s) ORDER BY created_at DESC, id DESC LIMIT %s
+            WITH RECURSIVE path (role, content, created_at, parent_id, depth) AS (
+                SELECT role, content, created_at, parent_id, 1 FROM conversations_message WHERE id = %s
+                UNION ALL
+                SELECT message.role, message.content, message.created_at, message.parent_id, path.depth + 1
+                FROM path JOIN conversations_message AS message ON message.id = path.parent_id WHERE path.depth < %s
+            )
+            SELECT role, content, created_at, parent_id FROM path ORDER BY depth
             """,
-            [conversation_id, created_at, key, size],
+            [end, size],
         )
         return [Said(*row) for row in cursor.fetchall()]
 

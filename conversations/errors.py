@@ -26,3 +26,10 @@ class ConversationGone(UserFacingError):
 
     code = "conversation_gone"
     http_status = 404
+
+
+class MessageGone(UserFacingError):
+    """This message was deleted. Reload the page to see what is left; what you typed stays in the box."""
+
+    code = "message_gone"
+    http_status = 404

@@ -32,7 +32,7 @@ class Claim:
     """A reply that was won, and what its conversation asks of the model."""
 
     message: Message
-    """With its key, its time, and of its conversation key, instructions and temperature; nothing else is filled in."""
+    """With its key, its parent's, and of its conversation key, instructions and temperature; nothing else."""
     model: str
     """The model that was chosen for the reply, or the conversation's; empty when nobody chose."""
 
@@ -90,15 +90,15 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
             FROM conversations_message AS message, conversations_conversation AS conversation, {WITHOUT_WAITING}
             WHERE generation.message_id = %s AND message.id = generation.message_id
                 AND conversation.id = generation.conversation_id AND generation.stop_requested_at IS NULL AND {NO_MAKER}
-            RETURNING message.created_at, coalesce(nullif(generation.model, ''), conversation.model),
+            RETURNING message.parent_id, coalesce(nullif(generation.model, ''), conversation.model),
                 conversation.id, conversation.system_prompt, conversation.temperature
             """,  # noqa: S608 (a constant)
             [worker, message_id],
         )
         if won := cursor.fetchone():
-            created_at, model, key, system_prompt, temperature = won
+            parent_id, model, key, system_prompt, temperature = won
             conversation = Conversation(pk=key, system_prompt=system_prompt, temperature=temperature)
-            return Claim(Message(pk=message_id, conversation=conversation, created_at=created_at), model)
+            return Claim(Message(pk=message_id, conversation=conversation, parent_id=parent_id), model)
     # Its maker died with a stop request unanswered.
     free = Generation.objects.filter(pk=message_id).without_maker()
     if free.filter(stop_requested_at__isnull=False).exists():

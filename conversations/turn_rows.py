@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Model
 
 from accounts.models import User
-from conversations.models import NO_MAKER, OPEN, Conversation
+from conversations.models import NO_MAKER, OPEN, Conversation, Message
 
 RATE_PERIOD = "1 minute"
 
@@ -43,32 +43,34 @@ def admit(user: User, conversation: Conversation | None) -> tuple[int, bool]:
 
 
 def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:
-    """How many replies of the person are being made or about to be, and the newest message of the conversation.
+    """How many replies of the person are being made or about to be, and the end of the conversation's chosen branch,
+    by default its newest message.
 
     One that nobody watched within a minute is neither: it is made when somebody does. Exact after `admit`, being a
     statement of its own: what the turns before this one stored is seen.
     """
-    open_replies, newest = _row(
+    open_replies, end = _row(
         f"""
         SELECT
             (SELECT count(*) FROM conversations_generation AS generation
                 JOIN conversations_conversation AS conversation ON conversation.id = generation.conversation_id
                 WHERE conversation.user_id = %(user)s AND generation.status = ANY(%(open)s)
                     AND (NOT {NO_MAKER} OR conversation.updated_at > statement_timestamp() - interval '1 minute')),
-            (SELECT id FROM conversations_message WHERE conversation_id = %(conversation)s
-                ORDER BY created_at DESC, id DESC LIMIT 1)
+            (SELECT coalesce(current_message_id, (SELECT id FROM conversations_message AS message
+                    WHERE message.conversation_id = chosen.id ORDER BY created_at DESC, id DESC LIMIT 1))
+                FROM conversations_conversation AS chosen WHERE id = %(conversation)s)
         """,  # noqa: S608 (a constant)
         {"user": user.pk, "conversation": conversation and conversation.pk, "open": list(OPEN)},
     )
-    return open_replies, newest
+    return open_replies, end
 
 
-def insert(*rows: Model, touched: Conversation | None = None) -> None:
-    """Insert the rows, in one statement; and write `updated_at` of the conversation `touched`."""
+def insert(*rows: Model, end: Message | None = None) -> None:
+    """Insert the rows, in one statement; and let the branch of the conversation, if it was there, end with `end`."""
     parts = [(_insertion(type(row)), _values(row)) for row in rows]
-    if touched:
-        update = "UPDATE conversations_conversation SET updated_at = %s WHERE id = %s"
-        parts.insert(0, (update, [touched.updated_at, touched.pk]))
+    if end:
+        update = "UPDATE conversations_conversation SET updated_at = %s, current_message_id = %s WHERE id = %s"
+        parts.insert(0, (update, [end.created_at, end.pk, end.conversation_id]))
     *first, (last, values) = parts
     common = ", ".join(f"part{number} AS ({statement})" for number, (statement, _) in enumerate(first))
     with connection.cursor() as cursor:

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Model, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
-from conversations import leases, turn_rows
-from conversations.errors import ConversationGone, UserFacingError
+from conversations import leases, paths, turn_rows
+from conversations.errors import ConversationGone, MessageGone, UserFacingError
 from conversations.llm_errors import ProviderModel
 from conversations.models import Conversation, Generation, Message, Role, Status
 
@@ -77,7 +77,8 @@ class Turn:
 
 
 def send(user: User, *, text: str, conversation: Conversation | None = None, turn: UUID | None = None) -> Turn:
-    """Store what `user` says and a pending reply, in a new conversation when none is given.
+    """Store what `user` says and a pending reply, at the end of the conversation's chosen branch, or in a new
+    conversation when none is given.
 
     `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
     returns it. `text` must hold more than white space. A person who has `CHAT_REPLIES_PER_USER` open replies gets one
@@ -87,21 +88,30 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
     `CHAT_TURNS_PER_MINUTE`, `TurnTaken` when another text, conversation or person has the key, `ConversationGone` when
     the conversation was deleted meanwhile.
     """
+    return store(user, text=text, conversation=conversation, turn=turn)
+
+
+def store(
+    user: User,
+    *,
+    text: str,
+    conversation: Conversation | None = None,
+    turn: UUID | None = None,
+    beside: Message | None = None,
+) -> Turn:
+    """The same as `send`; in the place of the message `beside`, as an alternative to it, when one is given.
+
+    Raises `MessageGone` too, when the message that it follows was deleted meanwhile.
+    """
     key = turn or uuid7()
     try:
         with transaction.atomic():
-            return _store_turn(user, text, conversation, key)
+            return _store_turn(user, text, conversation, key, beside)
     except (IntegrityError, TooManyTurns) as error:
         # The same turn may have been stored before: a double click arrives as two requests.
         if found := _find_turn(user, key, text, conversation):
             return found
-        if isinstance(error, TooManyTurns):
-            raise
-        if "one_open_generation_per_conversation" in str(error):
-            raise ReplyInProgress from error
-        if "message_pkey" in str(error):
-            raise TurnTaken from error
-        raise
+        raise refusal(error) from error
 
 
 def stop(message: Message) -> None:
@@ -118,16 +128,20 @@ def stop(message: Message) -> None:
 def retry(message: Message) -> None:
     """Ask for a failed or stopped reply again. Its text stays until the new one has ended.
 
-    Raises `NothingToRetry` when the reply is neither, `ReplyInProgress` while another reply is open, `TooManyTurns`
-    past `CHAT_TURNS_PER_MINUTE`, `TooManyReplies` at `CHAT_REPLIES_PER_USER`.
+    The branch through it is then the chosen one. Raises `NothingToRetry` when the reply is neither, `ReplyInProgress`
+    while another reply is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `TooManyReplies` at
+    `CHAT_REPLIES_PER_USER`.
     """
+    conversation = message.conversation
     try:
         with transaction.atomic():
-            if full := _admit(message.user, message.conversation)[0]:
+            if full := admit(message.user, conversation)[0]:
                 raise full
             _open_again(message)
+            end = paths.last_end(conversation, message.pk)
+            Conversation.objects.filter(pk=conversation.pk).update(current_message=end)
     except IntegrityError as error:
-        raise ReplyInProgress from error
+        raise refusal(error) from error
 
 
 def title_from(text: str) -> str:
@@ -140,6 +154,19 @@ def title_from(text: str) -> str:
     return (at_word or cut).rstrip(" ,;:-") + "…"
 
 
+def refusal(error: Exception) -> Exception:
+    """What to tell a person of a turn that the database refused; any other error as it is."""
+    sentences = {
+        "one_open_generation_per_conversation": ReplyInProgress,
+        "message_pkey": TurnTaken,
+        "_parent_": MessageGone,
+        "conversation_has_its_current_message": MessageGone,
+    }
+    if not isinstance(error, IntegrityError):
+        return error
+    return next((sentence() for name, sentence in sentences.items() if name in str(error)), error)
+
+
 def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | None) -> Turn | None:
     message = Message.objects.owned_by(user).filter(pk=key, role=Role.USER).select_related("conversation").first()
     if message is None:
@@ -149,20 +176,20 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
     return Turn(message, message.children.select_related("generation").oldest_first().get())
 
 
-def _admit(user: User, conversation: Conversation | None) -> tuple[TooManyReplies | None, UUID | None]:
+def admit(user: User, conversation: Conversation | None) -> tuple[TooManyReplies | None, UUID | None]:
     """Let one more request to the model pass, once the person's and the conversation's earlier ones are stored.
 
-    Returns the refusal for a person who has as many open replies as allowed, in whatever process, and the newest
-    message of the conversation. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`.
+    Returns the refusal for a person who has as many open replies as allowed, in whatever process, and the end of the
+    conversation's chosen branch. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`.
     """
     turns, is_there = turn_rows.admit(user, conversation)
     if turns > settings.CHAT_TURNS_PER_MINUTE:
         raise TooManyTurns
     if not is_there:
         raise ConversationGone
-    open_replies, newest = turn_rows.look(user, conversation)
+    open_replies, end = turn_rows.look(user, conversation)
     limit = settings.CHAT_REPLIES_PER_USER
-    return TooManyReplies(limit=limit) if open_replies >= limit else None, newest
+    return TooManyReplies(limit=limit) if open_replies >= limit else None, end
 
 
 def _open_again(message: Message) -> None:
@@ -192,27 +219,39 @@ def _open_again(message: Message) -> None:
         raise NothingToRetry
 
 
-def _store_turn(user: User, text: str, conversation: Conversation | None, key: UUID) -> Turn:
-    full, parent_id = _admit(user, conversation)
+def _store_turn(user: User, text: str, conversation: Conversation | None, key: UUID, beside: Message | None) -> Turn:
+    full, end = admit(user, conversation)
     now = timezone.now()
     begun = None
     if conversation is None:
         begun = conversation = Conversation(user=user, title=title_from(text), created_at=now, updated_at=now)
-    elif full and conversation.generations.open().exists():
-        # The reply to be stored has failed: no constraint would keep it from overtaking an open one.
-        raise ReplyInProgress
-    conversation.updated_at = now
+    parent_id = beside.parent_id if beside else end
     said = {"conversation": conversation, "user": user}
     message = Message(id=key, parent_id=parent_id, role=Role.USER, content=text, created_at=now, **said)
     reply = Message(parent=message, role=Role.ASSISTANT, created_at=now + REPLY_DELAY, **said)
-    generation = reply.generation = Generation(message=reply, conversation=conversation)
+    store_reply(reply, *([begun] if begun else []), message, full=full)
+    return Turn(message, reply, is_first=begun is not None)
+
+
+def store_reply(reply: Message, *before: Model, full: TooManyReplies | None, model: str = "") -> None:
+    """Store these rows, then `reply`, which is to come, as the end of its conversation's chosen branch.
+
+    It is to be asked of `model`, where one is named. When `full` it has failed already, for that reason. Raises
+    `ReplyInProgress`, or `IntegrityError` for what `refusal` puts into words.
+    """
+    conversation = reply.conversation
+    is_new = conversation in before
+    generation = reply.generation = Generation(message=reply, conversation=conversation, model=model)
     if full:
+        # No constraint would keep a reply that has failed from overtaking an open one.
+        if not is_new and conversation.generations.open().exists():
+            raise ReplyInProgress
         generation.status = Status.FAILED
         generation.error_code, generation.error = full.code, str(full)
         generation.finished_at = reply.created_at
-    rows = (message, reply, generation)
-    if begun:
-        turn_rows.insert(begun, *rows)
+    if is_new:
+        conversation.current_message_id = reply.pk
+        turn_rows.insert(*before, reply, generation)
     else:
-        turn_rows.insert(*rows, touched=conversation)
-    return Turn(message, reply, is_first=begun is not None)
+        turn_rows.insert(*before, reply, generation, end=reply)
+        conversation.current_message_id, conversation.updated_at = reply.pk, reply.created_at

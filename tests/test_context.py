@@ -1,15 +1,13 @@
 """Which messages the model sees."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from pytest_django import Settings
 
 from conversations.context import estimate_tokens, window_for
 from conversations.models import Conversation, Message, Role
-from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
+from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange, long_chat
 
 pytestmark = pytest.mark.django_db
 
@@ -105,17 +103,7 @@ def test_a_chat_of_ten_thousand_messages_costs_few_queries(
     conversation: Conversation, settings: Settings, django_assert_max_num_queries: Any
 ) -> None:
     settings.CHAT_CONTEXT_TOKENS = 32_000
-    began = timezone.now() - timedelta(days=1)
-    Message.objects.bulk_create(
-        Message(
-            conversation=conversation,
-            user=conversation.user,
-            role=Role.ASSISTANT if number % 2 else Role.USER,
-            content=f"Message {number}",
-            created_at=began + timedelta(seconds=number),
-        )
-        for number in range(10_000)
-    )
+    long_chat(conversation, 10_000)
     reply = asked(conversation, "And now?")
     with django_assert_max_num_queries(7):
         window = window_for(reply)

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from conversations.models import Message
+from conversations.models import Conversation, Message
 from tests.factories import ConversationFactory, exchange
 
 
@@ -24,6 +24,14 @@ def test_every_migration_goes_down_and_up_again_with_rows_in_the_tables() -> Non
     assert not [table for table in tables if table.startswith("conversations_")]
     call_command("migrate", verbosity=0)
     exchange(ConversationFactory.create(), "Hello", "Good day")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_conversation_from_before_branches_shows_its_newest_message() -> None:
+    newest = exchange(ConversationFactory.create(), "Hello", "Good day")
+    call_command("migrate", "conversations", "0004", verbosity=0)
+    call_command("migrate", verbosity=0)
+    assert Conversation.objects.get().current_message == newest
 
 
 @pytest.mark.django_db(transaction=True)

@@ -56,6 +56,12 @@ def test_a_parent_in_another_conversation_is_refused() -> None:
     refused("message_has_a_parent_in_its_conversation", MessageFactory.create, parent=MessageFactory.create())
 
 
+def test_a_current_message_in_another_conversation_is_refused() -> None:
+    conversation = MessageFactory.create().conversation
+    conversation.current_message = MessageFactory.create()
+    refused("conversation_has_its_current_message", conversation.save)
+
+
 def test_a_generation_in_another_conversation_than_its_message_is_refused() -> None:
     message = MessageFactory.create(role=Role.ASSISTANT)
     refused(

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations import turns
-from conversations.models import Conversation, Generation, Message, Role, Status
-from tests.factories import ConversationFactory, exchange, last_said
+from conversations.models import Conversation, Generation, Message, Status
+from tests.factories import ConversationFactory, exchange, last_said, long_chat
 from tests.provider import ScriptedProvider, reply
 from tests.server import ChatServer
 from tests.viewer import Stream
@@ -155,25 +155,9 @@ def test_a_retry_forgets_what_was_seen(user: User, chat: Chat) -> None:
 def test_ten_thousand_messages_cost_no_more_than_fifty(
     user: User, signed_in: Client, django_assert_max_num_queries: Any
 ) -> None:
-    began = timezone.now() - timedelta(days=1)
-    conversation = ConversationFactory.create(user=user, created_at=began)
-    messages = Message.objects.bulk_create(
-        Message(
-            conversation=conversation,
-            user=user,
-            role=Role.ASSISTANT if number % 2 else Role.USER,
-            content=f"Message-{number:05}",
-            created_at=began + timedelta(seconds=number),
-        )
-        for number in range(10_000)
-    )
-    Generation.objects.bulk_create(
-        Generation(
-            message=message, conversation=conversation, status=Status.COMPLETE, window_start=messages[8_000].created_at
-        )
-        for message in messages
-        if message.role == Role.ASSISTANT
-    )
+    conversation = ConversationFactory.create(user=user, created_at=timezone.now() - timedelta(days=1))
+    messages = long_chat(conversation, 10_000)
+    conversation.generations.update(window_start=messages[8_000].created_at)
     with django_assert_max_num_queries(6):
         newest = page(signed_in, conversation.get_absolute_url())
     assert OLDER in newest

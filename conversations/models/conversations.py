@@ -44,6 +44,18 @@ class Conversation(Configured):
     title = models.CharField(max_length=TITLE_MAX_CHARS)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When the last message came.")
+    # Its foreign key is a composite one, so that it stays in the conversation: see `migrations`. It needs no
+    # index: a deleted message is looked up by its conversation's key.
+    current_message = models.ForeignKey(
+        "Message",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        help_text="The end of the chosen branch: what is shown, and what the model sees, leads here.",
+    )
 
     objects: ClassVar = ConversationQuerySet.as_manager()
 

@@ -1,10 +1,13 @@
 """What is said."""
 
 from typing import ClassVar, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.db.models.expressions import RawSQL
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
@@ -21,6 +24,19 @@ class Role(models.TextChoices):
     USER = "user"
     ASSISTANT = "assistant"
     SYSTEM = "system"
+
+
+# A ready-made expression: each reply's end reads it.
+ALTERNATIVES = """
+    CASE WHEN conversations_message.parent_id IS NULL THEN ARRAY(
+        SELECT other.id FROM conversations_message AS other
+        WHERE other.conversation_id = conversations_message.conversation_id AND other.parent_id IS NULL
+        ORDER BY other.created_at, other.id
+    ) ELSE ARRAY(
+        SELECT other.id FROM conversations_message AS other
+        WHERE other.parent_id = conversations_message.parent_id ORDER BY other.created_at, other.id
+    ) END
+"""
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -44,6 +60,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
             return self
         return self.filter(created_at__lte=cursor.time).exclude(created_at=cursor.time, id__gte=cursor.key)
 
+    def with_alternatives(self) -> Self:
+        """Each with `alternatives`, the keys of all messages in its place, itself among them, oldest first."""
+        return self.annotate(alternatives=RawSQL(ALTERNATIVES, ()))  # noqa: S611 (nothing in it comes from outside)
+
 
 class Message(models.Model):
     """What one side said."""
@@ -64,11 +84,18 @@ class Message(models.Model):
     content = models.TextField(blank=True)
     tool_calls = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    chosen_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When somebody last went to the branch that ends here."
+    )
 
+    alternatives: list[UUID]
+    """The keys of the messages in its place, itself among them; see `with_alternatives`."""
     html: SafeString
     """A reply's content as the page shows it; the page sets it before it is rendered."""
     thought: Thought
     """What the model thought before the reply; the page sets it too."""
+    place: object
+    """Where it stands among its alternatives; the page sets it too."""
 
     objects: ClassVar = MessageQuerySet.as_manager()
 
@@ -76,6 +103,8 @@ class Message(models.Model):
         indexes: ClassVar = [
             models.Index(fields=("conversation", "created_at", "id"), name="message_conversation_created"),
             models.Index(fields=("user", "-created_at"), name="message_user_created"),
+            # The alternatives of a first message, which have no parent to be found by.
+            models.Index(fields=("conversation",), name="message_first", condition=models.Q(parent=None)),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="message_role_is_known"),
@@ -89,6 +118,10 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} message {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        """The page of its conversation that shows it, at its place."""
+        return f"{reverse('conversation-detail', args=(self.conversation_id,))}?at={self.pk}#m-{self.pk}"
 
     @property
     def cursor(self) -> Cursor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -10,8 +11,10 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from conversations import llm, markdown
-from conversations.models import Conversation, Cursor, Message, Role
-from conversations.pages.windows import MESSAGES_PER_PAGE, last_window, newest_window, window_at_end, window_on_page
+from conversations.models import Conversation, Message, Role
+from conversations.pages import branches
+from conversations.pages.branches import Place
+from conversations.pages.windows import last_window, newest_window, window_at_end, window_on_page
 from conversations.thoughts import Thought
 from conversations.turns import Turn
 
@@ -24,13 +27,13 @@ EXAMPLES = (
 
 
 def chat_context(
-    user: User, conversation: Conversation | None = None, *, before: Cursor | None = None
+    user: User, conversation: Conversation | None = None, *, before: UUID | None = None, at: UUID | None = None
 ) -> dict[str, Any]:
-    """The chat page's main part: a conversation with its newest messages, or those before a cursor; or a new chat."""
+    """The chat page's main part: a new chat, or a part of a conversation as `message_page` chooses it."""
     context = composer_context(conversation)
     if conversation is None:
         return context | {"greeting": greeting(), "examples": [{"title": t, "prompt": p} for t, p in EXAMPLES]}
-    page = message_page(conversation, before)
+    page = message_page(conversation, before=before, at=at)
     messages = page["messages"]
     # What is shown decides: a reply that ends between two queries would leave a page that waits for nothing.
     is_open = [message for message in messages if message.role == Role.ASSISTANT and message.generation.is_open]
@@ -38,8 +41,8 @@ def chat_context(
         context
         | page
         | {
-            "open_message": open_message(conversation) if before else (is_open or [None])[0],
-            "seen": messages[-1].pk if messages and not before else None,
+            "open_message": open_message(conversation) if page["has_newer"] else (is_open or [None])[0],
+            "seen": messages[-1].pk if messages else None,
         }
     )
 
@@ -56,17 +59,20 @@ def composer_context(conversation: Conversation | None) -> dict[str, Any]:
 
 def turn_context(turn: Turn) -> dict[str, Any]:
     """What an answer to a turn needs: its two messages and the composer."""
-    with_html([turn.reply])
+    messages = [turn.message, turn.reply]
+    for message in messages:
+        message.alternatives = [message.pk]
+    dress(messages)
     return composer_context(turn.conversation) | {
-        "messages": [turn.message, turn.reply],
+        "messages": messages,
         "seen": turn.reply.pk,
         "open_message": turn.reply if turn.reply.generation.is_open else None,
     }
 
 
 def message_context(message: Message) -> dict[str, Any]:
-    """What one reply needs, with its actions."""
-    with_html([message])
+    """What one reply needs, with its actions; read `with_alternatives`."""
+    dress([message])
     return composer_context(message.conversation) | {
         "message": message,
         "window": window_at_end(message),
@@ -74,19 +80,29 @@ def message_context(message: Message) -> dict[str, Any]:
     }
 
 
-def message_page(conversation: Conversation, before: Cursor | None = None) -> dict[str, Any]:
-    """The newest messages before a cursor, oldest first, and the cursor of what is older (empty at the beginning).
+def message_page(conversation: Conversation, *, before: UUID | None = None, at: UUID | None = None) -> dict[str, Any]:
+    """A part of a branch: what leads to the message `before`, or is around the one `at`; by default the chosen branch's
+    end. And where what is older goes on (empty at the beginning).
 
-    The model's window costs nothing to show on the newest page, one more query on the others.
+    The model's window costs nothing to show where the branch ends, one more query elsewhere. Raises
+    `Message.DoesNotExist`.
     """
-    newest = conversation.messages.select_related("generation").newest_first().before(before)
-    messages = list(newest[: MESSAGES_PER_PAGE + 1])
-    older = str(messages[MESSAGES_PER_PAGE - 1].cursor) if len(messages) > MESSAGES_PER_PAGE else ""
-    shown = messages[:MESSAGES_PER_PAGE][::-1]
-    with_html(shown)
-    window = newest_window(conversation) if before else last_window(shown)
-    line, is_older = window_on_page(shown, window, has_older=bool(older))
-    return {"messages": shown, "older_cursor": older, "window": line, "window_is_older": is_older}
+    if before:
+        part = branches.before(conversation, before)
+    else:
+        part = branches.around(conversation, at) if at else branches.newest(conversation)
+    shown = part.messages
+    dress(shown)
+    window = newest_window(conversation, part) if part.has_newer else last_window(shown)
+    line, is_older = window_on_page(shown, window, has_older=part.has_older)
+    return {
+        "messages": shown,
+        "older_cursor": shown[0].pk if part.has_older else "",
+        "has_newer": part.has_newer,
+        "is_chosen": part.is_chosen,
+        "window": line,
+        "window_is_older": is_older,
+    }
 
 
 def open_message(conversation: Conversation) -> Message | None:
@@ -103,9 +119,11 @@ def greeting() -> str:
     return "Good afternoon" if 12 <= hour < 18 else "Good evening"
 
 
-def with_html(messages: Sequence[Message]) -> None:
-    """Give each reply its `html`, what it says, rendered and sanitised, and its `thought`."""
+def dress(messages: Sequence[Message]) -> None:
+    """Give each message its `place` among its alternatives, and each reply its `html`, what it says, rendered and
+    sanitised, and its `thought`."""
     for message in messages:
+        message.place = Place.of(message)
         if message.role == Role.ASSISTANT:
             message.html = html_of(message)
             message.thought = Thought(message.generation.thought, message.generation.thought_seconds)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from conversations import paths
 from conversations.models import Conversation, Generation, Message, Role
-
-MESSAGES_PER_PAGE = 50
+from conversations.pages.branches import MESSAGES_PER_PAGE, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ def last_window(messages: Sequence[Message]) -> Generation | None:
     return next((generation for generation in generations if generation.window_start), None)
 
 
-def newest_window(conversation: Conversation) -> Generation | None:
-    """The same of a conversation's newest page. Causes a query."""
-    newest = conversation.messages.newest_first()[:MESSAGES_PER_PAGE]
-    known = Generation.objects.filter(message__in=newest, window_start__isnull=False)
+def newest_window(conversation: Conversation, part: Part) -> Generation | None:
+    """The same of the newest page of the part's branch. Causes a query."""
+    newest = paths.upwards(conversation, part.branch, MESSAGES_PER_PAGE)
+    known = Generation.objects.filter(pk__in=newest, window_start__isnull=False)
     return known.order_by("-message__created_at", "-message_id").only("window_start", "window_cut").first()
 
 
@@ -47,13 +47,12 @@ def window_on_page(
 
 
 def window_at_end(reply: Message) -> WindowLine | None:
-    """The line that a reply which has just ended brings or moves. Causes queries only when the window is full."""
+    """The line that a reply which has just ended brings or moves. Causes a query only when the window may be full."""
     start, cuts = reply.generation.window_start, reply.generation.window_cut
     if start is None or (start <= reply.conversation.created_at and not cuts):
         return None
-    messages = reply.conversation.messages
-    first = messages.filter(created_at__gte=start).oldest_first().only("created_at").first()
+    first = reply.conversation.messages.filter(created_at=start).only("parent").first()
     if first is None:
         return None
-    line = WindowLine(first, hides=messages.before(first.cursor).exists(), cuts=cuts)
+    line = WindowLine(first, hides=first.parent_id is not None, cuts=cuts)
     return line if line.hides or line.cuts else None

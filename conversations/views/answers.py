@@ -1,14 +1,15 @@
 """Answers that several views give."""
 
 from typing import Any
+from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from uuid_utils.compat import uuid7
 
 from conversations import replies
-from conversations.models import Conversation, Cursor
+from conversations.models import Conversation, Message
 from conversations.pages.chat import chat_context
 from conversations.pages.lists import conversation_list
 from conversations.views.requests import ChatRequest, cursor
@@ -18,12 +19,16 @@ def chat_page(
     request: ChatRequest,
     conversation: Conversation | None = None,
     *,
-    before: Cursor | None = None,
+    before: UUID | None = None,
+    at: UUID | None = None,
     status: int = 200,
     **more: Any,
 ) -> HttpResponse:
     """The whole page. An open reply that nobody makes is begun: the browser may have no script to ask for it."""
-    context = chat_context(request.user, conversation, before=before)
+    try:
+        context = chat_context(request.user, conversation, before=before, at=at)
+    except Message.DoesNotExist as error:
+        raise Http404 from error
     if (reply := context.get("open_message")) and reply.generation.lacks_maker():
         replies.start(reply.pk)
     context |= conversation_list(request.user, cursor(request, "conversations"))

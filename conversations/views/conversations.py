@@ -10,11 +10,11 @@ from django_htmx.http import push_url, reswap, retarget
 from conversations import organizing, replies, turns
 from conversations.errors import ConversationGone, UserFacingError
 from conversations.forms import NOT_TEXT, RenameForm, TurnForm, is_utf8
-from conversations.models import Conversation
+from conversations.models import Conversation, Message
 from conversations.pages.chat import chat_context, message_page, turn_context
 from conversations.pages.lists import conversation_list
 from conversations.views.answers import chat_page, refuse
-from conversations.views.requests import ChatRequest, cursor, find_conversation
+from conversations.views.requests import ChatRequest, cursor, find_conversation, message_key
 
 
 class ConversationNewView(View):
@@ -36,13 +36,16 @@ class ConversationDetailView(View):
     """A conversation's page."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Show the newest messages, or the ones before a cursor."""
+        """Show the end of the chosen branch, what leads to a message, or what is around one."""
         conversation = find_conversation(request, pk)
-        before = cursor(request, "before")
+        before = message_key(request, "before")
         if before and request.htmx:
-            context = message_page(conversation, before) | {"conversation": conversation}
+            try:
+                context = message_page(conversation, before=before) | {"conversation": conversation}
+            except Message.DoesNotExist as error:
+                raise Http404 from error
             return render(request, "conversations/_messages.html", context)
-        return chat_page(request, conversation, before=before)
+        return chat_page(request, conversation, before=before, at=message_key(request, "at"))
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Say something more."""

@@ -28,7 +28,7 @@ class MessageStreamView(View):
         zone = timezone.get_current_timezone()
 
         def end() -> str:
-            message = owned.select_related("conversation", "generation").first()
+            message = owned.select_related("conversation", "generation").with_alternatives().first()
             context = message_context(message) if message else {"message": None}
             # By now the middleware has left the reader's time zone.
             with timezone.override(zone):

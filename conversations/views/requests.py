@@ -25,8 +25,16 @@ def find_conversation(request: ChatRequest, pk: UUID) -> Conversation:
 
 def find_reply(request: ChatRequest, pk: UUID) -> Message:
     """The person's own assistant message, with its generation. Raises `Http404` for any other."""
-    owned = Message.objects.owned_by(request.user).filter(role=Role.ASSISTANT)
+    owned = Message.objects.owned_by(request.user).filter(role=Role.ASSISTANT).with_alternatives()
     return get_object_or_404(owned.select_related("conversation", "generation", "user"), pk=pk)
+
+
+def message_key(request: ChatRequest, name: str) -> UUID | None:
+    """The message's key in the address. Raises `BadRequest` when it is malformed."""
+    try:
+        return UUID(text) if (text := request.GET.get(name)) else None
+    except ValueError as error:
+        raise BadRequest("That is no message's key.") from error
 
 
 def cursor(request: ChatRequest, name: str) -> Cursor | None:

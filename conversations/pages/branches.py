@@ -1,0 +1,90 @@
+"""Parts of a conversation's branches, as a page shows them."""
+
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+from django.db.models.expressions import RawSQL
+
+from conversations import paths
+from conversations.models import Conversation, Message
+
+MESSAGES_PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Messages that follow one another."""
+
+    messages: list[Message]
+    """Oldest first."""
+    has_older: bool
+    branch: UUID | None
+    """The end of the branch, whether it is on this page or not."""
+    is_chosen: bool = True
+    """Whether the branch is the chosen one."""
+
+    @property
+    def has_newer(self) -> bool:
+        """Whether the branch goes on after these messages."""
+        return bool(self.messages) and self.messages[-1].pk != self.branch
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands among its alternatives."""
+
+    number: int
+    """From 1."""
+    count: int
+    previous: UUID | None
+    next: UUID | None
+
+    @classmethod
+    def of(cls, message: Message) -> Self | None:
+        """None for a message without alternatives."""
+        keys = message.alternatives
+        if len(keys) < 2 or message.pk not in keys:
+            return None
+        at = keys.index(message.pk)
+        return cls(at + 1, len(keys), keys[at - 1] if at else None, keys[at + 1] if at + 1 < len(keys) else None)
+
+
+def newest(conversation: Conversation) -> Part:
+    """The end of the chosen branch."""
+    end = paths.current_end(conversation)
+    messages = _read(paths.upwards(conversation, end, MESSAGES_PER_PAGE + 1))
+    return Part(messages[-MESSAGES_PER_PAGE:], len(messages) > MESSAGES_PER_PAGE, end)
+
+
+def before(conversation: Conversation, message: UUID) -> Part:
+    """What leads to a message, without it. Raises `Message.DoesNotExist` when nothing of this conversation does."""
+    messages = _read(paths.before(conversation, message, MESSAGES_PER_PAGE + 1))
+    if not messages:
+        raise Message.DoesNotExist
+    return Part(messages[-MESSAGES_PER_PAGE:], len(messages) > MESSAGES_PER_PAGE, paths.current_end(conversation))
+
+
+def around(conversation: Conversation, message: UUID) -> Part:
+    """A message with what is before and after it: on the chosen branch if it stands there, else on the one through it
+    where the person was last. Raises `Message.DoesNotExist` for one that is not in this conversation."""
+    half = MESSAGES_PER_PAGE // 2
+    end = paths.current_end(conversation)
+    found = paths.place(conversation, end, message, below=half) if end else None
+    is_chosen = found is not None
+    if not found and (end := paths.last_end(conversation, message)):
+        found = paths.place(conversation, end, message, below=half)
+    if not found:
+        raise Message.DoesNotExist
+    place, last = found
+    size = MESSAGES_PER_PAGE
+    if end and place <= MESSAGES_PER_PAGE:
+        # The end is near: the page goes down to it, and nobody has to ask for it.
+        last, size = end, place + half
+    messages = _read(paths.upwards(conversation, last, size + 1))
+    return Part(messages[-size:], len(messages) > size, end, is_chosen)
+
+
+def _read(keys: RawSQL) -> list[Message]:
+    found = Message.objects.filter(pk__in=keys).select_related("generation").with_alternatives()
+    return paths.oldest_first(found)
