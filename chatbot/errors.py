@@ -34,7 +34,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request for what is not there, or is another's, with status 404."""
     if wants_sentence(request):
         return sentence(request, NOT_FOUND, 404)
-    return defaults.page_not_found(request, exception)
+    return render(request, "404.html", {"typed": request.POST.get("message", "")}, status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -190,6 +190,14 @@ def end_stopped(message_id: UUID) -> bool:
     return True
 
 
+def stop(message_id: UUID) -> None:
+    """End an open reply that nobody makes; ask the maker of one that is being made to end it, which it hears of within
+    a second. Either way its text so far is kept. A reply that has ended stays as it is."""
+    if not end_stopped(message_id):
+        # Not only a running one: its process may have handed it back meanwhile, and who claims it next hears of it.
+        Generation.objects.open().filter(pk=message_id, stop_requested_at=None).update(stop_requested_at=Now())
+
+
 def hand_back(drafts: Iterable[Draft]) -> None:
     """Give up the replies, drafts saved, so that the next viewer's process makes them again."""
     for draft in drafts:

@@ -20,13 +20,15 @@ RATE_PERIOD = "1 minute"
 def admit(user: User, conversation: Conversation | None) -> tuple[int, bool]:
     """Count one more request of the person to the model, and lock the conversation at the same time.
 
-    Returns how many requests this minute has seen, and whether the conversation is there, as a new one is. Until the
+    Returns how many requests this minute has seen, and whether the conversation is there, as a new one is, and one in
+    the trash is not. Until the
     transaction ends, the person's other turns and those of the conversation wait here.
     """
     turns, locked = _row(
         """
         WITH locked AS (
-            SELECT id FROM conversations_conversation WHERE id = %(conversation)s FOR NO KEY UPDATE
+            SELECT id FROM conversations_conversation WHERE id = %(conversation)s AND trashed_at IS NULL
+            FOR NO KEY UPDATE
         )
         INSERT INTO conversations_turnwindow AS kept (user_id, began_at, turns)
         VALUES (%(user)s, statement_timestamp(), 1)
@@ -66,10 +68,15 @@ def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | Non
 
 
 def insert(*rows: Model, end: Message | None = None) -> None:
-    """Insert the rows, in one statement; and let the branch of the conversation, if it was there, end with `end`."""
+    """Insert the rows, in one statement; and let the branch of the conversation, if it was there, end with `end`.
+
+    What is said in an archived conversation brings it back."""
     parts = [(_insertion(type(row)), _values(row)) for row in rows]
     if end:
-        update = "UPDATE conversations_conversation SET updated_at = %s, current_message_id = %s WHERE id = %s"
+        update = """
+            UPDATE conversations_conversation SET updated_at = %s, current_message_id = %s, archived_at = NULL
+            WHERE id = %s
+        """
         parts.insert(0, (update, [end.created_at, end.pk, end.conversation_id]))
     *first, (last, values) = parts
     common = ", ".join(f"part{number} AS ({statement})" for number, (statement, _) in enumerate(first))

@@ -7,7 +7,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Case, Model, Value, When
-from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -86,7 +85,7 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
 
     Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
     `CHAT_TURNS_PER_MINUTE`, `TurnTaken` when another text, conversation or person has the key, `ConversationGone` when
-    the conversation was deleted meanwhile.
+    the conversation was deleted meanwhile, be it only to the trash.
     """
     return store(user, text=text, conversation=conversation, turn=turn)
 
@@ -120,9 +119,7 @@ def stop(message: Message) -> None:
     A reply that no living process makes ends at once; one that is being made is asked to end, and its maker answers
     within a second.
     """
-    if not leases.end_stopped(message.pk):
-        # Not only a running one: its process may have handed it back meanwhile, and who claims it next hears of it.
-        Generation.objects.open().filter(pk=message.pk, stop_requested_at=None).update(stop_requested_at=Now())
+    leases.stop(message.pk)
 
 
 def retry(message: Message) -> None:
@@ -130,7 +127,7 @@ def retry(message: Message) -> None:
 
     The branch through it is then the chosen one. Raises `NothingToRetry` when the reply is neither, `ReplyInProgress`
     while another reply is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `TooManyReplies` at
-    `CHAT_REPLIES_PER_USER`.
+    `CHAT_REPLIES_PER_USER`, `ConversationGone`.
     """
     conversation = message.conversation
     try:

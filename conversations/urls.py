@@ -2,15 +2,26 @@
 
 from django.urls import path
 
-from conversations.views import conversations, exports, messages, preferences
+from conversations.views import conversations, exports, lists, messages, organizing, preferences
 
 urlpatterns = [
     path("", conversations.ConversationNewView.as_view(), name="conversation-new"),
     path("c/<uuid:pk>/", conversations.ConversationDetailView.as_view(), name="conversation-detail"),
     path("c/<uuid:pk>/rename/", conversations.ConversationRenameView.as_view(), name="conversation-rename"),
-    path("c/<uuid:pk>/delete/", conversations.ConversationDeleteView.as_view(), name="conversation-delete"),
     path("c/<uuid:pk>/export/", exports.ConversationExportView.as_view(), name="conversation-export"),
     path("export/", exports.ConversationsExportView.as_view(), name="conversations-export"),
+    *(
+        path(f"c/<uuid:pk>/{verb}/", organizing.OrganizeView.as_view(verb=verb), name=f"conversation-{verb}")
+        for verb in organizing.DEEDS
+    ),
+    *(
+        path(f"conversations/{verb}/", organizing.OrganizeView.as_view(verb=verb), name=f"conversations-{verb}")
+        for verb in organizing.DEEDS
+    ),
+    path("conversations/", lists.ListingView.as_view(name="conversations"), name="conversations"),
+    path("archive/", lists.ListingView.as_view(name="archive"), name="archive"),
+    path("trash/", lists.ListingView.as_view(name="trash"), name="trash"),
+    path("trash/empty/", organizing.TrashEmptyView.as_view(), name="trash-empty"),
     path("messages/<uuid:pk>/stream/", messages.MessageStreamView.as_view(), name="message-stream"),
     path("messages/<uuid:pk>/stop/", messages.MessageStopView.as_view(), name="message-stop"),
     path("messages/<uuid:pk>/retry/", messages.MessageRetryView.as_view(), name="message-retry"),

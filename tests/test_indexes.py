@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from accounts.models import User
 from accounts.sessions import SessionStore
 from conversations import branches, context, leases, paths, turn_rows
 from conversations.models import Conversation, Cursor, Generation, Message, Role, Status
+from conversations.pages import lists
 from conversations.transfer import exports
 from tests.factories import UserFactory
 
@@ -28,6 +30,12 @@ INSERT INTO conversations_conversation (id, user_id, title, created_at, updated_
 SELECT gen_random_uuid(), people.keys[1 + number %% cardinality(people.keys)], 'Title ' || number,
     now() - number * interval '1 minute', now() - number * interval '1 minute'
 FROM generate_series(1, %(conversations)s) AS number, (SELECT array_agg(id) AS keys FROM accounts_user) AS people;
+
+UPDATE conversations_conversation SET
+    pinned_at = CASE WHEN hash %% 97 = 0 THEN updated_at END,
+    archived_at = CASE WHEN hash %% 5 = 0 THEN updated_at END,
+    trashed_at = CASE WHEN hash %% 7 = 0 THEN updated_at - hash %% 60 * interval '1 day' END
+FROM (SELECT id AS key, abs(hashtext(id::text)) AS hash FROM conversations_conversation) AS hashed WHERE id = key;
 
 INSERT INTO conversations_message (id, conversation_id, user_id, role, content, created_at)
 SELECT gen_random_uuid(), id, user_id, CASE WHEN turn %% 2 = 0 THEN 'user' ELSE 'assistant' END, 'Text',
@@ -82,11 +90,19 @@ def some_message() -> Message:
     return some_conversation().messages.oldest_first().all()[3]
 
 
+def page_of(name: str, *, further: bool = False) -> QuerySet[Conversation]:
+    kind = lists.LISTINGS[name]
+    found = kind.find(somebody()).order_by(f"-{kind.by}", "-id")
+    return found.after(some_conversation().cursor if further else None, by=kind.by)[:51]
+
+
 QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
-    "a user's conversations, newest first": lambda: Conversation.objects.owned_by(somebody()).newest_first()[:30],
-    "the page after a cursor": lambda: (
-        Conversation.objects.owned_by(somebody()).newest_first().after(some_conversation().cursor)[:30]
-    ),
+    "the sidebar": lambda: lists.sidebar(somebody(), None),
+    "the sidebar after a cursor": lambda: lists.sidebar(somebody(), some_conversation().cursor),
+    **{f"the first page of {name}": partial(page_of, name) for name in lists.LISTINGS},
+    **{f"the next page of {name}": partial(page_of, name, further=True) for name in lists.LISTINGS},
+    "pinned conversations": lambda: Conversation.objects.owned_by(somebody()).pinned(),
+    "old trash": lambda: Conversation.objects.past_trash_days(),
     "a user's conversations by creation": lambda: Conversation.objects.owned_by(somebody()).order_by("-created_at")[
         :30
     ],
@@ -117,6 +133,25 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "open replies that nobody makes": lambda: Generation.objects.without_maker(),
     "a conversation's open reply": lambda: some_conversation().generations.open(),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("the sidebar", "conversation_user_listed"),
+        ("the sidebar", "conversation_user_pinned"),
+        ("the first page of conversations", "conversation_user_listed"),
+        ("the first page of archive", "conversation_user_archived"),
+        ("the first page of trash", "conversation_user_trashed"),
+        ("old trash", "conversation_trashed"),
+    ],
+)
+def test_the_list_reads_its_own_index(name: str, index: str) -> None:
+    queryset = QUERIES[name]()
+    with connection.cursor() as cursor:
+        # A person of this table has few enough to be sorted; one who has many has not.
+        cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off")
+    assert f'"Index Name": "{index}"' in json.dumps(explain(queryset))
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -131,7 +131,7 @@ def test_too_many_turns_in_a_minute_are_refused(user: User, settings: Settings) 
 
 def test_neither_deleting_nor_retrying_gets_around_the_limit(user: User, settings: Settings) -> None:
     settings.CHAT_TURNS_PER_MINUTE = 2
-    organizing.delete(turns.send(user, text="One").conversation)
+    turns.send(user, text="One").conversation.delete()
     reply = turns.send(user, text="Two").reply
     turns.stop(reply)
     with pytest.raises(turns.TooManyTurns):
@@ -186,13 +186,6 @@ def test_a_retry_while_another_reply_is_open_is_refused(user: User) -> None:
     turns.send(user, text="Next", conversation=failed.conversation)
     with pytest.raises(turns.ReplyInProgress):
         turns.retry(failed)
-
-
-def test_deleting_a_conversation_deletes_its_messages(user: User) -> None:
-    conversation = exchange(ConversationFactory.create(user=user), "Hello", "Good day").conversation
-    organizing.delete(conversation)
-    assert not Message.objects.exists()
-    assert not Generation.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from conversations.models.configurations import MODEL_MAX_CHARS, TEMPERATURE_MAX, Configuration
 from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, ConversationQuerySet
-from conversations.models.cursors import Cursor
+from conversations.models.cursors import Cursor, from_microseconds, microseconds
 from conversations.models.generations import (
     HEARTBEAT_TIMEOUT,
     NO_MAKER,
@@ -33,5 +33,7 @@ __all__ = [
     "Role",
     "Status",
     "TurnWindow",
+    "from_microseconds",
     "has_no_maker",
+    "microseconds",
 ]

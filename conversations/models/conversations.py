@@ -1,5 +1,6 @@
 """Conversations. Every ownership rule starts at a queryset's `owned_by`."""
 
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -15,24 +16,59 @@ from conversations.models.cursors import Cursor
 
 TITLE_MAX_CHARS = 255
 
+LISTED = models.Q(archived_at=None, trashed_at=None)
+"""Neither put away nor thrown away."""
+
+ARCHIVED = models.Q(archived_at__isnull=False, trashed_at=None)
+TRASHED = models.Q(trashed_at__isnull=False)
+
+
+def trash_expiry() -> datetime:
+    """What was thrown away until then is out of its days: it can be neither seen nor restored."""
+    return timezone.now() - timedelta(days=settings.CHAT_TRASH_DAYS)
+
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     """Conversations of one person or, for staff and retention, of all."""
 
     def owned_by(self, user: User | AnonymousUser) -> Self:
-        """Only this person's; none for somebody who is not signed in."""
-        return self.filter(user_id=user.pk) if user.pk else self.none()
+        """Only this person's, without the trash; none for somebody who is not signed in."""
+        return self.filter(user_id=user.pk, trashed_at=None) if user.pk else self.none()
+
+    def trash_of(self, user: User | AnonymousUser) -> Self:
+        """What this person has thrown away and may still restore."""
+        return self.filter(user_id=user.pk, trashed_at__gt=trash_expiry()) if user.pk else self.none()
+
+    def thrown_away_by(self, user: User | AnonymousUser) -> Self:
+        """All that this person has in the trash, what is past its days included."""
+        return self.filter(TRASHED, user_id=user.pk) if user.pk else self.none()
+
+    def past_trash_days(self) -> Self:
+        """Anybody's that was thrown away more than `CHAT_TRASH_DAYS` ago, to be removed for ever."""
+        return self.filter(trashed_at__lte=trash_expiry())
+
+    def listed(self) -> Self:
+        """Those that are neither archived nor in the trash."""
+        return self.filter(LISTED)
+
+    def pinned(self) -> Self:
+        """The listed ones that stand above the others, the last one pinned first."""
+        return self.listed().filter(pinned_at__isnull=False).order_by("-pinned_at", "-id")
+
+    def archived(self) -> Self:
+        """Those that were put away."""
+        return self.filter(ARCHIVED)
 
     def newest_first(self) -> Self:
         """By the last message's time, latest first."""
         return self.order_by("-updated_at", "-id")
 
-    def after(self, cursor: Cursor | None) -> Self:
-        """Those that follow the cursor in `newest_first` order (keyset paging); all without one."""
+    def after(self, cursor: Cursor | None, *, by: str = "updated_at") -> Self:
+        """Those that follow the cursor, latest first by this time and then the key (keyset paging); all without one."""
         if cursor is None:
             return self
         # Written as a range and an exception, so that the index is entered at the cursor.
-        return self.filter(updated_at__lte=cursor.time).exclude(updated_at=cursor.time, id__gte=cursor.key)
+        return self.filter(**{f"{by}__lte": cursor.time}).exclude(**{by: cursor.time, "id__gte": cursor.key})
 
 
 class Conversation(Configured):
@@ -56,12 +92,23 @@ class Conversation(Configured):
         db_constraint=False,
         help_text="The end of the chosen branch: what is shown, and what the model sees, leads here.",
     )
+    pinned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    trashed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar = ConversationQuerySet.as_manager()
 
     class Meta(Configured.Meta):
         indexes: ClassVar = [
-            models.Index(fields=("user", "-updated_at", "-id"), name="conversation_user_updated"),
+            models.Index(fields=("user", "-updated_at", "-id"), name="conversation_user_listed", condition=LISTED),
+            models.Index(
+                fields=("user", "-pinned_at", "-id"),
+                name="conversation_user_pinned",
+                condition=LISTED & models.Q(pinned_at__isnull=False),
+            ),
+            models.Index(fields=("user", "-archived_at", "-id"), name="conversation_user_archived", condition=ARCHIVED),
+            models.Index(fields=("user", "-trashed_at", "-id"), name="conversation_user_trashed", condition=TRASHED),
+            models.Index(fields=("trashed_at",), name="conversation_trashed", condition=TRASHED),
             models.Index(fields=("user", "-created_at"), name="conversation_user_created"),
             models.Index(fields=("updated_at",), name="conversation_updated"),
             models.Index(fields=("created_at",), name="conversation_created"),

@@ -7,6 +7,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def microseconds(time: datetime) -> int:
+    """The time as whole microseconds since 1970, as addresses and forms carry it."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(text: str) -> datetime:
+    """The time that `microseconds` wrote. Raises `ValueError`."""
+    try:
+        return _EPOCH + int(text) * _MICROSECOND
+    except OverflowError as error:
+        raise ValueError("That is not a time.") from error
+
+
 class Cursor:
     """A place in a list that is ordered by a time and a key; written as `microseconds-key` in addresses."""
 
@@ -15,15 +28,12 @@ class Cursor:
         self.key = key
 
     def __str__(self) -> str:
-        return f"{(self.time - _EPOCH) // _MICROSECOND}-{self.key.hex}"
+        return f"{microseconds(self.time)}-{self.key.hex}"
 
     @classmethod
     def parse(cls, text: str) -> "Cursor | None":
         """The cursor that `str()` wrote; None for an empty text. Raises `ValueError` for anything else."""
         if not text:
             return None
-        microseconds, _, key = text.partition("-")
-        try:
-            return cls(_EPOCH + int(microseconds) * _MICROSECOND, UUID(hex=key))
-        except OverflowError as error:
-            raise ValueError("That is not a cursor.") from error
+        time, _, key = text.partition("-")
+        return cls(from_microseconds(time), UUID(hex=key))

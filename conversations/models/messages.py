@@ -43,8 +43,8 @@ class MessageQuerySet(models.QuerySet["Message"]):
     """Messages of one person, or of one conversation."""
 
     def owned_by(self, user: User | AnonymousUser) -> Self:
-        """Only this person's; none for somebody who is not signed in."""
-        return self.filter(user_id=user.pk) if user.pk else self.none()
+        """Only this person's, without the trash's; none for somebody who is not signed in."""
+        return self.filter(user_id=user.pk, conversation__trashed_at=None) if user.pk else self.none()
 
     def oldest_first(self) -> Self:
         """In the order in which they were said."""

@@ -1,18 +1,20 @@
-"""The list of conversations."""
+"""The lists of conversations: the sidebar's, and those that fill a page."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.models import User
-from conversations.models import Conversation, Cursor
+from conversations.models import Conversation, ConversationQuerySet, Cursor
 
 CONVERSATIONS_PER_PAGE = 30
+LISTING_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,71 @@ class ConversationGroup:
 
 
 def conversation_list(user: User, after: Cursor | None = None) -> dict[str, Any]:
-    """One page of the list of conversations, grouped by day, and the cursor of the next one (empty at the end)."""
-    listed = Conversation.objects.owned_by(user).newest_first().after(after)
-    conversations = list(listed[: CONVERSATIONS_PER_PAGE + 1])
+    """The sidebar: the pinned conversations, on the first page; one page of the others, grouped by day; and the cursor
+    of the next one (empty at the end). Causes one query."""
+    found = list(sidebar(user, after))
+    pinned = [conversation for conversation in found if conversation.pinned_at]
+    conversations = found[len(pinned) :]
     shown = conversations[:CONVERSATIONS_PER_PAGE]
     return {
+        "pinned": pinned,
         "conversation_groups": grouped(shown, now=timezone.now()),
         "conversations_cursor": str(shown[-1].cursor) if len(conversations) > len(shown) else "",
     }
+
+
+def sidebar(user: User, after: Cursor | None) -> ConversationQuerySet:
+    """The pinned ones, when there is no cursor, and one more of the others than a page shows."""
+    owned = Conversation.objects.owned_by(user)
+    others = owned.listed().filter(pinned_at=None).newest_first().after(after)[: CONVERSATIONS_PER_PAGE + 1]
+    return others if after else owned.pinned().union(others, all=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list of conversations that fills a page."""
+
+    title: str
+    by: str
+    """The column whose time it is ordered by, latest first."""
+    find: Callable[[User], ConversationQuerySet]
+
+
+LISTINGS = {
+    "conversations": Listing("Conversations", "updated_at", lambda user: Conversation.objects.owned_by(user).listed()),
+    "archive": Listing("Archive", "archived_at", lambda user: Conversation.objects.owned_by(user).archived()),
+    "trash": Listing("Trash", "trashed_at", lambda user: Conversation.objects.trash_of(user)),
+}
+"""By the name of its address."""
+
+
+def listing(name: str, user: User, after: Cursor | None = None) -> dict[str, Any]:
+    """One page of the list, and the cursor of the next one (empty at the end)."""
+    kind = LISTINGS[name]
+    ordered = kind.find(user).order_by(f"-{kind.by}", "-id").after(after, by=kind.by)
+    found = list(ordered[: LISTING_PAGE + 1])
+    shown = found[:LISTING_PAGE]
+    last = shown[-1] if len(found) > len(shown) else None
+    return {
+        "listing": name,
+        "title": kind.title,
+        "entries": [Entry(conversation, getattr(conversation, kind.by)) for conversation in shown],
+        "next_cursor": str(Cursor(getattr(last, kind.by), last.pk)) if last else "",
+        "trash_days": settings.CHAT_TRASH_DAYS,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A conversation on such a page."""
+
+    conversation: Conversation
+    time: datetime
+
+    @property
+    def expires(self) -> datetime:
+        """When it leaves the trash."""
+        return self.time + timedelta(days=settings.CHAT_TRASH_DAYS)
 
 
 def grouped(conversations: Iterable[Conversation], *, now: datetime) -> list[ConversationGroup]:

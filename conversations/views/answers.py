@@ -12,6 +12,7 @@ from conversations import replies
 from conversations.models import Conversation, Message
 from conversations.pages.chat import chat_context
 from conversations.pages.lists import conversation_list
+from conversations.views.notices import notices
 from conversations.views.requests import ChatRequest, cursor
 
 
@@ -31,8 +32,17 @@ def chat_page(
         raise Http404 from error
     if (reply := context.get("open_message")) and reply.generation.lacks_maker():
         replies.start(reply.pk)
+    return _page(request, "conversations/chat.html", context | more, status)
+
+
+def listing_page(request: ChatRequest, context: dict[str, Any]) -> HttpResponse:
+    """A whole page that lists conversations."""
+    return _page(request, "conversations/listing.html", context)
+
+
+def _page(request: ChatRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     context |= conversation_list(request.user, cursor(request, "conversations"))
-    page = render(request, "conversations/chat.html", context | more, status=status)
+    page = render(request, template, context | {"notices": notices(request)}, status=status)
     # Nobody reads it from the browser's cache after sign-out.
     patch_cache_control(page, private=True, no_store=True)
     return page

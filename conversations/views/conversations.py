@@ -68,15 +68,6 @@ class ConversationRenameView(View):
         return redirect(conversation)
 
 
-class ConversationDeleteView(View):
-    """A conversation's end."""
-
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Delete it with all that was said."""
-        organizing.delete(find_conversation(request, pk))
-        return redirect("conversation-new")
-
-
 def send(request: ChatRequest, conversation: Conversation | None = None) -> HttpResponse:
     """Store what the composer sent and answer with the turn; a sentence and the text come back when it cannot be."""
     form = TurnForm(request.POST)

@@ -2,13 +2,11 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
 from chatbot.preferences import CHOICES
-from conversations.views.requests import ChatRequest
+from conversations.views.requests import ChatRequest, next_url
 
 PREFERENCE_AGE = 365 * 24 * 60 * 60
 """Seconds for which a browser remembers a preference."""
@@ -20,10 +18,7 @@ class PreferencesView(View):
 
     def post(self, request: ChatRequest) -> HttpResponse:
         """Remember the preferences that the form names."""
-        next_url = request.POST.get("next", "")
-        safe = url_has_allowed_host_and_scheme(next_url, {request.get_host()}, require_https=request.is_secure())
-        here = next_url if safe else reverse("conversation-new")
-        response = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(here)
+        response = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(next_url(request))
         for name, values in CHOICES.items():
             if (value := request.POST.get(name)) in values:
                 response.set_cookie(name, value, max_age=PREFERENCE_AGE, samesite="Lax", secure=request.is_secure())

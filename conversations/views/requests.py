@@ -5,6 +5,8 @@ from uuid import UUID
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
@@ -35,6 +37,13 @@ def message_key(request: ChatRequest, name: str) -> UUID | None:
         return UUID(text) if (text := request.GET.get(name)) else None
     except ValueError as error:
         raise BadRequest("That is no message's key.") from error
+
+
+def next_url(request: ChatRequest) -> str:
+    """Where the form was, as it says, if that is on this site; else a new chat."""
+    named = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(named, {request.get_host()}, require_https=request.is_secure())
+    return named if safe else reverse("conversation-new")
 
 
 def cursor(request: ChatRequest, name: str) -> Cursor | None:

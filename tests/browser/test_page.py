@@ -50,15 +50,16 @@ def test_code_is_copied_whole(new_page: NewPage, user: User) -> None:
 def test_rename_and_delete(page: Page, user: User) -> None:
     conversation = exchange(ConversationFactory.create(user=user, title="Old name"), "Hello", "Good day").conversation
     page.goto(conversation.get_absolute_url())
+    page.get_by_role("button", name="Conversation menu").click()
     page.get_by_role("button", name="Rename").click()
     page.get_by_role("textbox", name="Title").fill("New name")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="New name")).to_be_visible()
     expect(page.get_by_role("navigation", name="Conversations")).to_contain_text("New name")
+    page.get_by_role("button", name="Conversation menu").click()
     page.get_by_role("button", name="Delete").click()
-    page.get_by_role("button", name="Delete conversation").click()
     page.wait_for_url("/")
-    assert not Conversation.objects.exists()
+    assert not Conversation.objects.owned_by(user).exists()
 
 
 def test_older_messages_load_as_one_scrolls_up(page: Page, user: User) -> None:

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from conversations import organizing, turns
-from conversations.models import Generation, Message, Status
+from conversations.models import Conversation, Generation, Message, Status
 from conversations.replies import ReplyEngine
 from tests.provider import Gate, Raw, ScriptedProvider, Text, error, reply, stream
 from tests.provider.script import END
@@ -186,9 +186,21 @@ async def test_a_deleted_conversation_ends_its_reply_for_every_viewer(
     provider.play(gated("Good ", "day"))
     await until(engine, turn.reply, lambda text: text == "Good ")
     watchers = [asyncio.create_task(text_at_end(one, turn.reply)) for one in (engine, other_engine)]
-    await sync_to_async(organizing.delete)(turn.conversation)
+    await turn.conversation.adelete()
     await asyncio.gather(*watchers)
     assert not await Message.objects.aexists()
+
+
+async def test_a_conversation_in_the_trash_has_its_reply_stopped_and_kept(
+    turn: turns.Turn, engine: ReplyEngine, other_engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(gated("Good ", "day"))
+    await until(engine, turn.reply, lambda text: text == "Good ")
+    watchers = [asyncio.create_task(text_at_end(one, turn.reply)) for one in (engine, other_engine)]
+    await sync_to_async(organizing.trash)(Conversation.objects.filter(pk=turn.conversation.pk))
+    assert await asyncio.gather(*watchers) == ["Good ", "Good "]
+    reply = await stored(turn.reply)
+    assert (reply.content, reply.generation.status) == ("Good ", Status.STOPPED)
 
 
 async def test_text_that_postgresql_cannot_store_does_not_lose_the_reply(

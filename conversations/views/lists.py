@@ -1,0 +1,18 @@
+"""The pages that list conversations: all of them, the archive, the trash."""
+
+from django.http import HttpResponse
+from django.views import View
+
+from conversations.pages.lists import listing
+from conversations.views.answers import listing_page
+from conversations.views.requests import ChatRequest, cursor
+
+
+class ListingView(View):
+    """One list of conversations, to select several of them and do something to them."""
+
+    name = ""
+
+    def get(self, request: ChatRequest) -> HttpResponse:
+        """Show one page of it."""
+        return listing_page(request, listing(self.name, request.user, cursor(request, "after")))
