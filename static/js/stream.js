@@ -5,6 +5,18 @@
   const RETRY_MAX = 60_000;
   const sources = new Map();
 
+  // The log's scroll axis starts at its end: at 0 it follows the newest line. Away from there, what is being read stays
+  // where it is while its reply grows below, whatever the browser does of itself.
+  const steadily = (article, change) => {
+    const scroll = article.closest("[role=log]");
+    if (!scroll || scroll.scrollTop > -2) return change();
+    const { id } = article;
+    const { top } = article.getBoundingClientRect();
+    change();
+    const moved = document.getElementById(id)?.getBoundingClientRect().top - top;
+    if (Math.abs(moved) >= 1) scroll.scrollTop += moved;
+  };
+
   const thought = (article) => article?.querySelector("details.thought");
   // A thought that somebody has opened stays open when its reply comes whole again, or ends.
   const keepingThought = (article, swap) => {
@@ -44,15 +56,16 @@
       source.addEventListener(name, ({ data }) => {
         found();
         const place = article.querySelector(`[data-event="${name}"]`);
-        if (name === "reply") keepingThought(article, () => show(place, data));
-        else if (place) show(place, data);
+        if (!place) return;
+        steadily(article, () => (name === "reply" ? keepingThought(article, () => show(place, data)) : show(place, data)));
       });
     }
     source.addEventListener("end", ({ data }) => {
       found();
       close(article);
       tell(article, "end");
-      keepingThought(article, () => htmx.swap(article, data, { swapStyle: "outerHTML" }, { contextElement: article }));
+      const swap = () => htmx.swap(article, data, { swapStyle: "outerHTML" }, { contextElement: article });
+      steadily(article, () => keepingThought(article, swap));
     });
     source.addEventListener("error", () => {
       if (!article.hasAttribute("data-lost")) {
