@@ -7,11 +7,13 @@ new maker begins or a thought does; `thought`, what to append to the thought; `t
 
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
 from django.http import StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.utils.html import escape
@@ -41,27 +43,58 @@ LATENESS_FACTOR = 4
 OPEN_CHARACTERS_PER_SECOND = 200_000
 """The open block is sent again in each frame; a long one is sent less often, to bound what is sent in a second."""
 
+SESSION_INTERVAL = 15.0
+"""Seconds after which a stream looks again whether its viewer is still signed in."""
+
 KEEP_ALIVE = b": still here\n\n"
 RECONNECT = b"retry: 1000\n\n"
 
 
-def response(message_id: UUID, *, end: Callable[[], str]) -> StreamingHttpResponse:
-    """Stream the reply until it has ended; `end` renders the final event's HTML and may use the database."""
+_open: Counter[UUID] = Counter()
+"""Streams of this process by person."""
+
+
+def has_too_many(person: UUID) -> bool:
+    """Whether the person has as many streams open in this process as one may have."""
+    return _open[person] >= settings.CHAT_STREAMS_PER_USER
+
+
+def response(
+    message_id: UUID, *, person: UUID, end: Callable[[], str], is_welcome: Callable[[], bool]
+) -> StreamingHttpResponse:
+    """Stream the reply until it has ended, or until its viewer is no longer welcome.
+
+    `end` renders the final event's HTML; both may use the database.
+    """
     return StreamingHttpResponse(
-        events(message_id, end=end),
+        counted(person, events(message_id, end=end, is_welcome=is_welcome)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[bytes]:
-    """The frames of one viewer. Ends without the `end` event when this process shuts down or its database
-    is away: the viewer reconnects."""
+async def counted(person: UUID, frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The same frames, as one open stream of the person."""
+    _open[person] += 1
+    try:
+        async with aclosing(frames):
+            async for frame in frames:
+                yield frame
+    finally:
+        _open[person] -= 1
+        if not _open[person]:
+            del _open[person]
+
+
+async def events(message_id: UUID, *, end: Callable[[], str], is_welcome: Callable[[], bool]) -> AsyncGenerator[bytes]:
+    """The frames of one viewer. Ends without the `end` event when this process shuts down, when its database
+    is away, or when the viewer has signed out: who is welcome reconnects."""
     yield RECONNECT
     viewer = Viewer()
     engine = replies.engine()
     ended = False
     late = 0.0
+    asked = time.perf_counter()
     try:
         async with aclosing(engine.watch(message_id)) as changes:
             async for reply in changes:
@@ -69,6 +102,10 @@ async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[
                     ended = True
                     break
                 begun = time.perf_counter()
+                if begun - asked >= SESSION_INTERVAL:
+                    asked = begun
+                    if not await may_stay(engine, is_welcome):
+                        return
                 yield viewer.frame(reply)
                 sent = time.perf_counter()
                 # The first words are waited for, and so is the end.
@@ -80,6 +117,13 @@ async def events(message_id: UUID, *, end: Callable[[], str]) -> AsyncGenerator[
             yield event("end", await engine.database(end))
     except DATABASE_AWAY as error:
         logger.warning("A viewer of reply %s has to connect again: %s", message_id, error)
+
+
+async def may_stay(engine: replies.ReplyEngine, is_welcome: Callable[[], bool]) -> bool:
+    """Whether the viewer may see more. A database that is away sends nobody away."""
+    with suppress(*DATABASE_AWAY):
+        return await engine.database(is_welcome)
+    return True
 
 
 class Rendering:

@@ -12,7 +12,7 @@ from conversations.markdown import render
 from conversations.models import Message, Status
 from conversations.streams import KEEP_ALIVE, Viewer, event, rendering
 from conversations.thoughts import Thought
-from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
+from tests.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
 from tests.server import ChatServer
 from tests.viewer import Stream
 
@@ -186,3 +186,36 @@ def test_anothers_reply_cannot_be_watched(server: ChatServer, user: User, strang
     with Stream(server, stranger, turn.reply) as viewer:
         assert viewer.response.status == 404
     assert Message.objects.select_related("generation").get(pk=turn.reply.pk).generation.status == Status.PENDING
+
+
+def test_too_many_streams_of_one_person_are_told_to_come_back(
+    transactional_db: None, user: User, stranger: User, provider: ScriptedProvider
+) -> None:
+    provider.always(stream(Text("One "), Gate("on"), Text("two."), *END))
+    with ChatServer(OPENAI_BASE_URL=provider.url, CHAT_STREAMS_PER_USER="1") as server:
+        first, second = (turns.send(user, text="Count") for _ in range(2))
+        with Stream(server, user, first.reply) as viewer:
+            next(viewer.events())
+            with Stream(server, user, second.reply) as refused:
+                assert refused.response.status == 429
+                assert refused.response.headers["Retry-After"]
+            with Stream(server, stranger, turns.send(stranger, text="Count").reply) as other:
+                assert other.response.status == 200
+            # It is made all the same.
+            provider.gate("on").open()
+            assert viewer.last()[0] == "end"
+        with Stream(server, user, second.reply) as viewer:
+            assert viewer.last()[0] == "end"
+
+
+def test_the_last_event_names_the_addresses_of_a_site_below_a_path(
+    transactional_db: None, user: User, provider: ScriptedProvider
+) -> None:
+    provider.play(error(401, "no"))
+    turn = turns.send(user, text="Go")
+    with (
+        ChatServer(OPENAI_BASE_URL=provider.url, UVICORN_ROOT_PATH="/chat") as server,
+        Stream(server, user, turn.reply) as viewer,
+    ):
+        _, html = viewer.last()
+    assert f'action="/chat/messages/{turn.reply.pk}/retry/"' in html

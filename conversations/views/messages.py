@@ -1,10 +1,13 @@
 """What is done to a reply."""
 
+from http import HTTPStatus
 from uuid import UUID
 
+from django.contrib.auth import get_user
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone
 from django.views import View
 
@@ -24,17 +27,27 @@ class MessageStreamView(View):
         owned = Message.objects.owned_by(request.user).filter(pk=pk, role=Role.ASSISTANT)
         if not owned.exists():
             raise Http404
+        if streams.has_too_many(request.user.pk):
+            # Whoever shows it asks again in a while; the reply need not wait for that.
+            replies.start(pk)
+            sentence = "You have too many replies open at once."
+            return HttpResponse(sentence, "text/plain", HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": "5"})
 
-        zone = timezone.get_current_timezone()
+        zone, prefix = timezone.get_current_timezone(), get_script_prefix()
+
+        def is_welcome() -> bool:
+            request.session = type(request.session)(request.session.session_key)
+            return get_user(request) == request.user
 
         def end() -> str:
             message = owned.select_related("conversation", "generation").with_alternatives().first()
             context = message_context(message) if message else {"message": None}
-            # By now the middleware has left the reader's time zone.
+            # Another thread, which knows neither where the site is mounted nor the reader's time zone.
+            set_script_prefix(prefix)
             with timezone.override(zone):
                 return render_to_string("conversations/_end.html", context, request)
 
-        return streams.response(pk, end=end)
+        return streams.response(pk, person=request.user.pk, end=end, is_welcome=is_welcome)
 
 
 class MessageStopView(View):
