@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from conversations.models import Conversation, Generation, Message
+from conversations.models import Conversation, Feedback, Generation, Message
 
 EXCERPT_CHARS = 100
 
@@ -37,7 +37,17 @@ class ConversationAdmin(ReadOnlyAdmin):
     search_fields = ("title", "user__email")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
-    fields = readonly_fields = ("id", "user", "title", "created_at", "updated_at", "messages")
+    fields = readonly_fields = (
+        "id",
+        "user",
+        "title",
+        "model",
+        "system_prompt",
+        "temperature",
+        "created_at",
+        "updated_at",
+        "messages",
+    )
 
     @admin.display
     def messages(self, conversation: Conversation) -> str:
@@ -58,17 +68,32 @@ class ConversationAdmin(ReadOnlyAdmin):
 class MessageAdmin(ReadOnlyAdmin):
     """Messages, newest first by key, whose order is time's."""
 
-    list_display = ("excerpt", "role", "user", "conversation", "created_at")
-    list_select_related = ("user", "conversation")
+    list_display = ("excerpt", "role", "feedback", "user", "conversation", "created_at")
+    list_select_related = ("user", "conversation", "feedback")
     list_filter = ("role",)
     search_fields = ("content", "user__email", "conversation__title")
     ordering = ("-id",)
-    fields = readonly_fields = ("id", "conversation", "user", "parent", "role", "content", "tool_calls", "created_at")
+    fields = readonly_fields = (
+        "id",
+        "conversation",
+        "user",
+        "parent",
+        "role",
+        "content",
+        "feedback",
+        "tool_calls",
+        "created_at",
+    )
 
     @admin.display(description="content")
     def excerpt(self, message: Message) -> str:
         """The message's first characters."""
         return message.content[:EXCERPT_CHARS] or "(no text)"
+
+    @admin.display
+    def feedback(self, message: Message) -> str:
+        """What the person thinks of it."""
+        return str(getattr(message, "feedback", ""))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Messages go with their conversation only."""
@@ -100,4 +125,32 @@ class GenerationAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Generations go with their message only."""
+        return False
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(ReadOnlyAdmin):
+    """What people think of the answers, newest first."""
+
+    list_display = ("rating", "comment", "excerpt", "user", "updated_at")
+    list_select_related = ("message", "user")
+    list_filter = ("rating",)
+    date_hierarchy = "updated_at"
+    search_fields = ("comment", "user__email")
+    ordering = ("-updated_at",)
+    fields = readonly_fields = ("rating", "comment", "answer", "user", "created_at", "updated_at")
+
+    @admin.display(description="answer")
+    def excerpt(self, feedback: Feedback) -> str:
+        """The answer's first characters."""
+        return feedback.message.content[:EXCERPT_CHARS]
+
+    @admin.display
+    def answer(self, feedback: Feedback) -> str:
+        """The whole answer, as a link to its message."""
+        address = reverse("admin:conversations_message_change", args=(feedback.pk,))
+        return format_html('<a href="{}">{}</a>', address, feedback.message.content)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Feedback goes with its message only."""
         return False

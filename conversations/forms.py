@@ -8,7 +8,7 @@ from django import forms
 from django.conf import settings
 from django.http import HttpRequest
 
-from conversations.models import TITLE_MAX_CHARS
+from conversations.models import COMMENT_MAX_CHARS, TITLE_MAX_CHARS, Rating
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -42,7 +42,16 @@ class MessageField(forms.CharField):
         return text
 
 
-class TurnForm(forms.Form):
+class SentenceForm(forms.Form):
+    """A form that says what is wrong in one sentence."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong; empty when nothing is."""
+        return next((str(error) for errors in self.errors.values() for error in errors), "")
+
+
+class TurnForm(SentenceForm):
     """The composer: a message and the key of its turn, which makes a repeated request harmless."""
 
     message = MessageField()
@@ -53,16 +62,29 @@ class TurnForm(forms.Form):
     seen = forms.UUIDField(required=False)
     """The last message that the page shows: another tab may have gone on."""
 
-    @property
-    def sentence(self) -> str:
-        """What is wrong, in one sentence; empty when nothing is."""
-        return next((str(error) for errors in self.errors.values() for error in errors), "")
-
 
 class RenameForm(forms.Form):
     """A conversation's title."""
 
     title = forms.CharField(max_length=TITLE_MAX_CHARS)
+
+
+class FeedbackForm(SentenceForm):
+    """A rating of an answer, empty to take it back, and a word with it."""
+
+    rating = forms.ChoiceField(
+        choices=Rating, required=False, error_messages={"invalid_choice": "A rating is up or down."}
+    )
+    comment = forms.CharField(
+        max_length=COMMENT_MAX_CHARS,
+        required=False,
+        error_messages={"max_length": f"A comment has at most {COMMENT_MAX_CHARS:,} characters."},
+    )
+
+    def clean_comment(self) -> str:
+        """The comment with line ends as line feeds."""
+        comment: str = self.cleaned_data["comment"]
+        return comment.replace("\r\n", "\n")
 
 
 def is_utf8(request: HttpRequest) -> bool:

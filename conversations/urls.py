@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from conversations.views import conversations, exports, lists, messages, organizing, preferences
+from conversations.views import conversations, exports, feedback, lists, messages, organizing, preferences
 
 urlpatterns = [
     path("", conversations.ConversationNewView.as_view(), name="conversation-new"),
@@ -25,5 +25,7 @@ urlpatterns = [
     path("messages/<uuid:pk>/stream/", messages.MessageStreamView.as_view(), name="message-stream"),
     path("messages/<uuid:pk>/stop/", messages.MessageStopView.as_view(), name="message-stop"),
     path("messages/<uuid:pk>/retry/", messages.MessageRetryView.as_view(), name="message-retry"),
+    path("messages/<uuid:pk>/feedback/", feedback.MessageFeedbackView.as_view(), name="message-feedback"),
+    path("messages/<uuid:pk>/markdown/", messages.MessageMarkdownView.as_view(), name="message-markdown"),
     path("preferences/", preferences.PreferencesView.as_view(), name="preferences"),
 ]

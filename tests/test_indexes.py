@@ -16,7 +16,7 @@ from accounts.backends import AccountBackend
 from accounts.models import User
 from accounts.sessions import SessionStore
 from conversations import branches, context, leases, paths, turn_rows
-from conversations.models import Conversation, Cursor, Generation, Message, Role, Status
+from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Role, Status
 from conversations.pages import lists
 from conversations.transfer import exports
 from tests.factories import UserFactory
@@ -50,6 +50,9 @@ INSERT INTO conversations_generation
     (message_id, conversation_id, status, model, draft, worker, error_code, error_detail, error)
 SELECT id, conversation_id, 'complete', '', '', '', '', '', '' FROM conversations_message WHERE role = 'assistant';
 
+INSERT INTO conversations_feedback (message_id, user_id, rating, comment, created_at, updated_at)
+SELECT id, user_id, 'up', '', created_at, created_at FROM conversations_message WHERE role = 'assistant';
+
 INSERT INTO accounts_user (id, email, password, is_superuser, is_staff, is_active, date_joined)
 SELECT gen_random_uuid(), number || '@example.net', '', false, false, true, now()
 FROM generate_series(1, %(strangers)s) AS number;
@@ -57,7 +60,8 @@ FROM generate_series(1, %(strangers)s) AS number;
 INSERT INTO django_session (session_key, session_data, expire_date)
 SELECT md5(number::text), '', now() + interval '1 day' FROM generate_series(1, %(strangers)s) AS number;
 
-ANALYZE accounts_user, django_session, conversations_conversation, conversations_message, conversations_generation;
+ANALYZE accounts_user, django_session, conversations_conversation, conversations_message, conversations_generation,
+    conversations_feedback;
 """
 
 
@@ -129,6 +133,8 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     ),
     "old conversations": lambda: Conversation.objects.filter(updated_at__lt=timezone.now() - timedelta(minutes=3_900)),
     "conversations by date": lambda: Conversation.objects.filter(created_at__gt=timezone.now() - timedelta(minutes=60)),
+    "feedback, newest first": lambda: Feedback.objects.order_by("-updated_at")[:100],
+    "feedback of a message": lambda: Feedback.objects.filter(pk=some_message().pk),
     "open replies": lambda: Generation.objects.open(),
     "open replies that nobody makes": lambda: Generation.objects.without_maker(),
     "a conversation's open reply": lambda: some_conversation().generations.open(),

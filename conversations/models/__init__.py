@@ -3,6 +3,7 @@
 from conversations.models.configurations import MODEL_MAX_CHARS, TEMPERATURE_MAX, Configuration
 from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, ConversationQuerySet
 from conversations.models.cursors import Cursor, from_microseconds, microseconds
+from conversations.models.feedback import COMMENT_MAX_CHARS, Feedback, Rating
 from conversations.models.generations import (
     HEARTBEAT_TIMEOUT,
     NO_MAKER,
@@ -16,6 +17,7 @@ from conversations.models.messages import Message, MessageQuerySet, Role
 from conversations.models.turn_windows import TurnWindow
 
 __all__ = [
+    "COMMENT_MAX_CHARS",
     "HEARTBEAT_TIMEOUT",
     "MODEL_MAX_CHARS",
     "NO_MAKER",
@@ -26,10 +28,12 @@ __all__ = [
     "Conversation",
     "ConversationQuerySet",
     "Cursor",
+    "Feedback",
     "Generation",
     "GenerationQuerySet",
     "Message",
     "MessageQuerySet",
+    "Rating",
     "Role",
     "Status",
     "TurnWindow",

@@ -86,5 +86,5 @@ def around(conversation: Conversation, message: UUID) -> Part:
 
 
 def _read(keys: RawSQL) -> list[Message]:
-    found = Message.objects.filter(pk__in=keys).select_related("generation").with_alternatives()
+    found = Message.objects.filter(pk__in=keys).select_related("generation", "feedback").with_alternatives()
     return paths.oldest_first(found)

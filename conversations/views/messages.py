@@ -1,11 +1,11 @@
-"""What is done to a reply."""
+"""What is done to a message."""
 
 from http import HTTPStatus
 from uuid import UUID
 
 from django.contrib.auth import get_user
 from django.http import Http404, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone
@@ -40,7 +40,7 @@ class MessageStreamView(View):
             return get_user(request) == request.user
 
         def end() -> str:
-            message = owned.select_related("conversation", "generation").with_alternatives().first()
+            message = owned.select_related("conversation", "generation", "feedback").with_alternatives().first()
             context = message_context(message) if message else {"message": None}
             # Another thread, which knows neither where the site is mounted nor the reader's time zone.
             set_script_prefix(prefix)
@@ -59,6 +59,19 @@ class MessageStopView(View):
         turns.stop(message)
         replies.stop(message.pk)
         return HttpResponse(status=204) if request.htmx else redirect(message.conversation)
+
+
+class MessageMarkdownView(View):
+    """What a message says, as it was written: the source of the formatted text."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Give it, to be copied."""
+        message = get_object_or_404(Message.objects.owned_by(request.user), pk=pk)
+        return HttpResponse(
+            message.content,
+            content_type="text/markdown; charset=utf-8",
+            headers={"Cache-Control": "private, no-store", "Content-Disposition": "inline"},
+        )
 
 
 class MessageRetryView(View):

@@ -26,9 +26,9 @@ def find_conversation(request: ChatRequest, pk: UUID) -> Conversation:
 
 
 def find_reply(request: ChatRequest, pk: UUID) -> Message:
-    """The person's own assistant message, with its generation. Raises `Http404` for any other."""
+    """The person's own assistant message, with its generation and feedback. Raises `Http404` for any other."""
     owned = Message.objects.owned_by(request.user).filter(role=Role.ASSISTANT).with_alternatives()
-    return get_object_or_404(owned.select_related("conversation", "generation", "user"), pk=pk)
+    return get_object_or_404(owned.select_related("conversation", "generation", "feedback", "user"), pk=pk)
 
 
 def message_key(request: ChatRequest, name: str) -> UUID | None:

@@ -1,43 +1,52 @@
-// Copy buttons: `data-copy` in a code block copies the code, `data-copy-message` the text of its message.
+// Copy buttons: `data-copy` in a code block copies the code, the link `data-copy-message` the Markdown at its address.
 (() => {
-  const write = async (text) => {
-    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const asText = async (source) => new Blob([await source], { type: "text/plain" });
+
+  // The browser allows copying for a moment after a click only: where it can, it is promised the text before that came.
+  const write = async (source) => {
+    const { clipboard } = navigator;
+    if (clipboard && window.ClipboardItem) return clipboard.write([new ClipboardItem({ "text/plain": asText(source) })]);
+    const text = await source;
+    if (clipboard) return clipboard.writeText(text);
     // Pages on plain http have no clipboard object; the older command still works there.
     const area = Object.assign(document.createElement("textarea"), { value: text, className: "hidden" });
     document.body.append(area);
     area.select();
-    document.execCommand("copy");
+    const isCopied = document.execCommand("copy");
     area.remove();
+    if (!isCopied) throw new Error("refused");
   };
 
-  // A selection leaves out what cannot be selected (the header of a code block) and keeps the line breaks.
-  const textOf = (body) => {
-    const selection = getSelection();
-    selection.selectAllChildren(body);
-    const text = selection.toString();
-    selection.removeAllRanges();
-    return text.trim();
+  const markdown = async (address) => {
+    const response = await fetch(address);
+    if (!response.ok || response.redirected) throw new Error(response.status);
+    return response.text();
   };
 
-  const confirm = (button) => {
+  const say = (button, words) => {
     const label = button.getAttribute("aria-label") ? "aria-label" : null;
     const before = label ? button.getAttribute(label) : button.textContent;
-    const say = (words) => (label ? button.setAttribute(label, words) : (button.textContent = words));
+    const show = (text) => (label ? button.setAttribute(label, text) : (button.textContent = text));
     if (button.dataset.copied !== undefined) return;
     button.dataset.copied = "";
-    say("Copied");
+    show(words);
     setTimeout(() => {
       delete button.dataset.copied;
-      say(before);
+      show(before);
     }, 1500);
   };
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy], [data-copy-message]");
-    if (!button) return;
-    const code = button.closest("figure")?.querySelector("code");
-    const body = button.closest("article")?.querySelector(".body");
-    await write(button.matches("[data-copy]") ? code.textContent : textOf(body));
-    confirm(button);
+    // A link opened in another tab shows the text there.
+    if (!button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const isCode = button.matches("[data-copy]");
+    try {
+      await write(isCode ? button.closest("figure").querySelector("code").textContent : markdown(button.href));
+      say(button, "Copied");
+    } catch {
+      say(button, "Not copied");
+    }
   });
 })();

@@ -98,8 +98,8 @@ def test_copying_a_reply_leaves_its_thought_out(new_page: NewPage, user: User) -
     page.goto(answer.conversation.get_absolute_url())
     page.locator("summary").click()
     expect(page.get_by_text("Let me think.")).to_be_visible()
-    page.get_by_role("button", name="Copy reply").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.get_by_role("link", name="Copy reply").click()
+    expect(page.get_by_role("link", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == "It is 42."
 
 

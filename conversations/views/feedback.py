@@ -1,0 +1,37 @@
+"""What a person thinks of an answer."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views import View
+
+from conversations import feedback
+from conversations.errors import ConversationGone
+from conversations.forms import FeedbackForm, is_utf8
+from conversations.views.answers import refuse
+from conversations.views.requests import ChatRequest, find_reply
+
+
+class MessageFeedbackView(View):
+    """A thumb up or down for an answer, and a word with it."""
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Keep it; without a rating, take it back."""
+        message = find_reply(request, pk)
+        form = FeedbackForm(request.POST)
+        if not form.is_valid() or not is_utf8(request):
+            return refuse(request, form.sentence, 422, message.conversation)
+        kept, is_saved = None, "comment" in request.POST
+        if rating := form.cleaned_data["rating"]:
+            comment = form.cleaned_data["comment"] if is_saved else None
+            try:
+                kept = feedback.rate(message, rating=rating, comment=comment)
+            except ConversationGone as error:
+                raise Http404 from error
+        else:
+            feedback.take_back(message)
+        if not request.htmx:
+            return redirect(f"{message.conversation.get_absolute_url()}?at={pk}#m-{pk}")
+        context = {"message": message, "feedback": kept, "is_asked": not is_saved, "is_saved": is_saved}
+        return render(request, "conversations/_feedback.html", context)
