@@ -16,8 +16,8 @@ SETTLE_SECONDS = 15.0
 SESSIONS_OF_A_PROCESS = 8
 """The pool's size in the settings of the tests."""
 
-THREADS_OF_A_BUSY_PROCESS = 4 + 1 + 4 + 4 + 8 + min(32, (os.cpu_count() or 1) + 4)
-"""Those of the web, of its health, of the replies, of the connection pool, of the static files, and of the event loop,
+THREADS_OF_A_BUSY_PROCESS = 4 + 1 + 4 + 4 + 4 + min(32, (os.cpu_count() or 1) + 4)
+"""Those of the web, of its health, of the replies, of the connection pool, of libuv, and of the event loop's executor,
 each begun when first needed."""
 
 FILES_OF_A_BUSY_PROCESS = SESSIONS_OF_A_PROCESS + 16
