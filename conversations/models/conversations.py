@@ -8,6 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
@@ -124,6 +125,11 @@ class Conversation(Configured):
 
     def get_absolute_url(self) -> str:
         """The page of this conversation."""
+        return self._address
+
+    @cached_property
+    def _address(self) -> str:
+        # Each answer names it several times.
         return reverse("conversation-detail", args=(self.pk,))
 
     @property
