@@ -138,7 +138,10 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
 
 
 def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
-    """Write the reply and how it ended, in one statement. False when it is no longer this worker's."""
+    """Write the reply and how it ended, in one statement. False when it is no longer this worker's.
+
+    Locks the message before its generation, as the deletion of a conversation does.
+    """
     columns = {
         "status": str(outcome.status),
         "draft": "",
@@ -158,9 +161,11 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH own AS (
-                SELECT message_id, draft FROM conversations_generation
-                WHERE message_id = %s AND worker = %s AND status = 'running' FOR UPDATE
+            WITH said AS (
+                SELECT id FROM conversations_message WHERE id = %s FOR NO KEY UPDATE
+            ), own AS (
+                SELECT message_id, draft FROM said JOIN conversations_generation ON message_id = said.id
+                WHERE worker = %s AND status = 'running' FOR UPDATE OF conversations_generation
             ), ended AS (
                 UPDATE conversations_generation AS generation
                 SET finished_at = statement_timestamp(), {", ".join(f"{name} = %s" for name in columns)}

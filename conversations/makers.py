@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.conf import settings
+
 from conversations import context, llm
 from conversations.context import Window
 from conversations.errors import UserFacingError
@@ -43,6 +45,12 @@ class ServerBusy(UserFacingError):
     """This server is writing as many replies as it can at once. Your message is saved. Please try again in a moment."""
 
     code = "server_busy"
+
+
+class ReplyTooLong(UserFacingError):
+    """The answer did not end, so it was stopped at {limit:,} characters. What came is kept. Ask for a shorter one."""
+
+    code = "reply_too_long"
 
 
 class LiveReply:
@@ -220,6 +228,7 @@ class Maker:
 
     async def _gather(self, database: Database) -> None:
         self._window = self._window or await database(window_for, self.reply.message_id)
+        limit = settings.CHAT_REPLY_MAX_CHARS
         asked = llm.stream(self._window.messages, model=self.model, temperature=self._window.temperature)
         async with contextlib.aclosing(asked) as events:
             async for event in events:
@@ -236,6 +245,8 @@ class Maker:
                         self._usage = event
                     case llm.Asked(model=model):
                         self._asked = model
+                if len(self.reply.text) > limit or len(self.reply.thought.text) > limit:
+                    raise ReplyTooLong(limit=limit)
 
     def _think(self, thought: Thought | None) -> None:
         if thought:

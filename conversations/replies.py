@@ -46,7 +46,7 @@ SAVE_INTERVAL = 0.2
 """Seconds between two attempts to save it: shorter than `FOLLOW_INTERVAL`, to be back before a follower takes over."""
 
 SHUTDOWN_SECONDS = 5.0
-"""How long the end of the process waits for finished replies to be saved."""
+"""How long the end of the process waits for finished replies to be saved, and for claims under way."""
 
 DATABASE_THREADS = 4
 
@@ -168,9 +168,12 @@ class ReplyEngine:
     # --- Claiming and following ---------------------------------------------------------------------------------------
 
     async def _claims(self) -> None:
-        """Wait for the claims under way, so that what they win is ended or handed back like the rest."""
-        joining = [reply.joined for reply in self._replies.values() if reply.joined]
-        await asyncio.gather(*joining, return_exceptions=True)
+        """Wait for the claims under way, so that what they win is ended or handed back like the rest.
+
+        One that the database keeps is left alone: what it wins is missed when its heartbeat has ended.
+        """
+        if joining := [reply.joined for reply in self._replies.values() if reply.joined]:
+            await asyncio.wait(joining, timeout=SHUTDOWN_SECONDS)
 
     async def _attach(self, reply: LiveReply) -> None:
         """Make the reply here if nobody makes it, follow it if somebody does."""

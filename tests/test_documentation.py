@@ -20,6 +20,11 @@ def test_each_setting_that_is_read_is_in_the_example() -> None:
     assert READ == EXAMPLE
 
 
+def test_each_setting_of_a_server_reaches_the_containers() -> None:
+    passed = set(re.findall(r"^    ([A-Z_]+):", (ROOT / "compose.yaml").read_text(), re.MULTILINE))
+    assert passed - {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"} >= READ - {"EMBEDDED_DIR"}
+
+
 def test_each_make_target_that_the_documents_name_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", ".env.example"):

@@ -158,3 +158,17 @@ def test_the_stream_ends_with_the_sentence_at_the_processs_limit(
     assert "Retry" in html
     assert "One two." in answered
     assert len(provider.chats) == 1
+
+
+async def test_a_reply_that_never_ends_is_stopped_and_its_text_kept(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider, settings: Settings
+) -> None:
+    settings.CHAT_REPLY_MAX_CHARS = 10
+    provider.play(gated("On and on ", "and on ", "for ever"))
+    await until(engine, turn.reply, lambda text: text == "On and on ")
+    provider.gate("next0").open()
+    assert await text_at_end(engine, turn.reply) == "On and on and on "
+    message = await stored(turn.reply)
+    assert message.content == "On and on and on "
+    assert message.generation.error_code == "reply_too_long"
+    assert "10 characters" in message.generation.error

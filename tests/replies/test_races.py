@@ -4,11 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from asgiref.sync import sync_to_async
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from conversations import turns
-from conversations.models import Generation, Status
+from conversations.models import Generation, Message, Status
 from conversations.replies import ReplyEngine
 from tests.provider import Reasoning, ScriptedProvider, error, reply, stream
 from tests.provider.script import END
@@ -150,3 +152,22 @@ async def test_an_answer_without_text_is_a_failure(
     provider.play(stream(Reasoning("I wonder"), *END))
     await text_at_end(engine, turn.reply)
     assert (await stored(turn.reply)).generation.error_code == "empty_reply"
+
+
+async def test_an_end_waits_for_a_deletion_without_keeping_it_from_its_rows(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(gated("Good ", "day"))
+    await until(engine, turn.reply, lambda text: text == "Good ")
+    with locked(Message.objects.filter(pk=turn.reply.pk)):
+        provider.gate("next0").open()
+        await until_a_statement_waits()
+        await free(Generation.objects.filter(pk=turn.reply.pk))
+    assert await text_at_end(engine, turn.reply) == "Good day"
+
+
+@sync_to_async
+def free(rows: QuerySet[Generation]) -> None:
+    """Raises `OperationalError` when another session holds one of these rows."""
+    with transaction.atomic():
+        assert list(rows.select_for_update(nowait=True))
