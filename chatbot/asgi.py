@@ -25,7 +25,8 @@ from django.urls import get_resolver, set_script_prefix
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
-from chatbot.files import FileHandler  # noqa: E402 (apps can be imported only after the set-up)
+from chatbot import uploads  # noqa: E402 (apps can be imported only after the set-up)
+from chatbot.files import FileHandler  # noqa: E402
 from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
 from conversations import llm, replies  # noqa: E402
 
@@ -55,14 +56,24 @@ class ChatHandler(ASGIHandler):
         """Serve one request, or the process's start and end."""
         if scope["type"] == "lifespan":
             await self.live(receive, send)
-        elif status := refused(scope):
+            return
+        limit = await self.body_limit(scope)
+        if status := refused(scope, limit):
             await answer(send, status)
         else:
             handler = self.files if self.files.serves(scope) else self.handle
             try:
-                await handler(scope, bounded(receive), send)
+                await handler(scope, bounded(receive, limit), send)
             except BodyTooLarge:
                 await answer(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    async def body_limit(self, scope: Any) -> int:
+        """Bytes that the request's body may have: more for a file to import, from somebody who has signed in."""
+        if scope["path"] == uploads.PATH and scope["method"] == "POST":
+            signed_in = await asyncio.get_running_loop().run_in_executor(self._threads, uploads.is_signed_in, scope)
+            if signed_in:
+                return int(settings.CHAT_IMPORT_MAX_BYTES) + uploads.REST_OF_FORM
+        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request that the guard let in."""

@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.utils.http import parse_header_parameters
 
 
@@ -11,8 +10,8 @@ class BodyTooLarge(Exception):
     """The request's body is larger than any form of this site."""
 
 
-def refused(scope: Any) -> HTTPStatus | None:
-    """The status for a request that is not worth reading, or None.
+def refused(scope: Any, limit: int) -> HTTPStatus | None:
+    """The status for a request that is not worth reading, or None; `limit` is the most bytes that its body may have.
 
     Django would write a body of any size to the disk before it looks at it, and decode a form in any charset that the
     request names, some of which take minutes. Browsers send forms in the page's charset.
@@ -26,14 +25,13 @@ def refused(scope: Any) -> HTTPStatus | None:
     if len(kinds) > 1 or parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
         return HTTPStatus.BAD_REQUEST
     length = dict(scope["headers"]).get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    if not length.isdigit() or int(length) > limit:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return None
 
 
-def bounded(receive: Any) -> Any:
-    """The same messages, up to the largest body; raises `BodyTooLarge` past it, for a body that told no length."""
-    room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+def bounded(receive: Any, room: int) -> Any:
+    """The same messages, up to `room` bytes of body; raises `BodyTooLarge` past it, for a body that told no length."""
 
     async def receive_bounded() -> Any:
         nonlocal room

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from conversations.views import conversations, exports, feedback, lists, messages, organizing, preferences
+from conversations.views import conversations, exports, feedback, imports, lists, messages, organizing, preferences
 
 urlpatterns = [
     path("", conversations.ConversationNewView.as_view(), name="conversation-new"),
@@ -22,6 +22,7 @@ urlpatterns = [
     path("archive/", lists.ListingView.as_view(name="archive"), name="archive"),
     path("trash/", lists.ListingView.as_view(name="trash"), name="trash"),
     path("trash/empty/", organizing.TrashEmptyView.as_view(), name="trash-empty"),
+    path("import/", imports.ConversationsImportView.as_view(), name="conversations-import"),
     path("messages/<uuid:pk>/stream/", messages.MessageStreamView.as_view(), name="message-stream"),
     path("messages/<uuid:pk>/stop/", messages.MessageStopView.as_view(), name="message-stop"),
     path("messages/<uuid:pk>/retry/", messages.MessageRetryView.as_view(), name="message-retry"),

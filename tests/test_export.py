@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Message, Role, Status
@@ -36,7 +37,8 @@ def with_branch(user: User) -> Conversation:
     answer = exchange(ConversationFactory.create(user=user, title="Capitals"), "Capital of France?", "It is **Paris**.")
     conversation = answer.conversation
     exchange(conversation, "And of Spain?", "Madrid.")
-    ReplyFactory.create(conversation=conversation, parent=answer.parent, content="Paris, of course.")
+    other = ReplyFactory.create(conversation=conversation, parent=answer.parent, content="Paris, of course.")
+    Conversation.objects.filter(pk=conversation.pk).update(current_message=other)
     return conversation
 
 
@@ -132,6 +134,13 @@ def test_an_open_reply_is_exported_with_what_it_has_said(owner: Visitor, user: U
     (found,) = exported(owner)
     assert found["messages"][0]["content"] == "So far"
     assert found["messages"][0]["generation"]["status"] == "pending"
+
+
+def test_what_is_in_the_trash_is_not_exported(owner: Visitor, user: User) -> None:
+    thrown_away = ConversationFactory.create(user=user, trashed_at=timezone.now())
+    kept = ConversationFactory.create(user=user, archived_at=timezone.now())
+    assert [found["id"] for found in exported(owner)] == [str(kept.pk)]
+    assert owner.get(f"/c/{thrown_away.pk}/export/?format=json").status == 404
 
 
 def test_a_stranger_gets_nothing(server: ChatServer, user: User, stranger: User) -> None:

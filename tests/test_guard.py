@@ -60,9 +60,9 @@ def test_a_body_that_does_not_say_its_length_is_read_up_to_the_limit(server: Cha
     ],
 )
 def test_a_charset_is_read_as_django_reads_it(content_type: str) -> None:
-    assert refused({"headers": [(b"content-type", content_type.encode())]}) == HTTPStatus.BAD_REQUEST
+    assert refused({"headers": [(b"content-type", content_type.encode())]}, 0) == HTTPStatus.BAD_REQUEST
 
 
 def test_two_content_types_are_refused() -> None:
     twice = [(b"content-type", b"multipart/form-data; charset=punycode; a=b"), (b"content-type", b"c")]
-    assert refused({"headers": twice}) == HTTPStatus.BAD_REQUEST
+    assert refused({"headers": twice}, 0) == HTTPStatus.BAD_REQUEST

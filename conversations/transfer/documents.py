@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
-from conversations.models import Conversation, Generation, Message, Role
+from conversations.models import Conversation, Feedback, Generation, Message, Role
 
 FORMAT = "chatbot-conversations"
 VERSION = 1
@@ -17,6 +18,12 @@ def conversation_fields(conversation: Conversation) -> dict[str, Any]:
         "title": conversation.title,
         "created_at": written(conversation.created_at),
         "updated_at": written(conversation.updated_at),
+        "model": conversation.model,
+        "system_prompt": conversation.system_prompt,
+        "temperature": conversation.temperature,
+        "current_message": written_key(conversation.current_message_id),
+        "pinned_at": written(conversation.pinned_at),
+        "archived_at": written(conversation.archived_at),
     }
 
 
@@ -24,14 +31,17 @@ def message_fields(message: Message) -> dict[str, Any]:
     """A message; an assistant's with its generation. Of a reply that is still being made, what it has said so far."""
     fields = {
         "id": str(message.pk),
-        "parent": str(message.parent_id) if message.parent_id else None,
+        "parent": written_key(message.parent_id),
         "role": message.role,
         "content": said(message),
         "tool_calls": message.tool_calls,
         "created_at": written(message.created_at),
+        "chosen_at": written(message.chosen_at),
     }
     if generation := generation_of(message):
         fields["generation"] = generation_fields(generation)
+    if feedback := feedback_of(message):
+        fields["feedback"] = feedback_fields(feedback)
     return fields
 
 
@@ -54,15 +64,35 @@ def generation_fields(generation: Generation) -> dict[str, Any]:
     }
 
 
+def feedback_fields(feedback: Feedback) -> dict[str, Any]:
+    """What the person thinks of an answer."""
+    return {
+        "rating": feedback.rating,
+        "comment": feedback.comment,
+        "created_at": written(feedback.created_at),
+        "updated_at": written(feedback.updated_at),
+    }
+
+
 def generation_of(message: Message) -> Generation | None:
     """How the message was made; None for what a person said. Causes a query unless it was selected with the message."""
     return getattr(message, "generation", None) if message.role == Role.ASSISTANT else None
+
+
+def feedback_of(message: Message) -> Feedback | None:
+    """What the person thinks of the message, or None. Causes a query unless it was selected with the message."""
+    return getattr(message, "feedback", None)
 
 
 def said(message: Message) -> str:
     """The message's text; of an open reply, what the last checkpoint has."""
     generation = generation_of(message)
     return generation.draft if generation and generation.is_open else message.content
+
+
+def written_key(key: UUID | None) -> str | None:
+    """A key as text."""
+    return str(key) if key else None
 
 
 def written(time: datetime | None) -> str | None:

@@ -20,12 +20,13 @@ Skeleton = Sequence[tuple[UUID, UUID | None]]
 def paragraphs(conversation: Conversation, zone: tzinfo) -> Iterator[str]:
     """The blocks of the text, each to be followed by an empty line; times are those of the zone."""
     skeleton = list(conversation.messages.oldest_first().values_list("pk", "parent_id"))
-    current = skeleton[-1][0] if skeleton else None
-    path, branches = split(skeleton, current)
+    path, branches = split(skeleton, conversation.current_message_id)
     parents = dict(skeleton)
     numbers: dict[UUID | None, int] = {}
     yield f"# {' '.join(conversation.title.split())}"
     yield f"*Begun {moment(conversation.created_at, zone)}. All times are {zone}.*"
+    if instructions := conversation.system_prompt.strip():
+        yield f"## Instructions\n\n{instructions}"
     for number, chain in enumerate((path, *branches)):
         if number:
             after = parents[chain[0]]
@@ -55,7 +56,11 @@ def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[
 
 
 def split(skeleton: Skeleton, current: UUID | None) -> tuple[list[UUID], list[list[UUID]]]:
-    """The path from the first message to `current`, and each other branch from where it leaves what came before."""
+    """The path from the first message to `current`, and each other branch from where it leaves what came before.
+
+    Without a current one: the path to the newest.
+    """
+    current = current or (skeleton[-1][0] if skeleton else None)
     parents = dict(skeleton)
     newest_child = {parent: key for key, parent in skeleton if parent}
     path, seen = list[UUID](), set[UUID]()

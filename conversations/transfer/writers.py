@@ -59,7 +59,7 @@ class JsonWriter:
         """Write one conversation; its messages oldest first, whatever their branch."""
         sink.write(f'{self._separator}{dumped(conversation_fields(conversation))[:-1]}, "messages": ['.encode())
         self._separator = ",\n"
-        messages = conversation.messages.select_related("generation").oldest_first()
+        messages = conversation.messages.select_related("generation", "feedback").oldest_first()
         separator = "\n "
         for message in messages.iterator(MESSAGES_AT_A_TIME):
             sink.write(f"{separator}{dumped(message_fields(message))}".encode())

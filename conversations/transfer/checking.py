@@ -1,0 +1,214 @@
+"""What an imported conversation may consist of."""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from conversations.models import (
+    COMMENT_MAX_CHARS,
+    MODEL_MAX_CHARS,
+    OPEN,
+    TEMPERATURE_MAX,
+    TITLE_MAX_CHARS,
+    Rating,
+    Role,
+    Status,
+)
+
+TEXT_MAX_CHARS = 1_000_000
+"""Characters of one message, or of what was thought before it."""
+
+CODE_MAX_CHARS = 50
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+CLOCK_SLACK = timedelta(days=1)
+COUNT_MAX = 2**31 - 1
+SECONDS_MAX = 10.0**9
+VISIBLE = re.compile(r"\S")
+UNFINISHED = "unfinished_import"
+UNFINISHED_SENTENCE = "This reply was still being made when the conversation was exported."
+
+
+class Refused(Exception):
+    """A conversation cannot be imported; its text says why, as a sentence."""
+
+
+def conversation(fields: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the conversation that these fields describe, without its owner. Raises `Refused`."""
+    title = text(fields.get("title"), "Its title", TITLE_MAX_CHARS).strip()
+    if not VISIBLE.search(title):
+        raise Refused("Its title is empty.")
+    return {
+        "id": key(fields.get("id"), "Its `id`"),
+        "title": title,
+        "created_at": moment(fields.get("created_at"), "Its `created_at`"),
+        "updated_at": moment(fields.get("updated_at"), "Its `updated_at`"),
+        "model": text(fields.get("model", ""), "Its model", MODEL_MAX_CHARS),
+        "system_prompt": text(fields.get("system_prompt", ""), "Its instructions", TEXT_MAX_CHARS),
+        "temperature": number(fields.get("temperature"), "Its temperature", TEMPERATURE_MAX),
+        "current_message_id": optional(key, fields.get("current_message"), "Its `current_message`"),
+        "pinned_at": optional(moment, fields.get("pinned_at"), "Its `pinned_at`"),
+        "archived_at": optional(moment, fields.get("archived_at"), "Its `archived_at`"),
+    }
+
+
+def message(value: Any, position: int) -> dict[str, Any]:
+    """The columns of one message and its generation, by name; `parent` is a key. Raises `Refused`."""
+    name = f"Message {position:,}"
+    if not isinstance(value, dict):
+        raise Refused(f"{name} is not an object.")
+    role = value.get("role")
+    if role not in Role.values:
+        raise Refused(f"{name}: its role is none of {', '.join(Role.values)}.")
+    said = text(value.get("content"), f"{name}: its text", TEXT_MAX_CHARS)
+    if role == Role.USER and not VISIBLE.search(said):
+        raise Refused(f"{name}: its text is empty.")
+    columns = {
+        "id": key(value.get("id"), f"{name}: its `id`"),
+        "parent_id": optional(key, value.get("parent"), f"{name}: its `parent`"),
+        "role": role,
+        "content": said,
+        "tool_calls": tool_calls(value.get("tool_calls"), f"{name}: its `tool_calls`"),
+        "created_at": moment(value.get("created_at"), f"{name}: its `created_at`"),
+        "chosen_at": optional(moment, value.get("chosen_at"), f"{name}: its `chosen_at`"),
+    }
+    if role == Role.ASSISTANT:
+        columns |= generation(value.get("generation"), name) | feedback(value.get("feedback"), name)
+    return columns
+
+
+def generation(value: Any, name: str) -> dict[str, Any]:
+    """The columns of a generation. A reply that was still being made is not made again: nobody is billed for it."""
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise Refused(f"{name}: its generation is not an object.")
+    status = value.get("status", Status.COMPLETE.value)
+    if status not in Status.values:
+        raise Refused(f"{name}: its status is none of {', '.join(Status.values)}.")
+    code = text(value.get("error_code", ""), f"{name}: its `error_code`", CODE_MAX_CHARS)
+    sentence = text(value.get("error", ""), f"{name}: its `error`", TEXT_MAX_CHARS)
+    if status in OPEN:
+        status, code, sentence = Status.FAILED.value, UNFINISHED, UNFINISHED_SENTENCE
+    return {
+        "status": status,
+        "model": text(value.get("model", ""), f"{name}: its model", MODEL_MAX_CHARS),
+        "thought": text(value.get("thought", ""), f"{name}: its thought", TEXT_MAX_CHARS),
+        "thought_seconds": number(value.get("thought_seconds"), f"{name}: its `thought_seconds`", SECONDS_MAX),
+        "error_code": code,
+        "error": sentence,
+        "window_cut": truth(value.get("window_cut", False), f"{name}: its `window_cut`"),
+        **{
+            column: count(value.get(column), f"{name}: its `{column}`")
+            for column in ("prompt_tokens", "completion_tokens")
+        },
+        **{
+            column: optional(moment, value.get(column), f"{name}: its `{column}`")
+            for column in ("window_start", "started_at", "first_token_at", "finished_at")
+        },
+    }
+
+
+def feedback(value: Any, name: str) -> dict[str, Any]:
+    """The columns of what the person thought of an answer, prefixed; none without any."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or value.get("rating") not in Rating.values:
+        raise Refused(f"{name}: its feedback has no rating of {' or '.join(Rating.values)}.")
+    return {
+        "feedback_rating": value["rating"],
+        "feedback_comment": text(value.get("comment", ""), f"{name}: its feedback", COMMENT_MAX_CHARS),
+        "feedback_created_at": moment(value.get("created_at"), f"{name}: its feedback's `created_at`"),
+        "feedback_updated_at": moment(value.get("updated_at"), f"{name}: its feedback's `updated_at`"),
+    }
+
+
+def optional[T](check: Callable[[Any, str], T], value: Any, what: str) -> T | None:
+    """The checked value, or None for null and for nothing."""
+    return None if value is None else check(value, what)
+
+
+def text(value: Any, what: str, most: int) -> str:
+    """A text that the database can hold."""
+    if not isinstance(value, str):
+        raise Refused(f"{what} is not a text.")
+    if len(value) > most:
+        raise Refused(f"{what} is longer than {most:,} characters.")
+    if "\0" in value:
+        raise Refused(f"{what} holds something that is no text.")
+    return value
+
+
+def key(value: Any, what: str) -> UUID:
+    """A UUID."""
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise Refused(f"{what} is not a UUID.") from None
+
+
+def moment(value: Any, what: str) -> datetime:
+    """A time in UTC, neither of another century nor to come."""
+    try:
+        found = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        raise Refused(f"{what} is not a time in ISO 8601.") from None
+    if found.tzinfo is None:
+        raise Refused(f"{what} lacks a time zone.")
+    if not OLDEST <= found <= timezone.now() + CLOCK_SLACK:
+        raise Refused(f"{what} is before the year {OLDEST.year} or in the future.")
+    return found.astimezone(UTC)
+
+
+def count(value: Any, what: str) -> int | None:
+    """A whole number that is not negative, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= COUNT_MAX:
+        raise Refused(f"{what} is not a count.")
+    return value
+
+
+def number(value: Any, what: str, most: float) -> float | None:
+    """A number from 0 to `most`, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+        raise Refused(f"{what} is not a number from 0 to {most:g}.")
+    return float(value)
+
+
+def truth(value: Any, what: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise Refused(f"{what} is neither true nor false.")
+    return value
+
+
+def tool_calls(value: Any, what: str) -> list[Any] | None:
+    """A list of objects that the database can hold, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(call, dict) for call in value):
+        raise Refused(f"{what} is not a list of objects.")
+    if not storable(value):
+        raise Refused(f"{what} holds something that is no text or no number.")
+    return value
+
+
+def storable(value: Any) -> bool:
+    """Whether JSON of the database can hold the value."""
+    match value:
+        case str():
+            return "\0" not in value
+        case dict():
+            return all(storable(name) and storable(held) for name, held in value.items())
+        case list():
+            return all(map(storable, value))
+        case float():
+            return math.isfinite(value)
+    return True

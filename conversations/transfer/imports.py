@@ -1,0 +1,253 @@
+"""An import: one conversation after the other, each in a transaction of its own, with a result for each."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import IO, Any
+from uuid import UUID
+
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from accounts.models import User
+from conversations.models import Conversation
+from conversations.threads import DATABASE_AWAY
+from conversations.transfer import checking, staging
+from conversations.transfer.checking import Refused
+from conversations.transfer.documents import FORMAT, VERSION
+from conversations.transfer.reading import BrokenFile, Events, TooMuch
+
+logger = logging.getLogger(__name__)
+
+LOCK = 1_129_270_864
+"""The first half of the advisory lock of an import; the second half comes from the person's key."""
+
+TITLE_SHOWN = 200
+
+NOT_OURS = "This file is not an export of this chat. Choose a JSON file that was made with Export."
+NEWER = "This file was written by a newer version of this chat, and cannot be read here yet."
+EMPTY = "There are no conversations in this file."
+BUSY = "Another import of yours is still running. Wait until it has ended, then import this file again."
+AWAY = "The database is away. What is listed here was done; import the file again later for the rest."
+CUT = "From here on nothing in this file could be read. What is listed above was done."
+REFUSED_BY_DATABASE = "The database did not accept it."
+
+
+class Outcome(StrEnum):
+    """What became of a conversation."""
+
+    IMPORTED = "imported"
+    HERE = "here"
+    TRASHED = "trashed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one conversation of the file, or with number 0, of the file as a whole."""
+
+    number: int
+    title: str
+    outcome: Outcome
+    reason: str = ""
+    key: UUID | None = None
+
+
+class UnusableFile(Exception):
+    """There is nothing to import in this file; the text says why, as a sentence."""
+
+
+def run(user: User, file: IO[bytes], tell: Callable[[Result], None], go_on: Callable[[], bool]) -> None:
+    """Import the file for the person; `tell` hears each result, and nothing more is begun once `go_on` says no.
+
+    Blocks for as long as it takes, on one connection; whatever happens, what was imported stays.
+    """
+    with suppress(*DATABASE_AWAY):
+        try:
+            with alone(user) as is_alone:
+                if not is_alone:
+                    raise UnusableFile(BUSY)
+                with staging.table():
+                    for result in Import(user, file).results():
+                        tell(result)
+                        if not go_on():
+                            return
+        except UnusableFile as error:
+            tell(Result(0, "", Outcome.FAILED, str(error)))
+        except DATABASE_AWAY as error:
+            logger.warning("An import ended early: %s", error)
+            tell(Result(0, "", Outcome.FAILED, AWAY))
+            raise
+
+
+@contextmanager
+def alone(user: User) -> Iterator[bool]:
+    """Whether this is the person's only import, over all processes, for as long as the block lasts."""
+    parameters = [LOCK, user.pk.int & 0x7FFF_FFFF]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", parameters)
+        locked = bool(cursor.fetchone()[0])
+    try:
+        yield locked
+    finally:
+        if locked:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", parameters)
+
+
+class Import:
+    """One file that is being imported for one person."""
+
+    def __init__(self, user: User, file: IO[bytes]) -> None:
+        self._user = user
+        self._events = Events(file)
+        self._number = 0
+        self._is_cut = False
+
+    def results(self) -> Iterator[Result]:
+        """Import one conversation for each result. Raises `UnusableFile`."""
+        try:
+            self._read_head()
+        except (BrokenFile, TooMuch) as error:
+            raise UnusableFile(NOT_OURS) from error
+        while not self._is_cut:
+            try:
+                kind, _ = next(self._events)
+            except BrokenFile as error:
+                self._number += 1
+                yield self._failed({}, str(error))
+                self._resume()
+                continue
+            if kind == "end_array":
+                break
+            yield self._next(kind)
+        if self._is_cut:
+            yield Result(0, "", Outcome.FAILED, CUT)
+        if not self._number:
+            raise UnusableFile(EMPTY)
+
+    def _read_head(self) -> None:
+        """Read up to the first conversation."""
+        head: dict[str, Any] = {}
+        if next(self._events)[0] != "start_map":
+            raise UnusableFile(NOT_OURS)
+        for kind, name in self._events:
+            if kind == "end_map":
+                break
+            if name == "conversations":
+                version = head.get("version")
+                if head.get("format") != FORMAT or not isinstance(version, int):
+                    raise UnusableFile(NOT_OURS)
+                if version != VERSION:
+                    raise UnusableFile(NEWER)
+                if next(self._events)[0] == "start_array":
+                    return
+                break
+            head[name] = self._events.value()
+        raise UnusableFile(NOT_OURS)
+
+    def _next(self, kind: str) -> Result:
+        """Import the conversation that begins with this event."""
+        self._number += 1
+        depth = self._events.depth - kind.startswith("start_")
+        fields: dict[str, Any] = {}
+        try:
+            if kind != "start_map":
+                raise Refused("It is not an object.")
+            with transaction.atomic():
+                return self._store(fields)
+        except BrokenFile as error:
+            self._resume()
+            return self._failed(fields, str(error))
+        except (Refused, TooMuch) as error:
+            reason = str(error)
+        except DATABASE_AWAY:
+            raise
+        except DatabaseError as error:
+            logger.warning("A conversation was not imported: %s", type(error.__cause__ or error).__name__)
+            reason = REFUSED_BY_DATABASE
+        try:
+            self._events.skip_to(depth)
+        except BrokenFile:
+            self._resume()
+        return self._failed(fields, reason)
+
+    def _resume(self) -> None:
+        self._is_cut = not self._events.resume()
+
+    def _failed(self, fields: dict[str, Any], reason: str) -> Result:
+        return Result(self._number, shown_title(fields), Outcome.FAILED, reason)
+
+    def _store(self, fields: dict[str, Any]) -> Result:
+        """Read the conversation into `fields` and store it, unless it is here."""
+        here: Conversation | None = None
+        count = 0
+        for kind, name in self._events:
+            if kind == "end_map":
+                break
+            if name != "messages":
+                fields[name] = self._events.value()
+                continue
+            here = here or self._find(fields)
+            count = self._skip_messages() if here else self._gather(count)
+        checked = checking.conversation(fields)
+        if here := here or self._find(fields):
+            is_trashed = here.trashed_at is not None
+            outcome = Outcome.TRASHED if is_trashed else Outcome.HERE
+            return Result(self._number, checked["title"], outcome, key=None if is_trashed else here.pk)
+        if not count:
+            raise Refused("It has no messages.")
+        staging.check()
+        return Result(self._number, checked["title"], Outcome.IMPORTED, key=self._insert(checked).pk)
+
+    def _find(self, fields: dict[str, Any]) -> Conversation | None:
+        """The person's own conversation with this key, or with the one that stands for it."""
+        if "id" not in fields:
+            return None
+        key = checking.key(fields["id"], "Its `id`")
+        keys = (key, staging.derived(self._user, key))
+        found: Conversation | None = Conversation.objects.owned_by(self._user).filter(pk__in=keys).first()
+        if found:
+            return found
+        thrown_away = Conversation.objects.thrown_away_by(self._user).filter(pk__in=keys)
+        # What is past its days is as good as gone.
+        thrown_away.past_trash_days().delete()
+        in_trash: Conversation | None = thrown_away.first()
+        return in_trash
+
+    def _skip_messages(self) -> int:
+        depth = self._events.depth
+        next(self._events)
+        self._events.skip_to(depth)
+        return 1
+
+    def _gather(self, count: int) -> int:
+        """Put the messages that follow into the staging table; how many there are with the `count` before."""
+        if next(self._events)[0] != "start_array":
+            raise Refused("Its `messages` are not a list.")
+        rows = (checking.message(value, number) for number, value in enumerate(self._events.values(), count + 1))
+        return staging.gather(rows, begin=count + 1) - 1
+
+    def _insert(self, checked: dict[str, Any]) -> Conversation:
+        """Store it under its own keys; under derived ones if any of those is taken, be it by whom it may."""
+        try:
+            with transaction.atomic():
+                return self._insert_as(checked, derive=False)
+        except IntegrityError:
+            with transaction.atomic():
+                return self._insert_as(checked, derive=True)
+
+    def _insert_as(self, checked: dict[str, Any], *, derive: bool) -> Conversation:
+        key = staging.derived(self._user, checked["id"]) if derive else checked["id"]
+        current = checked["current_message_id"]
+        conversation = Conversation(**checked | {"id": key, "user": self._user, "current_message_id": None})
+        conversation.save(force_insert=True)
+        staging.insert(conversation, current=current, derive=derive)
+        return conversation
+
+
+def shown_title(fields: dict[str, Any]) -> str:
+    """The title of a conversation that may be anything."""
+    title = fields.get("title")
+    return " ".join(title.split())[:TITLE_SHOWN] if isinstance(title, str) else ""

@@ -1,0 +1,74 @@
+"""Imports of this process: each in a thread, watched by the page that began it, ended by itself."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from functools import cache
+from typing import IO
+
+from accounts.models import User
+from conversations.threads import DatabaseThreads
+from conversations.transfer import imports
+from conversations.transfer.imports import Result
+
+THREADS = 2
+"""Imports that run at once in one process; the others wait their turn."""
+
+KEEP_ALIVE_SECONDS = 15.0
+PAUSE_SECONDS = 0.1
+"""The least time between two parts of the page: what comes meanwhile is shown together."""
+
+_running: set[asyncio.Task[None]] = set()
+
+
+@cache
+def threads() -> DatabaseThreads:
+    """The threads in which imports run, apart from those that answer requests."""
+    return DatabaseThreads(THREADS, "import")
+
+
+class Progress:
+    """An import that has begun. It goes on without viewers, and ends early only with its process."""
+
+    def __init__(self, user: User, file: IO[bytes]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._fresh: list[Result] = []
+        self._ended = self._is_stopping = False
+        task = asyncio.create_task(self._run(user, file), name="import")
+        # The event loop itself would forget a task that nobody waits for.
+        _running.add(task)
+        task.add_done_callback(_running.discard)
+
+    async def results(self) -> AsyncGenerator[list[Result]]:
+        """Results as they come; an empty list when there was none for a while."""
+        while not self._ended or self._fresh:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                yield []
+                continue
+            self._changed.clear()
+            fresh, self._fresh = self._fresh, []
+            if fresh:
+                yield fresh
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _run(self, user: User, file: IO[bytes]) -> None:
+        try:
+            with file:
+                await threads().run(imports.run, user, file, self._tell, self._goes_on)
+        finally:
+            self._is_stopping = self._ended = True
+            self._changed.set()
+
+    def _tell(self, result: Result) -> None:
+        """Hear a result, in the import's thread."""
+        self._loop.call_soon_threadsafe(self._hear, result)
+
+    def _hear(self, result: Result) -> None:
+        self._fresh.append(result)
+        self._changed.set()
+
+    def _goes_on(self) -> bool:
+        return not self._is_stopping

@@ -1,0 +1,179 @@
+"""Messages on their way into the tables: gathered in a table of the session, checked there, then inserted at once.
+
+So neither the length of a conversation nor the order of its messages matters, and memory stays what it is.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.db import connection
+from django.db.models import Model
+from psycopg.types.json import Jsonb
+
+from accounts.models import User
+from conversations.models import Conversation, Feedback, Generation, Message
+from conversations.transfer.checking import Refused
+
+MESSAGE = {
+    "role": "text",
+    "content": "text",
+    "tool_calls": "jsonb",
+    "created_at": "timestamptz",
+    "chosen_at": "timestamptz",
+}
+GENERATION = {
+    "status": "text",
+    "model": "text",
+    "thought": "text",
+    "thought_seconds": "float8",
+    "error_code": "text",
+    "error": "text",
+    "prompt_tokens": "int",
+    "completion_tokens": "int",
+    "window_start": "timestamptz",
+    "window_cut": "bool",
+    "started_at": "timestamptz",
+    "first_token_at": "timestamptz",
+    "finished_at": "timestamptz",
+}
+FEEDBACK = {"rating": "text", "comment": "text", "created_at": "timestamptz", "updated_at": "timestamptz"}
+KEYS = {"position": "int", "id": "uuid", "parent_id": "uuid"}
+COLUMNS = KEYS | MESSAGE | GENERATION | {f"feedback_{name}": kind for name, kind in FEEDBACK.items()}
+
+CREATE = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS imported_message ({", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
+    ON COMMIT DELETE ROWS;
+CREATE INDEX IF NOT EXISTS imported_message_id ON imported_message (id);
+CREATE INDEX IF NOT EXISTS imported_message_parent ON imported_message (parent_id)
+"""
+
+TWICE = """
+SELECT min(position) FROM imported_message AS one
+WHERE EXISTS (SELECT FROM imported_message AS other WHERE other.id = one.id AND other.position < one.position)
+"""
+ORPHAN = """
+SELECT min(position) FROM imported_message AS one
+WHERE parent_id IS NOT NULL AND NOT EXISTS (SELECT FROM imported_message AS other WHERE other.id = one.parent_id)
+"""
+BACKWARDS = """
+SELECT EXISTS (
+    SELECT FROM imported_message AS one JOIN imported_message AS other ON other.id = one.parent_id
+    WHERE other.position >= one.position
+)
+"""
+DERIVED = (
+    "overlay(overlay(left(encode(sha256((%(salt)s || {}::text)::bytea), 'hex'), 32)"
+    " PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid"
+)
+"""A key made of another one and the conversation's: a UUID of version 8, always the same for the same two."""
+
+CHOOSE = """
+UPDATE conversations_conversation SET current_message_id = (
+    SELECT {} FROM imported_message ORDER BY id = %(key)s DESC NULLS LAST, created_at DESC, position DESC LIMIT 1
+) WHERE id = %(conversation)s
+"""
+"""Where the chosen branch ends."""
+
+UNREACHED = """
+WITH RECURSIVE reached AS (
+    SELECT id, position FROM imported_message WHERE parent_id IS NULL
+    UNION ALL
+    SELECT one.id, one.position FROM reached JOIN imported_message AS one ON one.parent_id = reached.id
+)
+SELECT min(position) FROM (SELECT position FROM imported_message EXCEPT SELECT position FROM reached) AS lost
+"""
+
+
+@contextmanager
+def table() -> Iterator[None]:
+    """The table, for as long as an import lasts."""
+    with connection.cursor() as cursor:
+        cursor.execute(CREATE)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS imported_message")
+
+
+def gather(rows: Iterable[dict[str, Any]], *, begin: int) -> int:
+    """Put rows of `checking.message` into the table, numbered from `begin`; the number of the next one."""
+    position = begin
+    with connection.cursor() as cursor, cursor.copy(f"COPY imported_message ({', '.join(COLUMNS)}) FROM STDIN") as copy:
+        for row in rows:
+            calls = row["tool_calls"]
+            filled = row | {"position": position, "tool_calls": None if calls is None else Jsonb(calls)}
+            copy.write_row([filled.get(column) for column in COLUMNS])
+            position += 1
+    return position
+
+
+def check() -> None:
+    """Refuse what is no tree of messages. Raises `Refused`."""
+    with connection.cursor() as cursor:
+        # The planner knows nothing of this table, and would read it whole for each message: let it use the indexes.
+        cursor.execute(";".join(f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")))
+        if number := _one(cursor, TWICE):
+            raise Refused(f"Message {number:,} has the same `id` as one before it.")
+        if number := _one(cursor, ORPHAN):
+            raise Refused(f"Message {number:,} answers a message that is not in this conversation.")
+        if _one(cursor, BACKWARDS) and (number := _one(cursor, UNREACHED)):
+            raise Refused(f"Message {number:,} answers itself, by way of others or not.")
+
+
+def insert(conversation: Conversation, *, current: UUID | None, derive: bool) -> None:
+    """Insert the gathered messages into this conversation, with their own keys or ones derived from its key.
+
+    The chosen branch ends with the message `current`, with the newest one if there is no such.
+    """
+    own, parent = (DERIVED.format(name) if derive else name for name in ("id", "parent_id"))
+    place = {"conversation_id": conversation.pk}
+    message = {name: name for name in MESSAGE} | {"id": own, "parent_id": parent}
+    generation = {name: name for name in GENERATION} | {"message_id": own}
+    _insert(Message, message, place | {"user_id": conversation.user_id}, conversation)
+    _insert(Generation, generation, place, conversation, "WHERE status IS NOT NULL")
+    feedback = {name: f"feedback_{name}" for name in FEEDBACK} | {"message_id": own}
+    _insert(Feedback, feedback, {"user_id": conversation.user_id}, conversation, "WHERE feedback_rating IS NOT NULL")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CHOOSE.format(own), {"salt": conversation.pk.hex, "key": current, "conversation": conversation.pk}
+        )
+
+
+def _insert(
+    model: type[Model],
+    columns: dict[str, str],
+    values: dict[str, Any],
+    conversation: Conversation,
+    condition: str = "",
+) -> None:
+    """Insert rows: these columns from the staging table, these values, and for each other field its default."""
+    places: dict[str, str] = {}
+    parameters: dict[str, Any] = {"salt": conversation.pk.hex}
+    for field in model._meta.concrete_fields:
+        name = str(field.column)
+        if name in columns:
+            places[name] = columns[name]
+        elif name in values or not field.has_db_default():
+            places[name] = f"%({name})s"
+            value = values[name] if name in values else field.get_default()
+            parameters[name] = field.get_db_prep_save(value, connection=connection)
+    names, expressions = ", ".join(places), ", ".join(places.values())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {model._meta.db_table} ({names})"  # noqa: S608 (the models' own names)
+            f" SELECT {expressions} FROM imported_message {condition} ORDER BY position",
+            parameters,
+        )
+
+
+def derived(user: User, key: UUID) -> UUID:
+    """The key that stands for this one where somebody else has it already: always the same for the same person."""
+    return uuid5(user.pk, key.hex)
+
+
+def _one(cursor: Any, statement: str) -> Any:
+    cursor.execute(statement)
+    return cursor.fetchone()[0]

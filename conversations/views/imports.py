@@ -1,0 +1,73 @@
+"""Conversations from a file."""
+
+import io
+import os
+from collections import Counter
+from collections.abc import AsyncGenerator
+from typing import IO
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import InMemoryUploadedFile, TemporaryUploadedFile
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views import View
+
+from accounts.models import User
+from conversations.transfer import responses
+from conversations.transfer.progress import Progress
+from conversations.views.requests import ChatRequest
+
+PLACE = "<!-- results -->"
+"""Where the page is open until the import has ended."""
+
+MEGABYTE = 1_000_000
+
+
+class ImportForm(forms.Form):
+    """The file to import."""
+
+    file = forms.FileField(
+        error_messages={"required": "Choose a file first.", "empty": "This file is empty. Choose another one."}
+    )
+
+
+class ConversationsImportView(View):
+    """The import of a file that `Export` made."""
+
+    def get(self, request: ChatRequest) -> HttpResponse:
+        """Ask for the file."""
+        return render(request, "transfer/import.html", {"megabytes": settings.CHAT_IMPORT_MAX_BYTES // MEGABYTE})
+
+    def post(self, request: ChatRequest) -> HttpResponseBase:
+        """Import it, and tell what became of each conversation while it goes on."""
+        form = ImportForm(request.POST, request.FILES)
+        if not form.is_valid():
+            context = {"problem": form.errors["file"][0], "megabytes": settings.CHAT_IMPORT_MAX_BYTES // MEGABYTE}
+            return render(request, "transfer/import.html", context, status=422)
+        page = render_to_string("transfer/imported.html", {}, request)
+        return responses.page(told(page, request.user, kept(form.cleaned_data["file"])))
+
+
+async def told(page: str, user: User, file: IO[bytes]) -> AsyncGenerator[str]:
+    """The page's head, each result when it is there, and its foot. The import goes on when nobody reads them."""
+    head, _, foot = page.partition(PLACE)
+    progress = Progress(user, file)
+    counts: Counter[str] = Counter()
+    yield head
+    async for results in progress.results():
+        counts.update(result.outcome.value for result in results if result.number)
+        yield render_to_string("transfer/_results.html", {"results": results}) if results else "\n"
+    yield render_to_string("transfer/_summary.html", {"counts": counts, "total": counts.total()})
+    yield foot
+
+
+def kept(file: TemporaryUploadedFile | InMemoryUploadedFile) -> IO[bytes]:
+    """The uploaded file, to be read after the request has ended."""
+    if isinstance(file, TemporaryUploadedFile):
+        # A file of its own, on the disk until it is closed, whatever becomes of the request's.
+        copy = os.fdopen(os.dup(file.fileno()), "rb")
+        copy.seek(0)
+        return copy
+    return io.BytesIO(file.read())
