@@ -60,7 +60,7 @@ def choose(message: Message) -> None:
     conversation = message.conversation
     try:
         with transaction.atomic():
-            kept = Conversation.objects.filter(pk=conversation.pk)
+            kept = Conversation.objects.filter(pk=conversation.pk, trashed_at=None)
             if not kept.select_for_update(no_key=True).exists():
                 raise ConversationGone
             if Generation.objects.open().filter(conversation=conversation).exists():

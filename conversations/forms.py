@@ -51,16 +51,26 @@ class SentenceForm(forms.Form):
         return next((str(error) for errors in self.errors.values() for error in errors), "")
 
 
-class TurnForm(SentenceForm):
-    """The composer: a message and the key of its turn, which makes a repeated request harmless."""
+class KeyedForm(SentenceForm):
+    """What asks the model, with the key of its turn, which makes a repeated request harmless."""
 
-    message = MessageField()
     turn = forms.UUIDField(
         required=False, error_messages={"invalid": "This page is out of date. Reload it, then send again."}
     )
 
+
+class TurnForm(KeyedForm):
+    """The composer, or a message that is edited."""
+
+    message = MessageField()
     seen = forms.UUIDField(required=False)
     """The last message that the page shows: another tab may have gone on."""
+
+
+class RegenerateForm(KeyedForm):
+    """Which model another answer is asked of; empty for the usual one."""
+
+    model = forms.CharField(required=False)
 
 
 class RenameForm(forms.Form):

@@ -170,7 +170,10 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
         return None
     if message.content != text or (conversation and message.conversation_id != conversation.pk):
         raise TurnTaken
-    return Turn(message, message.children.select_related("generation").oldest_first().get())
+    reply = message.children.select_related("generation").oldest_first().first()
+    if reply is None:
+        raise TurnTaken
+    return Turn(message, reply)
 
 
 def admit(user: User, conversation: Conversation | None) -> tuple[TooManyReplies | None, UUID | None]:

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from conversations.views import conversations, exports, feedback, imports, lists, messages, organizing, preferences
+from conversations.views import (
+    branches,
+    conversations,
+    exports,
+    feedback,
+    imports,
+    lists,
+    messages,
+    organizing,
+    preferences,
+)
 
 urlpatterns = [
     path("", conversations.ConversationNewView.as_view(), name="conversation-new"),
@@ -23,6 +33,10 @@ urlpatterns = [
     path("trash/", lists.ListingView.as_view(name="trash"), name="trash"),
     path("trash/empty/", organizing.TrashEmptyView.as_view(), name="trash-empty"),
     path("import/", imports.ConversationsImportView.as_view(), name="conversations-import"),
+    path("messages/<uuid:pk>/", branches.MessageDetailView.as_view(), name="message-detail"),
+    path("messages/<uuid:pk>/edit/", branches.MessageEditView.as_view(), name="message-edit"),
+    path("messages/<uuid:pk>/regenerate/", branches.MessageRegenerateView.as_view(), name="message-regenerate"),
+    path("messages/<uuid:pk>/choose/", branches.MessageChooseView.as_view(), name="message-choose"),
     path("messages/<uuid:pk>/stream/", messages.MessageStreamView.as_view(), name="message-stream"),
     path("messages/<uuid:pk>/stop/", messages.MessageStopView.as_view(), name="message-stop"),
     path("messages/<uuid:pk>/retry/", messages.MessageRetryView.as_view(), name="message-retry"),

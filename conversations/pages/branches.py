@@ -37,6 +37,8 @@ class Place:
     number: int
     """From 1."""
     count: int
+    first: UUID
+    """The key of the oldest alternative: what stays the same whichever is chosen."""
     previous: UUID | None
     next: UUID | None
 
@@ -47,7 +49,8 @@ class Place:
         if len(keys) < 2 or message.pk not in keys:
             return None
         at = keys.index(message.pk)
-        return cls(at + 1, len(keys), keys[at - 1] if at else None, keys[at + 1] if at + 1 < len(keys) else None)
+        following = keys[at + 1] if at + 1 < len(keys) else None
+        return cls(at + 1, len(keys), keys[0], keys[at - 1] if at else None, following)
 
 
 def newest(conversation: Conversation) -> Part:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
-from conversations import llm, markdown
+from conversations import llm, markdown, model_choices
 from conversations.models import Conversation, Message, Role
 from conversations.pages import branches
 from conversations.pages.branches import Place
@@ -43,6 +43,7 @@ def chat_context(
         | {
             "open_message": open_message(conversation) if page["has_newer"] else (is_open or [None])[0],
             "seen": messages[-1].pk if messages else None,
+            "elsewhere": not page["is_chosen"],
         }
     )
 
@@ -52,6 +53,8 @@ def composer_context(conversation: Conversation | None) -> dict[str, Any]:
     return {
         "conversation": conversation,
         "turn": uuid7(),
+        "act_turn": uuid7(),
+        "several_models": len(model_choices.choices()) > 1,
         "is_demo": llm.is_demo(),
         "message_max_chars": settings.CHAT_MESSAGE_MAX_CHARS,
     }
@@ -71,7 +74,7 @@ def turn_context(turn: Turn) -> dict[str, Any]:
 
 
 def message_context(message: Message) -> dict[str, Any]:
-    """What one reply needs, with its actions; read `with_alternatives`."""
+    """What one reply needs that has just ended, or begins again; read `with_alternatives`."""
     dress([message])
     return composer_context(message.conversation) | {
         "message": message,
@@ -102,6 +105,28 @@ def message_page(conversation: Conversation, *, before: UUID | None = None, at: 
         "is_chosen": part.is_chosen,
         "window": line,
         "window_is_older": is_older,
+    }
+
+
+def editing_context(message: Message, text: str | None = None) -> dict[str, Any]:
+    """What the form needs that edits a person's message; with `text` instead of the message's own, if given."""
+    return {
+        "editing": message,
+        "edited": message.content if text is None else text,
+        "form_turn": uuid7(),
+        "form_turn_id": f"turn-{message.pk}",
+    }
+
+
+def regenerating_context(reply: Message) -> dict[str, Any]:
+    """What the form needs that asks another model; the first one that is another is proposed."""
+    models = model_choices.choices()
+    return {
+        "regenerating": reply,
+        "models": models,
+        "other_model": next((name for name in models if name != reply.generation.model), ""),
+        "form_turn": uuid7(),
+        "form_turn_id": f"turn-{reply.pk}",
     }
 
 

@@ -48,9 +48,12 @@ def _page(request: ChatRequest, template: str, context: dict[str, Any], status: 
     return page
 
 
-def refuse(request: ChatRequest, notice: str, status: int, conversation: Conversation | None) -> HttpResponse:
-    """Say in a sentence why not, with what was typed still in the box."""
+def refuse(
+    request: ChatRequest, notice: str, status: int, conversation: Conversation | None, *, turn_id: str = "turn"
+) -> HttpResponse:
+    """Say in a sentence why not, with what was typed still in the box. `turn_id` is the field with the turn's key."""
     if request.htmx:
         # A new key for the turn: what is sent next is no repetition of what was refused.
-        return render(request, "conversations/_notice.html", {"notice": notice, "next_turn": uuid7()}, status=status)
+        context = {"notice": notice, "next_turn": uuid7(), "turn_id": turn_id}
+        return render(request, "conversations/_notice.html", context, status=status)
     return chat_page(request, conversation, status=status, notice=notice, typed=request.POST.get("message", ""))

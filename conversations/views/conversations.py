@@ -11,7 +11,7 @@ from conversations import organizing, replies, turns
 from conversations.errors import ConversationGone, UserFacingError
 from conversations.forms import NOT_TEXT, RenameForm, TurnForm, is_utf8
 from conversations.models import Conversation, Message
-from conversations.pages.chat import chat_context, message_page, turn_context
+from conversations.pages.chat import chat_context, composer_context, message_page, turn_context
 from conversations.pages.lists import conversation_list
 from conversations.views.answers import chat_page, refuse
 from conversations.views.requests import ChatRequest, cursor, find_conversation, message_key
@@ -41,10 +41,10 @@ class ConversationDetailView(View):
         before = message_key(request, "before")
         if before and request.htmx:
             try:
-                context = message_page(conversation, before=before) | {"conversation": conversation}
+                context = composer_context(conversation) | message_page(conversation, before=before)
             except Message.DoesNotExist as error:
                 raise Http404 from error
-            return render(request, "conversations/_messages.html", context)
+            return render(request, "conversations/_messages.html", context | {"is_older_part": True})
         return chat_page(request, conversation, before=before, at=message_key(request, "at"))
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:

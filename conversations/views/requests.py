@@ -25,10 +25,15 @@ def find_conversation(request: ChatRequest, pk: UUID) -> Conversation:
     return get_object_or_404(Conversation.objects.owned_by(request.user), pk=pk)
 
 
-def find_reply(request: ChatRequest, pk: UUID) -> Message:
-    """The person's own assistant message, with its generation and feedback. Raises `Http404` for any other."""
-    owned = Message.objects.owned_by(request.user).filter(role=Role.ASSISTANT).with_alternatives()
+def find_message(request: ChatRequest, pk: UUID, *roles: Role) -> Message:
+    """The person's own message in one of these roles, with its alternatives. Raises `Http404` for any other."""
+    owned = Message.objects.owned_by(request.user).filter(role__in=roles).with_alternatives()
     return get_object_or_404(owned.select_related("conversation", "generation", "feedback", "user"), pk=pk)
+
+
+def find_reply(request: ChatRequest, pk: UUID) -> Message:
+    """The person's own assistant message. Raises `Http404` for any other."""
+    return find_message(request, pk, Role.ASSISTANT)
 
 
 def message_key(request: ChatRequest, name: str) -> UUID | None:

@@ -1,0 +1,131 @@
+"""What is done to the branches of a conversation: a message edited, a reply asked for again, an alternative chosen."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views import View
+
+from conversations import branches, model_choices, replies
+from conversations.errors import UserFacingError
+from conversations.forms import NOT_TEXT, RegenerateForm, TurnForm, is_utf8
+from conversations.models import Message, Role
+from conversations.pages.branches import Place
+from conversations.pages.chat import (
+    chat_context,
+    composer_context,
+    dress,
+    editing_context,
+    regenerating_context,
+)
+from conversations.views.answers import chat_page, refuse
+from conversations.views.requests import ChatRequest, find_message, find_reply
+
+UNKNOWN_MODEL = "This model is not offered here any more. Reload the page, then choose another one."
+
+
+class MessageDetailView(View):
+    """A message at its place."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Give back what stood in the place of a form; without htmx, go to where the message stands."""
+        message = find_message(request, pk, *Role)
+        if not request.htmx:
+            return redirect(message)
+        return message_fragment(request, message, returning=message)
+
+
+class MessageEditView(View):
+    """A person's own message, said differently."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Show the form in the message's place."""
+        message = find_message(request, pk, Role.USER)
+        form = editing_context(message)
+        if request.htmx:
+            return message_fragment(request, message, **form)
+        return chat_page(request, message.conversation, at=message.pk, **form)
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Say it in place of the message, on a branch of its own."""
+        message = find_message(request, pk, Role.USER)
+        form = TurnForm(request.POST)
+        if not is_utf8(request):
+            return refuse_edit(request, message, NOT_TEXT, 400)
+        if not form.is_valid():
+            return refuse_edit(request, message, form.sentence, 422)
+        try:
+            turn = branches.edit(message, text=form.cleaned_data["message"], turn=form.cleaned_data["turn"])
+        except UserFacingError as error:
+            return refuse_edit(request, message, str(error), error.http_status)
+        return new_branch(request, turn.reply)
+
+
+class MessageRegenerateView(View):
+    """Another answer."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Show the form that chooses another model."""
+        reply = find_reply(request, pk)
+        form = regenerating_context(reply)
+        if request.htmx:
+            return message_fragment(request, reply, **form)
+        return chat_page(request, reply.conversation, at=reply.pk, **form)
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Ask for it, of the model that the form names or else of the usual one."""
+        reply = find_reply(request, pk)
+        form = RegenerateForm(request.POST)
+        turn_id = f"turn-{pk}" if request.POST.get("model") else "act-turn"
+        if not form.is_valid():
+            return refuse(request, form.sentence, 422, reply.conversation, turn_id=turn_id)
+        model = form.cleaned_data["model"]
+        if model and model not in model_choices.choices():
+            return refuse(request, UNKNOWN_MODEL, 422, reply.conversation, turn_id=turn_id)
+        try:
+            answer = branches.regenerate(reply, model=model, turn=form.cleaned_data["turn"])
+        except UserFacingError as error:
+            return refuse(request, str(error), error.http_status, reply.conversation, turn_id=turn_id)
+        return new_branch(request, answer)
+
+
+class MessageChooseView(View):
+    """The branch through a message."""
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Go to it."""
+        message = find_message(request, pk, *Role)
+        try:
+            branches.choose(message)
+        except UserFacingError as error:
+            return refuse(request, str(error), error.http_status, message.conversation, turn_id="act-turn")
+        if not request.htmx:
+            return redirect(message)
+        context = chat_context(request.user, message.conversation, at=message.pk) | {"place": Place.of(message)}
+        return render(request, "conversations/_branch.html", context)
+
+
+def new_branch(request: ChatRequest, reply: Message) -> HttpResponse:
+    """The answer to a turn that begins a branch: its end, with the reply that is to come."""
+    if not request.htmx:
+        replies.start(reply.pk)
+        return redirect(reply.conversation)
+    replies.expect(reply.pk)
+    context = chat_context(request.user, reply.conversation) | {"reply": reply}
+    return render(request, "conversations/_branch.html", context)
+
+
+def message_fragment(request: ChatRequest, message: Message, **more: Any) -> HttpResponse:
+    """One message in its place."""
+    dress([message])
+    context = composer_context(message.conversation) | {"message": message} | more
+    return render(request, "conversations/_message.html", context)
+
+
+def refuse_edit(request: ChatRequest, message: Message, notice: str, status: int) -> HttpResponse:
+    """Say in a sentence why not, with what was typed still in the form."""
+    if request.htmx:
+        return refuse(request, notice, status, message.conversation, turn_id=f"turn-{message.pk}")
+    form = editing_context(message, request.POST.get("message", ""))
+    return chat_page(request, message.conversation, at=message.pk, status=status, notice=notice, **form)
