@@ -155,8 +155,9 @@ OPENAI_BASE_URL = env.url("OPENAI_BASE_URL")
 CHAT_MODELS = env.words("CHAT_MODELS")
 CHAT_SYSTEM_PROMPT = env.text("CHAT_SYSTEM_PROMPT", "You are a helpful assistant. Answer briefly and clearly.")
 CHAT_MESSAGE_MAX_CHARS = env.integer("CHAT_MESSAGE_MAX_CHARS", 10_000, least=1, most=1_000_000)
-# The longest message, each character percent-encoded, and the rest of the form.
-DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, 12 * CHAT_MESSAGE_MAX_CHARS + 65_536)
+CHAT_INSTRUCTIONS_MAX_CHARS = env.integer("CHAT_INSTRUCTIONS_MAX_CHARS", 4_000, least=1, most=1_000_000)
+# The longest message and instructions, each character percent-encoded, and the rest of the form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, 12 * (CHAT_MESSAGE_MAX_CHARS + CHAT_INSTRUCTIONS_MAX_CHARS) + 65_536)
 CHAT_IMPORT_MAX_BYTES = env.integer("CHAT_IMPORT_MAX_BYTES", 200_000_000, least=100_000, most=2**40)
 CHAT_TURNS_PER_MINUTE = env.integer("CHAT_TURNS_PER_MINUTE", 60, least=1)
 CHAT_REPLIES_PER_USER = env.integer("CHAT_REPLIES_PER_USER", 10, least=1)

@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from conversations.models import Conversation, Feedback, Generation, Message
+from conversations.configuration_forms import SharedPresetForm
+from conversations.models import Conversation, Feedback, Generation, Message, Preset
 
 EXCERPT_CHARS = 100
 
@@ -154,3 +155,17 @@ class FeedbackAdmin(ReadOnlyAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Feedback goes with its message only."""
         return False
+
+
+@admin.register(Preset)
+class PresetAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
+    """The presets that everybody shares; a person's own are the person's."""
+
+    form = SharedPresetForm
+    list_display = ("name", "model", "temperature")
+    search_fields = ("name", "system_prompt")
+    ordering = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Preset]:
+        """Shared ones only."""
+        return Preset.objects.shared().order_by("name")

@@ -47,12 +47,14 @@ class Window:
 def window_for(reply: Message) -> Window:
     """What to send to the model for `reply`. Causes queries.
 
-    The site's system prompt and the conversation's instructions come first. The person's newest message is always
-    there, cut at its start when it alone is larger than the window.
+    The site's system prompt and the conversation's instructions come first, cut at their end when they are larger than
+    half the window. The person's newest message is always there, cut at its start when it alone is larger than the
+    rest.
     """
     conversation = reply.conversation
-    system = "\n\n".join(filter(None, (settings.CHAT_SYSTEM_PROMPT, conversation.system_prompt)))
     room = settings.CHAT_CONTEXT_TOKENS * (REPLY_SHARE - 1) // REPLY_SHARE
+    said_first = "\n\n".join(filter(None, (settings.CHAT_SYSTEM_PROMPT, conversation.system_prompt)))
+    system = _start_of(said_first, room // 2)
     if system:
         room -= estimate_tokens(system)
     chosen: list[Said] = []
@@ -124,6 +126,11 @@ def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:
         else:
             joined.append(message)
     return joined
+
+
+def _start_of(text: str, tokens: int) -> str:
+    room = max(1, tokens - TOKENS_PER_MESSAGE - 1) * BYTES_PER_TOKEN
+    return text.encode()[:room].decode(errors="ignore")
 
 
 def _end_of(text: str, tokens: int) -> str:

@@ -37,7 +37,7 @@ class MessageField(forms.CharField):
             )
         if text and all(unicodedata.category(character) in INVISIBLE or character == FILLER for character in text):
             raise forms.ValidationError(self.error_messages["required"], code="required")
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if not is_storable(text):
             raise forms.ValidationError(NOT_TEXT, code="surrogates")
         return text
 
@@ -95,6 +95,11 @@ class FeedbackForm(SentenceForm):
         """The comment with line ends as line feeds."""
         comment: str = self.cleaned_data["comment"]
         return comment.replace("\r\n", "\n")
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database can hold the text: half of a surrogate pair is no character."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def is_utf8(request: HttpRequest) -> bool:

@@ -1,6 +1,7 @@
 """Which models a person may pick: those of CHAT_MODELS or, when that is empty, those that the provider lists."""
 
 import re
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -27,10 +28,16 @@ def choices() -> list[str]:
         return [DEMO_MODEL]
     if settings.CHAT_MODELS:
         return list(dict.fromkeys(settings.CHAT_MODELS))
-    listed = [name for name in llm.listed_models() or () if len(name) <= MODEL_MAX_CHARS]
-    for_chat = [name for name in listed if not NOT_FOR_CHAT.search(name)] or listed
-    default = default_name()
-    return [*filter(None, [default]), *sorted({*for_chat} - {default}, key=str.casefold)][:CHOICES_MAX]
+    listed = llm.listed_models() or ()
+    return list(_chosen_from(listed, default_name()))
+
+
+# A page asks for each of its parts.
+@lru_cache(maxsize=8)
+def _chosen_from(listed: tuple[str, ...], default: str) -> tuple[str, ...]:
+    storable = [name for name in listed if len(name) <= MODEL_MAX_CHARS]
+    for_chat = [name for name in storable if not NOT_FOR_CHAT.search(name)] or storable
+    return tuple(filter(None, [default, *sorted({*for_chat} - {default}, key=str.casefold)]))[:CHOICES_MAX]
 
 
 def default_name() -> str:

@@ -14,7 +14,7 @@ from accounts.models import User
 from conversations import leases, paths, turn_rows
 from conversations.errors import ConversationGone, MessageGone, UserFacingError
 from conversations.llm_errors import ProviderModel
-from conversations.models import Conversation, Generation, Message, Role, Status
+from conversations.models import Configuration, Conversation, Generation, Message, Role, Status
 
 DERIVED_TITLE_MAX_CHARS = 80
 REPLY_DELAY = timedelta(microseconds=1)
@@ -75,9 +75,16 @@ class Turn:
         return self.message.conversation
 
 
-def send(user: User, *, text: str, conversation: Conversation | None = None, turn: UUID | None = None) -> Turn:
+def send(
+    user: User,
+    *,
+    text: str,
+    conversation: Conversation | None = None,
+    turn: UUID | None = None,
+    configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
+) -> Turn:
     """Store what `user` says and a pending reply, at the end of the conversation's chosen branch, or in a new
-    conversation when none is given.
+    conversation with this configuration when none is given.
 
     `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
     returns it. `text` must hold more than white space. A person who has `CHAT_REPLIES_PER_USER` open replies gets one
@@ -87,7 +94,7 @@ def send(user: User, *, text: str, conversation: Conversation | None = None, tur
     `CHAT_TURNS_PER_MINUTE`, `TurnTaken` when another text, conversation or person has the key, `ConversationGone` when
     the conversation was deleted meanwhile, be it only to the trash.
     """
-    return store(user, text=text, conversation=conversation, turn=turn)
+    return store(user, text=text, conversation=conversation, turn=turn, configuration=configuration)
 
 
 def store(
@@ -97,6 +104,7 @@ def store(
     conversation: Conversation | None = None,
     turn: UUID | None = None,
     beside: Message | None = None,
+    configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
 ) -> Turn:
     """The same as `send`; in the place of the message `beside`, as an alternative to it, when one is given.
 
@@ -105,7 +113,7 @@ def store(
     key = turn or uuid7()
     try:
         with transaction.atomic():
-            return _store_turn(user, text, conversation, key, beside)
+            return _store_turn(user, text, conversation, key, beside, configuration)
     except (IntegrityError, TooManyTurns) as error:
         # The same turn may have been stored before: a double click arrives as two requests.
         if found := _find_turn(user, key, text, conversation):
@@ -219,12 +227,21 @@ def _open_again(message: Message) -> None:
         raise NothingToRetry
 
 
-def _store_turn(user: User, text: str, conversation: Conversation | None, key: UUID, beside: Message | None) -> Turn:
+def _store_turn(
+    user: User,
+    text: str,
+    conversation: Conversation | None,
+    key: UUID,
+    beside: Message | None,
+    configuration: Configuration,
+) -> Turn:
     full, end = admit(user, conversation)
     now = timezone.now()
     begun = None
     if conversation is None:
-        begun = conversation = Conversation(user=user, title=title_from(text), created_at=now, updated_at=now)
+        begun = conversation = Conversation(
+            user=user, title=title_from(text), created_at=now, updated_at=now, **configuration._asdict()
+        )
     parent_id = beside.parent_id if beside else end
     said = {"conversation": conversation, "user": user}
     message = Message(id=key, parent_id=parent_id, role=Role.USER, content=text, created_at=now, **said)

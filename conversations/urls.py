@@ -4,6 +4,7 @@ from django.urls import path
 
 from conversations.views import (
     branches,
+    configurations,
     conversations,
     exports,
     feedback,
@@ -12,11 +13,14 @@ from conversations.views import (
     messages,
     organizing,
     preferences,
+    presets,
 )
 
 urlpatterns = [
     path("", conversations.ConversationNewView.as_view(), name="conversation-new"),
     path("c/<uuid:pk>/", conversations.ConversationDetailView.as_view(), name="conversation-detail"),
+    path("c/<uuid:pk>/model/", configurations.ConversationModelView.as_view(), name="conversation-model"),
+    path("c/<uuid:pk>/settings/", configurations.ConversationSettingsView.as_view(), name="conversation-settings"),
     path("c/<uuid:pk>/rename/", conversations.ConversationRenameView.as_view(), name="conversation-rename"),
     path("c/<uuid:pk>/export/", exports.ConversationExportView.as_view(), name="conversation-export"),
     path("export/", exports.ConversationsExportView.as_view(), name="conversations-export"),
@@ -42,5 +46,9 @@ urlpatterns = [
     path("messages/<uuid:pk>/retry/", messages.MessageRetryView.as_view(), name="message-retry"),
     path("messages/<uuid:pk>/feedback/", feedback.MessageFeedbackView.as_view(), name="message-feedback"),
     path("messages/<uuid:pk>/markdown/", messages.MessageMarkdownView.as_view(), name="message-markdown"),
+    path("presets/", presets.PresetListView.as_view(), name="preset-list"),
+    path("presets/new/", presets.PresetNewView.as_view(), name="preset-new"),
+    path("presets/<uuid:pk>/", presets.PresetDetailView.as_view(), name="preset-detail"),
+    path("presets/<uuid:pk>/delete/", presets.PresetDeleteView.as_view(), name="preset-delete"),
     path("preferences/", preferences.PreferencesView.as_view(), name="preferences"),
 ]

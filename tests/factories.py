@@ -8,7 +8,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from accounts.models import User
-from conversations.models import Conversation, Generation, Message, Role, Status
+from conversations.models import Conversation, Generation, Message, Preset, Role, Status
 
 PASSWORD = "correct horse battery staple"
 
@@ -71,6 +71,16 @@ class ReplyFactory(MessageFactory):
         Generation.objects.create(
             message=self, conversation=self.conversation, **({"status": Status.COMPLETE} | fields)
         )
+
+
+class PresetFactory(DjangoModelFactory[Preset]):
+    """A person's preset; with `user=None` a shared one."""
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda number: f"Preset {number}")
+
+    class Meta:
+        model = Preset
 
 
 def exchange(conversation: Conversation, question: str, answer: str) -> Message:

@@ -45,6 +45,31 @@ def test_without_a_system_prompt_there_is_no_system_message(conversation: Conver
     assert said(asked(conversation, "Hello")) == [("user", "Hello")]
 
 
+def test_the_conversations_instructions_follow_the_system_prompt_and_take_room(
+    conversation: Conversation, settings: Settings
+) -> None:
+    settings.CHAT_CONTEXT_TOKENS = 600
+    settings.CHAT_SYSTEM_PROMPT = "Be kind."
+    conversation.system_prompt = "Speak French."
+    exchange(conversation, "x" * 900, "Good day")
+    reply = asked(conversation, "Hello")
+    assert said(reply)[0] == ("system", "Be kind.\n\nSpeak French.")
+    assert len(said(reply)) == 4
+    reply.conversation.system_prompt = "Speak French. " * 40
+    assert [content for _, content in said(reply)][1:] == ["Hello"]
+
+
+def test_instructions_larger_than_the_window_leave_room_for_the_message(
+    conversation: Conversation, settings: Settings
+) -> None:
+    settings.CHAT_CONTEXT_TOKENS = 600
+    settings.CHAT_SYSTEM_PROMPT = ""
+    conversation.system_prompt = "第" * 4_000
+    window = window_for(asked(conversation, "Hello"))
+    assert [message.content for message in window.messages[1:]] == ["Hello"]
+    assert sum(estimate_tokens(message.content) for message in window.messages) <= 450
+
+
 def test_a_reply_without_text_is_left_out_and_the_questions_around_it_are_joined(
     conversation: Conversation, settings: Settings
 ) -> None:

@@ -16,7 +16,7 @@ from accounts.backends import AccountBackend
 from accounts.models import User
 from accounts.sessions import SessionStore
 from conversations import branches, context, leases, paths, turn_rows
-from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Role, Status
+from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Preset, Role, Status
 from conversations.pages import lists
 from conversations.transfer import exports
 from tests.factories import UserFactory
@@ -53,6 +53,10 @@ SELECT id, conversation_id, 'complete', '', '', '', '', '', '' FROM conversation
 INSERT INTO conversations_feedback (message_id, user_id, rating, comment, created_at, updated_at)
 SELECT id, user_id, 'up', '', created_at, created_at FROM conversations_message WHERE role = 'assistant';
 
+INSERT INTO conversations_preset (id, user_id, name)
+SELECT gen_random_uuid(), people.keys[1 + number %% cardinality(people.keys)], 'Preset ' || number
+FROM generate_series(1, %(strangers)s) AS number, (SELECT array_agg(id) AS keys FROM accounts_user) AS people;
+
 INSERT INTO accounts_user (id, email, password, is_superuser, is_staff, is_active, date_joined)
 SELECT gen_random_uuid(), number || '@example.net', '', false, false, true, now()
 FROM generate_series(1, %(strangers)s) AS number;
@@ -61,7 +65,7 @@ INSERT INTO django_session (session_key, session_data, expire_date)
 SELECT md5(number::text), '', now() + interval '1 day' FROM generate_series(1, %(strangers)s) AS number;
 
 ANALYZE accounts_user, django_session, conversations_conversation, conversations_message, conversations_generation,
-    conversations_feedback;
+    conversations_feedback, conversations_preset;
 """
 
 
@@ -135,6 +139,7 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "conversations by date": lambda: Conversation.objects.filter(created_at__gt=timezone.now() - timedelta(minutes=60)),
     "feedback, newest first": lambda: Feedback.objects.order_by("-updated_at")[:100],
     "feedback of a message": lambda: Feedback.objects.filter(pk=some_message().pk),
+    "the presets that a person may use": lambda: Preset.objects.usable_by(somebody()),
     "open replies": lambda: Generation.objects.open(),
     "open replies that nobody makes": lambda: Generation.objects.without_maker(),
     "a conversation's open reply": lambda: some_conversation().generations.open(),

@@ -14,6 +14,7 @@ from conversations.models.generations import (
     has_no_maker,
 )
 from conversations.models.messages import Message, MessageQuerySet, Role
+from conversations.models.presets import PRESET_NAME_MAX_CHARS, Preset, PresetQuerySet
 from conversations.models.turn_windows import TurnWindow
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MODEL_MAX_CHARS",
     "NO_MAKER",
     "OPEN",
+    "PRESET_NAME_MAX_CHARS",
     "TEMPERATURE_MAX",
     "TITLE_MAX_CHARS",
     "Configuration",
@@ -33,6 +35,8 @@ __all__ = [
     "GenerationQuerySet",
     "Message",
     "MessageQuerySet",
+    "Preset",
+    "PresetQuerySet",
     "Rating",
     "Role",
     "Status",

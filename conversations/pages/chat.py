@@ -14,6 +14,7 @@ from conversations import llm, markdown, model_choices
 from conversations.models import Conversation, Message, Role
 from conversations.pages import branches
 from conversations.pages.branches import Place
+from conversations.pages.configurations import picker
 from conversations.pages.windows import last_window, newest_window, window_at_end, window_on_page
 from conversations.thoughts import Thought
 from conversations.turns import Turn
@@ -33,6 +34,7 @@ def chat_context(
     context = composer_context(conversation)
     if conversation is None:
         return context | {"greeting": greeting(), "examples": [{"title": t, "prompt": p} for t, p in EXAMPLES]}
+    context |= picker(conversation.model)
     page = message_page(conversation, before=before, at=at)
     messages = page["messages"]
     # What is shown decides: a reply that ends between two queries would leave a page that waits for nothing.
@@ -66,7 +68,10 @@ def turn_context(turn: Turn) -> dict[str, Any]:
     for message in messages:
         message.alternatives = [message.pk]
     dress(messages)
-    return composer_context(turn.conversation) | {
+    context = composer_context(turn.conversation)
+    if turn.is_first:
+        context |= picker(turn.conversation.model)
+    return context | {
         "messages": messages,
         "seen": turn.reply.pk,
         "open_message": turn.reply if turn.reply.generation.is_open else None,

@@ -9,10 +9,12 @@ from django.utils.cache import patch_cache_control
 from uuid_utils.compat import uuid7
 
 from conversations import replies
-from conversations.models import Conversation, Message
+from conversations.models import Configuration, Conversation, Message, Preset
 from conversations.pages.chat import chat_context
+from conversations.pages.configurations import new_chat
 from conversations.pages.lists import conversation_list
 from conversations.views.notices import notices
+from conversations.views.presets import preset_in, typed_configuration
 from conversations.views.requests import ChatRequest, cursor
 
 
@@ -26,13 +28,22 @@ def chat_page(
     **more: Any,
 ) -> HttpResponse:
     """The whole page. An open reply that nobody makes is begun: the browser may have no script to ask for it."""
+    begun_with = {} if conversation else new_chat(request.user, *chosen(request))
     try:
         context = chat_context(request.user, conversation, before=before, at=at)
     except Message.DoesNotExist as error:
         raise Http404 from error
     if (reply := context.get("open_message")) and reply.generation.lacks_maker():
         replies.start(reply.pk)
-    return _page(request, "conversations/chat.html", context | more, status)
+    return _page(request, "conversations/chat.html", context | begun_with | more, status)
+
+
+def chosen(request: ChatRequest) -> tuple[Configuration, Preset | None]:
+    """What a new chat is to begin with: what was typed, what the preset in the address says, or nothing."""
+    preset = preset_in(request)
+    if request.method == "POST":
+        return typed_configuration(request), preset
+    return preset.configuration if preset else Configuration(), preset
 
 
 def listing_page(request: ChatRequest, context: dict[str, Any]) -> HttpResponse:

@@ -8,9 +8,10 @@ from django.views import View
 from django_htmx.http import push_url, reswap, retarget
 
 from conversations import organizing, replies, turns
+from conversations.configuration_forms import ConfigurationForm
 from conversations.errors import ConversationGone, UserFacingError
 from conversations.forms import NOT_TEXT, RenameForm, TurnForm, is_utf8
-from conversations.models import Conversation, Message
+from conversations.models import Configuration, Conversation, Message
 from conversations.pages.chat import chat_context, composer_context, message_page, turn_context
 from conversations.pages.lists import conversation_list
 from conversations.views.answers import chat_page, refuse
@@ -75,12 +76,19 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
         return refuse(request, NOT_TEXT, 400, conversation)
     if not form.is_valid():
         return refuse(request, form.sentence, 422, conversation)
+    configuration = Configuration()
+    if conversation is None:
+        settings_form = ConfigurationForm(request.POST)
+        if not settings_form.is_valid():
+            return refuse(request, settings_form.sentence, 422, conversation)
+        configuration = settings_form.configuration
     try:
         turn = turns.send(
             request.user,
             text=form.cleaned_data["message"],
             conversation=conversation,
             turn=form.cleaned_data["turn"],
+            configuration=configuration,
         )
     except UserFacingError as error:
         return refuse(request, str(error), error.http_status, conversation)

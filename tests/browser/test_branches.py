@@ -161,7 +161,7 @@ def test_another_model_is_asked(
     page = new_page(user, **options)
     page.goto(conversation.get_absolute_url())
     article(page, "It is Madrid.").get_by_role("link", name="Regenerate with another model").click()
-    choice = page.get_by_role("combobox", name="Model")
+    choice = page.get_by_role("log").get_by_role("combobox", name="Model")
     expect(choice).to_have_value("large")
     article(page, "It is Madrid.").get_by_role("button", name="Regenerate").click()
     expect(article(page, "Madrid, of course.")).to_contain_text("large")
@@ -259,7 +259,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     article(page, "It is Madrid.").get_by_role("button", name="Regenerate reply").tap()
     says(page, "Capital of France?", "It is Paris.", "And of Spain?", "Still Madrid.")
     article(page, "Still Madrid.").get_by_role("link", name="Regenerate with another model").tap()
-    expect(page.get_by_role("combobox", name="Model")).to_be_visible()
+    expect(page.get_by_role("log").get_by_role("combobox", name="Model")).to_be_visible()
     article(page, "Capital of France?").get_by_role("link", name="Edit message").tap()
     expect(page.get_by_role("textbox", name="Your message")).to_be_visible()
     assert page.evaluate("document.querySelector('[role=log]').scrollWidth") <= width

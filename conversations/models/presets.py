@@ -1,0 +1,63 @@
+"""Configurations with a name."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.urls import reverse
+from uuid_utils.compat import uuid7
+
+from accounts.models import User
+from conversations.models.configurations import Configured
+
+PRESET_NAME_MAX_CHARS = 80
+
+
+class PresetQuerySet(models.QuerySet["Preset"]):
+    """Presets of one person, or those that staff share with everybody."""
+
+    def owned_by(self, user: User | AnonymousUser) -> Self:
+        """Only this person's; none for somebody who is not signed in."""
+        return self.filter(user_id=user.pk) if user.pk else self.none()
+
+    def shared(self) -> Self:
+        """Those of everybody, which staff keep."""
+        return self.filter(user=None)
+
+    def usable_by(self, user: User) -> Self:
+        """This person's own, then the shared ones; by name."""
+        usable = self.filter(models.Q(user_id=user.pk) | models.Q(user=None))
+        return usable.order_by(models.F("user_id").asc(nulls_last=True), "name")
+
+
+class Preset(Configured):
+    """A configuration under a name, to begin chats with. What a chat takes over is copied, so it keeps what it took."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # The constraint's index leads with it.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DB_CASCADE,
+        null=True,
+        blank=True,
+        related_name="presets",
+        db_index=False,
+        help_text="Empty: shared with everybody.",
+    )
+    name = models.CharField(max_length=PRESET_NAME_MAX_CHARS)
+
+    objects: ClassVar = PresetQuerySet.as_manager()
+
+    class Meta(Configured.Meta):
+        constraints: ClassVar = [
+            *Configured.Meta.constraints,
+            models.UniqueConstraint(fields=("user", "name"), name="one_preset_per_name", nulls_distinct=False),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The page on which its owner changes it."""
+        return reverse("preset-detail", args=(self.pk,))

@@ -1,0 +1,73 @@
+"""A conversation's model, instructions and temperature."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views import View
+from django_htmx.http import reswap, retarget
+
+from conversations import configuring
+from conversations.configuration_forms import NOT_TEXT, ConfigurationForm, ModelForm
+from conversations.errors import ConversationGone
+from conversations.forms import is_utf8
+from conversations.models import Conversation
+from conversations.pages.configurations import conversation_settings, picker
+from conversations.views.answers import refuse
+from conversations.views.presets import preset_in, typed_configuration
+from conversations.views.requests import ChatRequest, find_conversation
+
+
+class ConversationModelView(View):
+    """The model that answers in a conversation."""
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Choose it."""
+        conversation = find_conversation(request, pk)
+        form = ModelForm(request.POST)
+        if not form.is_valid() or not is_utf8(request):
+            return refuse(request, form.sentence or NOT_TEXT, 422, conversation)
+        try:
+            configuring.choose_model(conversation, model=form.cleaned_data["model"])
+        except ConversationGone as error:
+            raise Http404 from error
+        return changed(request, conversation)
+
+
+class ConversationSettingsView(View):
+    """All that can be set for a conversation."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Show it, or what a preset would make of it."""
+        conversation = find_conversation(request, pk)
+        chosen = preset_in(request) or conversation
+        context = conversation_settings(conversation, chosen.configuration, request.user)
+        return render(request, template(request), context | {"chosen": chosen})
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Change it."""
+        conversation = find_conversation(request, pk)
+        form = ConfigurationForm(request.POST)
+        if not form.is_valid() or not is_utf8(request):
+            context = conversation_settings(conversation, typed_configuration(request), request.user)
+            context["notice"] = form.sentence or NOT_TEXT
+            page = render(request, template(request), context, status=422)
+            return reswap(retarget(page, "#settings"), "innerHTML")
+        try:
+            configuring.configure(conversation, form.configuration)
+        except ConversationGone as error:
+            raise Http404 from error
+        return changed(request, conversation)
+
+
+def template(request: ChatRequest) -> str:
+    """The form alone goes into the chat page's dialog."""
+    return "conversations/_settings.html" if request.htmx else "conversations/settings.html"
+
+
+def changed(request: ChatRequest, conversation: Conversation) -> HttpResponse:
+    """The picker as it is now."""
+    if not request.htmx:
+        return redirect(conversation)
+    context = {"conversation": conversation, "is_saved": True, **picker(conversation.model)}
+    return render(request, "conversations/_picker.html", context)

@@ -1,0 +1,100 @@
+"""Presets: a person's own, and the shared ones."""
+
+from uuid import UUID
+
+from django.core.exceptions import BadRequest
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views import View
+
+from conversations import configuring
+from conversations.configuration_forms import NOT_TEXT, PresetForm
+from conversations.errors import UserFacingError
+from conversations.forms import is_utf8
+from conversations.models import Configuration, Preset
+from conversations.pages.configurations import EXAMPLE_PRESETS, preset_list, preset_page
+from conversations.views.requests import ChatRequest
+
+
+class PresetListView(View):
+    """A person's presets."""
+
+    def get(self, request: ChatRequest) -> HttpResponse:
+        """Show them, and the shared ones."""
+        return render(request, "conversations/presets.html", preset_list(request.user))
+
+
+class PresetNewView(View):
+    """A new preset."""
+
+    def get(self, request: ChatRequest) -> HttpResponse:
+        """Show the form, empty or filled with an example."""
+        name, instructions = EXAMPLE_PRESETS.get(request.GET.get("example", ""), ("", ""))
+        context = preset_page(name, Configuration(system_prompt=instructions))
+        return render(request, "conversations/preset.html", context)
+
+    def post(self, request: ChatRequest) -> HttpResponse:
+        """Keep it."""
+        return keep(request)
+
+
+class PresetDetailView(View):
+    """A person's own preset."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Show it in a form."""
+        preset = find_preset(request, pk)
+        return render(request, "conversations/preset.html", preset_page(preset.name, preset.configuration, preset))
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Change it."""
+        return keep(request, find_preset(request, pk))
+
+
+class PresetDeleteView(View):
+    """A preset's end."""
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Delete it."""
+        configuring.delete_preset(find_preset(request, pk))
+        return redirect("preset-list")
+
+
+def keep(request: ChatRequest, preset: Preset | None = None) -> HttpResponse:
+    """Store what the form says; the form comes back with a sentence when it cannot be."""
+    form = PresetForm(request.POST)
+    notice, status = "", 422
+    if not form.is_valid() or not is_utf8(request):
+        notice = form.sentence or NOT_TEXT
+    else:
+        values = {"name": form.cleaned_data["name"], "configuration": form.configuration}
+        try:
+            if preset:
+                configuring.change_preset(preset, **values)
+            else:
+                configuring.add_preset(request.user, **values)
+        except UserFacingError as error:
+            notice, status = str(error), error.http_status
+    if not notice:
+        return redirect("preset-list")
+    context = preset_page(request.POST.get("name", ""), typed_configuration(request), preset)
+    return render(request, "conversations/preset.html", context | {"notice": notice}, status=status)
+
+
+def find_preset(request: ChatRequest, pk: UUID) -> Preset:
+    """The person's own preset. Raises `Http404` for any other, a shared one too."""
+    return get_object_or_404(Preset.objects.owned_by(request.user), pk=pk)
+
+
+def preset_in(request: ChatRequest) -> Preset | None:
+    """The preset that the address names, own or shared. Raises `Http404` for another's, `BadRequest` for no key."""
+    try:
+        key = UUID(text) if (text := request.GET.get("preset")) else None
+    except ValueError as error:
+        raise BadRequest("That is no preset's key.") from error
+    return get_object_or_404(Preset.objects.usable_by(request.user), pk=key) if key else None
+
+
+def typed_configuration(request: ChatRequest) -> Configuration:
+    """What a form sent, as it was typed, to be given back."""
+    return Configuration(*(request.POST.get(name, "") for name in Configuration._fields))  # type: ignore[arg-type]
