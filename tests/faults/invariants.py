@@ -27,6 +27,7 @@ DATABASE_AWAY = {"OperationalError", "InterfaceError", "InternalError"}
 """What a request that could not do without the database leaves in the log."""
 
 CSRF = re.compile(r'<input type="hidden" name="csrfmiddlewaretoken" value="[^"]*">')
+AGO = re.compile(r"(?<=data-ago>)[^<]*")
 RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d |(?:CRITICAL|ERROR|WARNING|INFO):  )", re.MULTILINE)
 EXCEPTION = re.compile(r"^([\w.]*[a-z]\w*)(?:: .*)?$", re.MULTILINE)
 COMPLAINTS = ("never retrieved", "was destroyed", "never awaited", "ResourceWarning", "Unhandled", "RuntimeError")
@@ -139,8 +140,8 @@ def around(log: str, word: str) -> str:
 
 
 def unsigned(html: str) -> str:
-    """The HTML without what is drawn anew for each answer."""
-    return CSRF.sub("", html).strip()
+    """The HTML without what is drawn anew for each answer, and without how long ago it was."""
+    return AGO.sub("", CSRF.sub("", html)).strip()
 
 
 async def query(site: Site, sql: str, *parameters: str) -> Any:
