@@ -59,13 +59,13 @@ class ChatHandler(ASGIHandler):
             return
         limit = await self.body_limit(scope)
         if status := refused(scope, limit):
-            await answer(send, status)
+            await answer(scope, send, status)
         else:
             handler = self.files if self.files.serves(scope) else self.handle
             try:
                 await handler(scope, bounded(receive, limit), send)
             except BodyTooLarge:
-                await answer(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                await answer(scope, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     async def body_limit(self, scope: Any) -> int:
         """Bytes that the request's body may have: more for a file to import, from somebody who has signed in."""

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.template.loader import render_to_string
 from django.utils.http import parse_header_parameters
 
 
@@ -44,9 +45,12 @@ def bounded(receive: Any, room: int) -> Any:
     return receive_bounded
 
 
-async def answer(send: Any, status: HTTPStatus) -> None:
-    """Refuse a request before Django has seen it."""
-    body = f"{status.value} {status.phrase}\n".encode()
-    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+async def answer(scope: Any, send: Any, status: HTTPStatus) -> None:
+    """Refuse a request before Django has seen it: with a page for a person, else with a line."""
+    kind, body = b"text/plain", f"{status.value} {status.phrase}\n".encode()
+    sent = dict(scope["headers"])
+    if b"text/html" in sent.get(b"accept", b"") and b"hx-request" not in sent:
+        kind, body = b"text/html; charset=utf-8", render_to_string(f"{status.value}.html").encode()
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status.value, "headers": headers})
     await send({"type": "http.response.body", "body": body})
