@@ -1,0 +1,234 @@
+"""axe-core finds no violation: on any page, in any state of it that a person can bring about, light and dark, on a
+desktop's screen and on a phone's.
+
+A new page needs an entry in `PAGES`, by the name of its URL; a state of a page (a menu that is open, a dialog) needs
+one in `STATES`.
+"""
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.tokens import default_token_generator
+from django.template.loader import render_to_string
+from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from conversations.models import Conversation, Feedback, Role
+from tests.browser.acting import RICH
+from tests.browser.conftest import DESKTOP, PHONE, NewPage
+from tests.factories import ConversationFactory, ReplyFactory, exchange
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+SCREENS = {"desktop": DESKTOP, "phone": PHONE}
+SCHEMES = ("light", "dark")
+
+Where = Callable[[Conversation], str]
+"""The address of a page, for somebody with this conversation and some others."""
+
+
+def at(name: str, **arguments: Any) -> Where:
+    return lambda conversation: reverse(name, kwargs=arguments)
+
+
+PAGES: dict[str, Where] = {
+    "conversation-new": at("conversation-new"),
+    "conversation-detail": lambda conversation: conversation.get_absolute_url(),
+    "conversation-export": lambda conversation: reverse("conversation-export", args=(conversation.pk,)),
+    "message-edit": lambda conversation: reverse("message-edit", args=(last_said(conversation, Role.USER),)),
+    "message-regenerate": lambda conversation: reverse(
+        "message-regenerate", args=(last_said(conversation, Role.ASSISTANT),)
+    ),
+    "conversations": at("conversations"),
+    "archive": at("archive"),
+    "trash": at("trash"),
+    "conversations-export": at("conversations-export"),
+    "conversations-import": at("conversations-import"),
+    "account_change_password": at("account_change_password"),
+    "account_email": at("account_email"),
+    "account_logout": at("account_logout"),
+    "account_reauthenticate": at("account_reauthenticate"),
+}
+"""Pages of somebody who has signed in, by the names of their URLs."""
+
+PUBLIC: dict[str, Where] = {
+    "account_login": at("account_login"),
+    "account_signup": at("account_signup"),
+    "account_reset_password": at("account_reset_password"),
+    "account_reset_password_done": at("account_reset_password_done"),
+    "account_reset_password_from_key": lambda conversation: reset_address(conversation.user),
+    "account_reset_password_from_key_done": at("account_reset_password_from_key_done"),
+}
+"""Pages of somebody who has not."""
+
+NO_PAGES = {
+    # Answers to a form, or parts of a page.
+    *("conversation-rename", "message-stream", "message-stop", "message-retry", "message-feedback"),
+    *("message-detail", "message-choose", "message-markdown", "preferences", "trash-empty", "health"),
+    *(
+        f"{noun}-{verb}"
+        for noun in ("conversation", "conversations")
+        for verb in ("archive", "unarchive", "pin", "unpin", "delete", "restore", "delete-forever", "erase")
+    ),
+    # Ways to sign in that this site does not offer: their addresses lead to the sign-in page.
+    *("account_inactive", "account_set_password", "account_email_verification_sent", "account_confirm_email"),
+    "account_confirm_login_code",
+}
+
+
+def press(name: str, *, role: Any = "button") -> Callable[[Page], None]:
+    return lambda page: page.get_by_role(role, name=name).first.click()
+
+
+def both(*actions: Callable[[Page], None]) -> Callable[[Page], None]:
+    def act(page: Page) -> None:
+        for action in actions:
+            action(page)
+
+    return act
+
+
+def show_sidebar(page: Page) -> None:
+    if page.get_by_role("button", name="Show conversations").is_visible():
+        page.get_by_role("button", name="Show conversations").click()
+
+
+STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "the drawer": ("conversation-detail", show_sidebar),
+    "the account menu": ("conversation-detail", both(show_sidebar, press("Account"))),
+    "the conversation's menu": ("conversation-detail", press("Conversation menu")),
+    "renaming": ("conversation-detail", both(press("Conversation menu"), press("Rename"))),
+    "a thought": ("conversation-detail", lambda page: page.locator("details.thought summary").first.click()),
+    "a selection": ("conversations", lambda page: page.get_by_role("checkbox").first.check()),
+}
+"""Further states: the page that they begin on, and how a person gets there."""
+
+
+@pytest.fixture
+def conversation(user: User) -> Conversation:
+    """A conversation with all that a page can show of one; others in the list, the archive and the trash."""
+    answer = exchange(ConversationFactory.create(user=user, title="Capitals of Europe"), "Capital of France?", RICH)
+    conversation = answer.conversation
+    Feedback.objects.create(message=answer, user=user, rating="down", comment="Too long")
+    asked = exchange(conversation, "And of Spain?", "Madrid.").parent
+    ReplyFactory.create(
+        conversation=conversation,
+        parent=asked,
+        content="It is Madrid.",
+        generation__status="failed",
+        generation__error="The model did not answer in time.",
+        generation__thought="Spain, then.",
+        generation__thought_seconds=2,
+        generation__model="a-model",
+    )
+    for title, fields in {
+        "Pinned": {"pinned_at": timezone.now()},
+        "Archived": {"archived_at": timezone.now()},
+        "Thrown away": {"trashed_at": timezone.now()},
+        "Another": {},
+    }.items():
+        exchange(ConversationFactory.create(user=user, title=title, **fields), "Hello", "Good day")
+    return conversation
+
+
+def last_said(conversation: Conversation, role: Role) -> UUID:
+    key: UUID = conversation.messages.filter(role=role).newest_first()[0].pk
+    return key
+
+
+def reset_address(user: User) -> str:
+    key = f"{user.pk.hex}-{default_token_generator.make_token(user)}"
+    return f"/accounts/password/reset/key/{key}/"
+
+
+# The levels of headings in an answer are the model's: it may begin with any, and skip some.
+FIND = """async () => {
+  const isTheModels = (rule, node) =>
+    rule.id === "heading-order" && document.querySelector(node.target[0]).closest(".assistant .body");
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  for (const rule of violations) rule.nodes = rule.nodes.filter((node) => !isTheModels(rule, node));
+  return violations;
+}"""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds, a line each."""
+    page.evaluate(AXE)
+    found = page.evaluate(FIND)
+    return [
+        f"{rule['id']}: {rule['help']}\n    {node['html'][:200]}\n    {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+def assert_accessible(page: Page, name: str) -> None:
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type] # a literal
+        assert not (found := violations(page)), f"{name}, {scheme}:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", [*PAGES, *PUBLIC])
+def test_a_page(new_page: NewPage, conversation: Conversation, name: str, screen: str) -> None:
+    page = new_page(conversation.user if name in PAGES else None, **SCREENS[screen])
+    answer = page.goto((PAGES | PUBLIC)[name](conversation))
+    assert answer
+    assert answer.status == 200
+    assert_accessible(page, name)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_of_a_page(new_page: NewPage, conversation: Conversation, name: str, screen: str) -> None:
+    page = new_page(conversation.user, **SCREENS[screen])
+    begins_on, act = STATES[name]
+    page.goto(PAGES[begins_on](conversation))
+    act(page)
+    assert_accessible(page, name)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", ["conversation-new", "conversations", "archive", "trash", "conversations-export"])
+def test_an_empty_page(new_page: NewPage, stranger: User, name: str, screen: str) -> None:
+    page = new_page(stranger, **SCREENS[screen])
+    page.goto(reverse(name))
+    assert_accessible(page, name)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", ["400", "401", "403", "403_csrf", "404", "413", "429", "500"])
+def test_an_error_page(new_page: NewPage, name: str, screen: str) -> None:
+    page = new_page(**SCREENS[screen])
+    # From here on, the addresses in the page are those of the site.
+    page.goto(reverse("account_login"))
+    page.set_content(render_to_string(f"{name}.html", {"typed": "What I typed", "sign_in_url": "/accounts/login/"}))
+    assert_accessible(page, name)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_results_of_an_import(new_page: NewPage, conversation: Conversation, screen: str) -> None:
+    page = new_page(conversation.user, **SCREENS[screen])
+    there = {"id": str(conversation.pk), "title": conversation.title, "messages": []}
+    there |= dict.fromkeys(("created_at", "updated_at"), conversation.created_at.isoformat())
+    file = {"format": "chatbot-conversations", "version": 1, "conversations": [there, {"title": "Broken"}]}
+    page.goto(reverse("conversations-import"))
+    page.get_by_label("File").set_input_files(
+        {"name": "export.json", "mimeType": "application/json", "buffer": json.dumps(file).encode()}
+    )
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("status")).to_contain_text("1 already here")
+    assert_accessible(page, "results")
+
+
+def test_each_page_is_looked_at() -> None:
+    # Django's admin is its own; allauth's further ways to sign in are not offered.
+    resolvers = [get_resolver("conversations.urls"), get_resolver("allauth.account.urls")]
+    patterns = [pattern for resolver in resolvers for pattern in resolver.url_patterns]
+    names = {pattern.name for pattern in patterns if isinstance(pattern, URLPattern)}
+    assert names - NO_PAGES - set(PAGES) - set(PUBLIC) == set()
