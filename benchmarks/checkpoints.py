@@ -38,7 +38,7 @@ def measure(*, count: int = CHECKPOINTS) -> Report:
 
 
 def _checkpoints(message_id: UUID, count: int) -> list[float]:
-    text = _prose(SHORTEST_DRAFT + count * GROWTH)
+    text = prose(SHORTEST_DRAFT + count * GROWTH)
     found: list[float] = []
     for number in range(count):
         draft = Draft(message_id, WORKER, text[: SHORTEST_DRAFT + number * GROWTH])
@@ -59,7 +59,7 @@ def _running_reply(user: User, size: int) -> UUID:
             conversation=conversation,
             user=user,
             role=Role.ASSISTANT if number % 2 else Role.USER,
-            content=_prose(length),
+            content=prose(length),
         )
         for number, length in enumerate(lengths)
     ]
@@ -75,7 +75,7 @@ def _running_reply(user: User, size: int) -> UUID:
     return reply.pk
 
 
-def _prose(length: int) -> str:
+def prose(length: int) -> str:
     """Text that compresses about as well as real text does."""
     words: Sequence[str] = ["".join(random.choices(SYLLABLES, k=random.randint(1, 4))) for _ in range(length // 4)]  # noqa: S311 (no secret)
     return " ".join(words)[:length]
