@@ -98,12 +98,20 @@ def show_sidebar(page: Page) -> None:
         page.get_by_role("button", name="Show conversations").click()
 
 
+def show_another_branch(page: Page) -> None:
+    way = page.get_by_role("button", name="Previous alternative").get_attribute("formaction")
+    assert way
+    page.goto(way.removesuffix("choose/"))
+
+
 STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "the drawer": ("conversation-detail", show_sidebar),
     "the account menu": ("conversation-detail", both(show_sidebar, press("Account"))),
     "the conversation's menu": ("conversation-detail", press("Conversation menu")),
     "renaming": ("conversation-detail", both(press("Conversation menu"), press("Rename"))),
     "a thought": ("conversation-detail", lambda page: page.locator("details.thought summary").first.click()),
+    "editing": ("conversation-detail", press("Edit message", role="link")),
+    "another branch": ("conversation-detail", show_another_branch),
     "a selection": ("conversations", lambda page: page.get_by_role("checkbox").first.check()),
 }
 """Further states: the page that they begin on, and how a person gets there."""
