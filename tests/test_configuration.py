@@ -7,9 +7,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import configuring
+from conversations import configuring, llm_models
 from conversations.models import Configuration, Conversation, Generation, Message
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
+from tests.provider import ScriptedProvider
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -146,6 +147,30 @@ def test_without_a_choice_there_is_no_picker(signed_in: Client, conversation: Co
     settings.CHAT_MODELS = ["large"]
     for address in ("/", conversation.get_absolute_url(), path(conversation)):
         assert "<select" not in signed_in.get(address).content.decode()
+
+
+def test_the_picker_offers_what_the_provider_lists(
+    signed_in: Client, conversation: Conversation, provider: ScriptedProvider, settings: Settings
+) -> None:
+    settings.CHAT_MODELS = []
+    settings.OPENAI_BASE_URL = provider.url
+    llm_models.remember(provider.url, ("mistral", "embed-small", "Llama <3>"))
+    configuring.choose_model(conversation, model="Llama <3>")
+    html = signed_in.get(conversation.get_absolute_url()).content.decode()
+    assert '<option value="">mistral</option><option selected>Llama &lt;3&gt;</option>' in html
+    assert "embed-small" not in html
+
+
+def test_a_page_without_a_list_has_no_picker_and_no_error(
+    signed_in: Client, conversation: Conversation, settings: Settings, unused_tcp_port: int
+) -> None:
+    settings.CHAT_MODELS = []
+    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{unused_tcp_port}/v1"
+    configuring.choose_model(conversation, model="mistral")
+    for address in ("/", conversation.get_absolute_url(), path(conversation), "/presets/new/"):
+        html = signed_in.get(address).content.decode()
+        assert "<select" not in html
+        assert "not offered any more" not in html
 
 
 def test_a_retry_goes_to_the_model_that_was_chosen_since(conversation: Conversation) -> None:

@@ -4,12 +4,15 @@ from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
 from django.test import Client
+from django.test.utils import override_script_prefix
 
 from accounts.models import User
 from conversations import feedback
 from conversations.errors import ConversationGone
 from conversations.models import Feedback, Message
+from conversations.templatetags.feedback import thumbs
 from tests.factories import ConversationFactory, UserFactory, exchange
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +143,14 @@ def test_staff_find_feedback_and_see_it_beside_the_message(answer: Message) -> N
     assert staff.post(f"{listed}{answer.pk}/delete/", {"post": "yes"}).status_code == 403
     for where in ("/admin/conversations/message/", f"/admin/conversations/message/{answer.pk}/change/"):
         assert "down: Wrong river" in staff.get(where).content.decode()
+
+
+@pytest.mark.parametrize("prefix", ["/", "/chat/"])
+def test_the_thumbs_of_an_answer_are_those_of_the_whole_template(answer: Message, prefix: str) -> None:
+    with override_script_prefix(prefix):
+        whole = render_to_string("conversations/_feedback.html", {"message": answer})
+        assert str(thumbs(answer.pk)) == whole
+        assert f'formaction="{prefix}messages/{answer.pk}/feedback/"' in whole
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------

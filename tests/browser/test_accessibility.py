@@ -22,7 +22,7 @@ from accounts.models import User
 from conversations.models import Conversation, Feedback, Role
 from tests.browser.acting import RICH
 from tests.browser.conftest import DESKTOP, PHONE, NewPage
-from tests.factories import ConversationFactory, ReplyFactory, exchange
+from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 SCREENS = {"desktop": DESKTOP, "phone": PHONE}
@@ -40,6 +40,10 @@ PAGES: dict[str, Where] = {
     "conversation-new": at("conversation-new"),
     "conversation-detail": lambda conversation: conversation.get_absolute_url(),
     "conversation-export": lambda conversation: reverse("conversation-export", args=(conversation.pk,)),
+    "conversation-settings": lambda conversation: reverse("conversation-settings", args=(conversation.pk,)),
+    "preset-list": at("preset-list"),
+    "preset-new": at("preset-new"),
+    "preset-detail": lambda conversation: conversation.user.presets.get().get_absolute_url(),
     "message-edit": lambda conversation: reverse("message-edit", args=(last_said(conversation, Role.USER),)),
     "message-regenerate": lambda conversation: reverse(
         "message-regenerate", args=(last_said(conversation, Role.ASSISTANT),)
@@ -68,7 +72,15 @@ PUBLIC: dict[str, Where] = {
 
 NO_PAGES = {
     # Answers to a form, or parts of a page.
-    *("conversation-rename", "message-stream", "message-stop", "message-retry", "message-feedback"),
+    *(
+        "conversation-model",
+        "preset-delete",
+        "conversation-rename",
+        "message-stream",
+        "message-stop",
+        "message-retry",
+        "message-feedback",
+    ),
     *("message-detail", "message-choose", "message-markdown", "preferences", "trash-empty", "health"),
     *(
         f"{noun}-{verb}"
@@ -109,6 +121,9 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "the account menu": ("conversation-detail", both(show_sidebar, press("Account"))),
     "the conversation's menu": ("conversation-detail", press("Conversation menu")),
     "renaming": ("conversation-detail", both(press("Conversation menu"), press("Rename"))),
+    "the settings": ("conversation-detail", press("Chat settings", role="link")),
+    "the settings of a new chat": ("conversation-new", press("Chat settings")),
+    "deleting a preset": ("preset-detail", press("Delete preset")),
     "a thought": ("conversation-detail", lambda page: page.locator("details.thought summary").first.click()),
     "editing": ("conversation-detail", press("Edit message", role="link")),
     "another branch": ("conversation-detail", show_another_branch),
@@ -123,6 +138,8 @@ def conversation(user: User) -> Conversation:
     answer = exchange(ConversationFactory.create(user=user, title="Capitals of Europe"), "Capital of France?", RICH)
     conversation = answer.conversation
     Feedback.objects.create(message=answer, user=user, rating="down", comment="Too long")
+    PresetFactory.create(user=user, name="Translator", system_prompt="Translate.", temperature=0.2)
+    PresetFactory.create(user=None, name="House style")
     asked = exchange(conversation, "And of Spain?", "Madrid.").parent
     ReplyFactory.create(
         conversation=conversation,
