@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-CHOICES = {"theme": ("system", "light", "dark"), "sidebar": ("open", "folded")}
+CHOICES = {"theme": ("system", "light", "dark"), "sidebar": ("open", "folded"), "shortcuts": ("on", "off")}
 """The preferences and their values; the first is the default."""
 
 
