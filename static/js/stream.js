@@ -13,6 +13,7 @@
     const { id } = article;
     const { top } = article.getBoundingClientRect();
     change();
+    scroll.dataset.news = "";
     const moved = document.getElementById(id)?.getBoundingClientRect().top - top;
     if (Math.abs(moved) >= 1) scroll.scrollTop += moved;
   };

@@ -1,0 +1,77 @@
+// Where the reader is: the way back to the newest line, and the place kept for when they come back to the conversation.
+(() => {
+  const FAR = 200;
+  const FRAMES = 12;
+  const log = () => document.getElementById("scroll");
+  const key = () => `place:${location.pathname}`;
+
+  const look = () => {
+    const scroll = log();
+    const button = document.querySelector("[data-latest]");
+    if (!scroll || !button) return;
+    // The log's scroll axis starts at its end: 0 is the newest line.
+    const away = -scroll.scrollTop;
+    if (away < 2) delete scroll.dataset.news;
+    button.hidden = away < FAR;
+  };
+  document.addEventListener("scroll", (event) => event.target === log() && look(), { capture: true, passive: true });
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-latest]")) return;
+    const scroll = log();
+    scroll.scrollTo({ top: 0, behavior: "instant" });
+    // The button goes, its focus must not. On touch the box would bring the keyboard up.
+    (matchMedia("(pointer: coarse)").matches ? scroll : document.getElementById("message")).focus();
+  });
+
+  // The place is the message at the top of the screen and how far above the edge it begins: it holds when more is said.
+  const keep = () => {
+    const scroll = log();
+    if (!scroll) return;
+    const edge = scroll.getBoundingClientRect().top;
+    const first =
+      scroll.scrollTop < -2 &&
+      [...scroll.querySelectorAll(".message")].find((message) => message.getBoundingClientRect().bottom > edge);
+    if (!first) return sessionStorage.removeItem(key());
+    const above = Math.round(first.getBoundingClientRect().top - edge);
+    sessionStorage.setItem(key(), JSON.stringify([first.id, above]));
+  };
+  addEventListener("pagehide", keep);
+
+  let place = null;
+  const restore = () => {
+    const scroll = log();
+    if (!place || !scroll) return;
+    const [id, above] = place;
+    const message = document.getElementById(id);
+    if (message) {
+      // Messages that come into view for the first time have another height than was guessed.
+      const move = (frames) => {
+        if (!place || !frames) return (place = null);
+        scroll.scrollTop += message.getBoundingClientRect().top - scroll.getBoundingClientRect().top - above;
+        requestAnimationFrame(() => move(frames - 1));
+      };
+      move(FRAMES);
+    } else if (scroll.querySelector(".older[hx-get]")) {
+      // On an older page: seeing the top brings it.
+      scroll.scrollTop = -scroll.scrollHeight;
+    } else {
+      place = null;
+      scroll.scrollTop = 0;
+    }
+  };
+  // Whoever begins to scroll is not moved any more.
+  for (const name of ["wheel", "pointerdown", "keydown"]) addEventListener(name, () => (place = null), { passive: true });
+  document.addEventListener("htmx:afterSettle", () => {
+    restore();
+    look();
+  });
+
+  addEventListener("DOMContentLoaded", () => {
+    const kept = sessionStorage.getItem(key());
+    if (!kept || location.hash || location.search) return look();
+    place = JSON.parse(kept);
+    restore();
+    look();
+  });
+})();
