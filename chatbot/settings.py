@@ -174,6 +174,8 @@ CHAT_TIMEOUT_SILENCE = env.seconds("CHAT_TIMEOUT_SILENCE", 60)
 CHAT_RETRIES = env.integer("CHAT_RETRIES", 2, least=0, most=10)
 CHAT_SHUTDOWN_GRACE = env.seconds("CHAT_SHUTDOWN_GRACE", 1 if DEBUG else 15, least=0)
 CHAT_TRASH_DAYS = env.integer("CHAT_TRASH_DAYS", 30, least=1, most=36_500)
+# 0: conversations are kept for ever, unless a prune is told otherwise.
+CHAT_RETENTION_DAYS = env.integer("CHAT_RETENTION_DAYS", 0, least=0, most=36_500)
 CHAT_RETRY_MAX_WAIT = env.seconds("CHAT_RETRY_MAX_WAIT", 20, least=0)
 
 # --- Static files -----------------------------------------------------------------------------------------------------

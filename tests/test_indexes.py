@@ -18,6 +18,7 @@ from accounts.sessions import SessionStore
 from conversations import branches, context, leases, paths, turn_rows
 from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Preset, Role, Status
 from conversations.pages import lists
+from conversations.retention import Rules
 from conversations.transfer import exports
 from tests.factories import UserFactory
 
@@ -136,6 +137,12 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
         pk__in=paths.upwards(some_conversation(), some_message().pk, 50), window_start__isnull=False
     ),
     "old conversations": lambda: Conversation.objects.filter(updated_at__lt=timezone.now() - timedelta(minutes=3_900)),
+    **{
+        f"what is to be removed, by {column}": partial(
+            lambda walk, column: walk.order_by(column, "pk")[:500], walk, column
+        )
+        for walk, column in Rules(before=timezone.now() - timedelta(minutes=3_900)).walks()
+    },
     "conversations by date": lambda: Conversation.objects.filter(created_at__gt=timezone.now() - timedelta(minutes=60)),
     "feedback, newest first": lambda: Feedback.objects.order_by("-updated_at")[:100],
     "feedback of a message": lambda: Feedback.objects.filter(pk=some_message().pk),

@@ -1,7 +1,7 @@
 """What is said, and how each reply was made. Every ownership rule starts at a queryset's `owned_by`."""
 
 from conversations.models.configurations import MODEL_MAX_CHARS, TEMPERATURE_MAX, Configuration
-from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, ConversationQuerySet
+from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, ConversationQuerySet, trash_expiry
 from conversations.models.cursors import Cursor, from_microseconds, microseconds
 from conversations.models.feedback import COMMENT_MAX_CHARS, Feedback, Rating
 from conversations.models.generations import (
@@ -44,4 +44,5 @@ __all__ = [
     "from_microseconds",
     "has_no_maker",
     "microseconds",
+    "trash_expiry",
 ]

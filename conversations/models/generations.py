@@ -60,9 +60,11 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
 class Generation(models.Model):
     """How an assistant's message is made: all that changes while it streams, so that the message is written once."""
 
-    message = models.OneToOneField(Message, models.DB_CASCADE, primary_key=True, related_name="generation")
+    message = models.OneToOneField(
+        Message, models.DO_NOTHING, primary_key=True, related_name="generation", db_constraint=False
+    )
     # The message's conversation, repeated so that the database can refuse two open replies in one conversation.
-    # Its foreign key is a composite one, to the message: see the second migration.
+    # The foreign key of both is a composite one, to the message: see the second migration.
     conversation = models.ForeignKey(
         Conversation, models.DO_NOTHING, related_name="generations", db_index=False, db_constraint=False
     )

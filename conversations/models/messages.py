@@ -69,7 +69,11 @@ class Message(models.Model):
     """What one side said."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    conversation = models.ForeignKey(Conversation, models.DB_CASCADE, related_name="messages", db_index=False)
+    # The foreign keys to the conversation and to the parent are composite ones: see the second migration. A plain one
+    # beside each would be looked up once more for every message that is stored or removed.
+    conversation = models.ForeignKey(
+        Conversation, models.DO_NOTHING, related_name="messages", db_index=False, db_constraint=False
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.DB_CASCADE,
@@ -78,7 +82,13 @@ class Message(models.Model):
         help_text="The conversation's owner, repeated here for queries over all that a person said.",
     )
     parent = models.ForeignKey(
-        "self", models.DB_CASCADE, null=True, blank=True, related_name="children", help_text="The message before it."
+        "self",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="children",
+        db_constraint=False,
+        help_text="The message before it.",
     )
     role = models.CharField(max_length=9, choices=Role)
     content = models.TextField(blank=True)

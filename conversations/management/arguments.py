@@ -1,0 +1,99 @@
+"""What people write on a command line: how long ago, how many. Nonsense is refused with a sentence."""
+
+import re
+from argparse import ArgumentTypeError
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from accounts.models import User
+
+AGE = re.compile(r"(\d{1,9}) *([a-z]*)", re.IGNORECASE)
+COUNT = re.compile(r"(\d[\d_,]{0,14}) *([km]?)", re.IGNORECASE)
+
+SECONDS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hour", "hours"), 3_600),
+    **dict.fromkeys(("d", "day", "days"), 86_400),
+    **dict.fromkeys(("w", "week", "weeks"), 7 * 86_400),
+}
+MONTHS = {
+    **dict.fromkeys(("mo", "month", "months"), 1),
+    **dict.fromkeys(("y", "yr", "year", "years"), 12),
+}
+TIMES = {"": 1, "k": 1_000, "m": 1_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """A stretch of time; months and years are those of the calendar."""
+
+    text: str
+    """As it was written."""
+    seconds: int = 0
+    months: int = 0
+
+    def before(self, now: datetime) -> datetime:
+        """The moment that lies so long before. Raises `OverflowError`, `ValueError` before the year 1."""
+        year, month = divmod(now.year * 12 + now.month - 1 - self.months, 12)
+        day = min(now.day, monthrange(year, month + 1)[1])
+        return now.replace(year=year, month=month + 1, day=day) - timedelta(seconds=self.seconds)
+
+
+def age(text: str) -> Age:
+    """The age that a text such as `90d`, `6mo` or `2 years` means."""
+    found = AGE.fullmatch(text.strip())
+    unit = found[2].lower() if found else ""
+    if found is None or unit not in SECONDS | MONTHS:
+        raise ArgumentTypeError(
+            f"{text!r} is no length of time: write a whole number and a unit, such as 12h, 90d, 8w, 6mo or 2y."
+        )
+    number = int(found[1])
+    meant = Age(text.strip(), seconds=number * SECONDS.get(unit, 0), months=number * MONTHS.get(unit, 0))
+    try:
+        meant.before(timezone.now())
+    except (OverflowError, ValueError):
+        raise ArgumentTypeError(f"{text!r} is longer than time itself: write something such as 90d or 2y.") from None
+    return meant
+
+
+def count(text: str) -> int:
+    """The number of at least one that a text such as `500`, `20k` or `1M` means."""
+    found = COUNT.fullmatch(text.strip())
+    number = int(re.sub("[_,]", "", found[1])) * TIMES[found[2].lower()] if found else 0
+    if not number:
+        raise ArgumentTypeError(f"{text!r} is no number: write a whole one of at least 1, such as 500, 20k or 1M.")
+    return number
+
+
+def since(text: str) -> datetime:
+    """The moment that a date such as `2026-01-31` or an age such as `30d` means, in UTC."""
+    try:
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    try:
+        return age(text).before(timezone.now())
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{text!r} is neither a date such as 2026-01-31 nor an age such as 30d.") from None
+
+
+def person(email: str) -> User:
+    """The person with this e-mail address. Raises `CommandError`."""
+    found = User.objects.filter(email=email.strip()).first()
+    if found is None:
+        raise CommandError(f"Nobody here has the e-mail address {email!r}.")
+    return found
+
+
+def size(number: float) -> str:
+    """A number of bytes for people: `1.5 MB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1_000:
+            return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1_000
+    return f"{number:,.1f} TB"

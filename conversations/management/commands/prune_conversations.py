@@ -1,0 +1,161 @@
+"""`manage.py prune_conversations`: remove old conversations for ever, and what has been in the trash for its days."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from conversations import locks, retention
+from conversations.management import arguments
+from conversations.management.arguments import Age
+from conversations.management.progress import progress
+from conversations.retention import Removed, Rules, Share
+
+TIME_IS_UP = 3
+"""The exit code of a run that did what it had time for."""
+
+ANOTHER_RUNS = 4
+"""The exit code of a run that found another one at work."""
+
+UNSAID = "Say how old: --older-than 90d, or set CHAT_RETENTION_DAYS. To empty the trash alone: --trash-only."
+
+
+class Interrupted(Exception):
+    """A signal asked the command to end."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run removed."""
+
+    conversations: int = 0
+    messages: int = 0
+    seconds: float = 0.0
+    ended: str = "done"
+    """`done`, `time is up` or `interrupted`."""
+
+    def add(self, removed: Removed) -> None:
+        """Count what one transaction removed."""
+        self.conversations += removed.conversations
+        self.messages += removed.messages
+
+
+class Command(BaseCommand):
+    """Removes in bounded batches; it may be ended and run again at any moment."""
+
+    help = (
+        "Remove conversations whose last message is old, and what has been in the trash for its days, for ever. "
+        "Exit codes: 0 all done, 1 failed, 3 time was up, 4 another prune runs, 130 or 143 interrupted."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What to remove, and how."""
+        add = parser.add_argument
+        add("--older-than", type=arguments.age, metavar="AGE", help="such as 90d, 6mo, 2y; default CHAT_RETENTION_DAYS")
+        parser.add_argument(
+            "--keep-pinned", action="store_true", default=True, help="Pinned conversations stay. This is the default."
+        )
+        add("--no-keep-pinned", action="store_false", dest="keep_pinned", help="Pinned conversations go too.")
+        add("--include-running", action="store_true", help="Those whose reply is being made go too.")
+        add("--trash-only", action="store_true", help="Only what has been in the trash for CHAT_TRASH_DAYS.")
+        add("--user", metavar="E-MAIL", help="Only this person's.")
+        add("--dry-run", action="store_true", help="Say what would go, by person and month, and remove nothing.")
+        add("--batch-size", type=arguments.count, default=retention.BATCH, metavar="N", help="messages a transaction")
+        add("--max-seconds", type=float, metavar="S", help="Begin no further batch after so many seconds.")
+        add("--json", action="store_true", help="Write the summary as JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Remove what is due."""
+        rules = self._rules(options)
+        if options["dry_run"]:
+            self._say_shares(list(retention.shares(rules)), as_json=options["json"])
+            return
+        with locks.alone(retention.LOCK) as is_alone:
+            if not is_alone:
+                raise CommandError("Another prune is running. Wait for it to end.", returncode=ANOTHER_RUNS)
+            summary, code = self._prune(rules, options)
+        self._say_summary(summary, as_json=options["json"])
+        if code:
+            raise SystemExit(code)
+
+    def _rules(self, options: dict[str, Any]) -> Rules:
+        age: Age | None = options["older_than"]
+        if options["trash_only"]:
+            if age:
+                raise CommandError("--trash-only goes by the days in the trash: leave --older-than out.")
+        elif age is None:
+            if not settings.CHAT_RETENTION_DAYS:
+                raise CommandError(UNSAID)
+            age = arguments.age(f"{settings.CHAT_RETENTION_DAYS}d")
+        return Rules(
+            before=age.before(timezone.now()) if age else None,
+            user=arguments.person(options["user"]) if options["user"] else None,
+            pinned=not options["keep_pinned"],
+            running=options["include_running"],
+        )
+
+    def _prune(self, rules: Rules, options: dict[str, Any]) -> tuple[Summary, int]:
+        summary, began, code = Summary(), time.monotonic(), 0
+        limit, size = options["max_seconds"], options["batch_size"]
+        try:
+            with ended_by_signals(), progress("conversations", rules.due().count(), self.stderr) as bar:
+                for batch in retention.batches(rules, size=size):
+                    for removed in retention.remove(batch, rules, size=size):
+                        summary.add(removed)
+                        bar.update(removed.conversations)
+                        if limit is not None and time.monotonic() - began >= limit:
+                            raise TimeoutError
+        except TimeoutError:
+            summary.ended, code = "time is up", TIME_IS_UP
+        except Interrupted as signalled:
+            summary.ended, code = "interrupted", 128 + signalled.args[0]
+        summary.seconds = round(time.monotonic() - began, 3)
+        return summary, code
+
+    def _say_summary(self, summary: Summary, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(asdict(summary)))
+            return
+        self.stdout.write(
+            f"Removed {summary.conversations:,} conversations with {summary.messages:,} messages"
+            f" in {summary.seconds:.1f} s ({summary.ended})."
+        )
+
+    def _say_shares(self, shares: list[Share], *, as_json: bool) -> None:
+        conversations, messages, size = (
+            sum(getattr(share, name) for share in shares) for name in ("conversations", "messages", "bytes")
+        )
+        if as_json:
+            total = {"conversations": conversations, "messages": messages, "bytes": size}
+            self.stdout.write(json.dumps(total | {"shares": [asdict(share) for share in shares]}))
+            return
+        for share in shares:
+            self.stdout.write(
+                f"{share.month}  {share.conversations:>9,} conversations {share.messages:>11,} messages"
+                f" {arguments.size(share.bytes):>11}  {share.email}"
+            )
+        self.stdout.write(
+            f"Would remove {conversations:,} conversations with {messages:,} messages, {arguments.size(size)}."
+        )
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Within the block SIGINT and SIGTERM raise `Interrupted` with their number."""
+
+    def end(number: int, frame: Any) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,51 @@
+"""`manage.py seed_demo`: believable people and conversations, for a trial, for screenshots, for measurements."""
+
+import time
+from random import Random
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from accounts.models import User
+from conversations import seeding
+from conversations.management import arguments
+from conversations.management.progress import progress
+
+
+class Command(BaseCommand):
+    """Writes by COPY, a few hundred conversations a transaction."""
+
+    help = "Add people with conversations that look like real ones. Outside debug only with --force."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """How many."""
+        add = parser.add_argument
+        add("--users", type=arguments.count, default=10, metavar="N", help="people, such as 10 or 2k; default 10")
+        add("--conversations", type=arguments.count, default=200, metavar="N", help="default 200")
+        add("--messages", type=arguments.count, default=3_000, metavar="N", help="of all together; default 3000")
+        add("--password", help="With it the new people can sign in; without one nobody can.")
+        add("--seed", type=int, default=None, metavar="N", help="The same number says the same things again.")
+        add("--force", action="store_true", help="Also where DEBUG is false.")
+
+    def handle(self, *args: Any, users: int, conversations: int, messages: int, **options: Any) -> None:
+        """Write them."""
+        if not (settings.DEBUG or options["force"]):
+            raise CommandError("DEBUG is false: these people would stand among real ones. Say --force if you mean it.")
+        if messages < 2 * conversations:
+            raise CommandError(
+                f"A conversation has at least two messages: ask for {2 * conversations:,} messages or more."
+            )
+        began = time.monotonic()
+        chance = Random(options["seed"])  # noqa: S311 (not a secret)
+        people = seeding.people(users, chance=chance, password=options["password"])
+        with progress("messages", messages, self.stderr) as bar:
+            for done in seeding.fill(people, conversations=conversations, messages=messages, chance=chance):
+                bar.update(done)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        self.stdout.write(
+            f"Added {users:,} people with {conversations:,} conversations and {messages:,} messages"
+            f" in {time.monotonic() - began:.1f} s. The first signs in as {User.objects.get(pk=people[0]).email}."
+        )

@@ -1,0 +1,242 @@
+"""Which conversations are old, and how they go: for ever, in batches that keep no lock for long.
+
+A batch is bounded in messages. A conversation goes whole in one transaction; one with more messages than a batch is
+first put out of everybody's reach for good, then goes from its end in several, and what an interruption leaves of it
+the next run removes. Each batch looks again, under lock, whether a conversation is still as it was found.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import BigIntegerField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce, TruncMonth
+from django.utils import timezone
+
+from accounts.models import User
+from conversations.models import (
+    OPEN,
+    Conversation,
+    ConversationQuerySet,
+    Feedback,
+    Generation,
+    Message,
+    has_no_maker,
+    trash_expiry,
+)
+
+BATCH = 2_000
+"""Messages that one transaction removes: about a tenth of a second."""
+
+CONVERSATIONS_AT_A_TIME = 500
+
+ABANDONED_AFTER = timedelta(days=1)
+"""A reply that nobody has made for so long is not being made."""
+
+GONE_AT = datetime(1900, 1, 1, tzinfo=UTC)
+"""The time in the trash of a conversation that is being removed in parts: past the days of any trash."""
+
+LOCK = 7_260_817_001
+"""The number under which one process at a time removes what is old: see `locks`."""
+
+MESSAGES = """(
+    SELECT count(*) FROM (
+        SELECT FROM conversations_message WHERE conversation_id = conversations_conversation.id LIMIT %s
+    ) AS said
+)"""
+VERSION = "conversations_conversation.xmin::text::bigint"
+"""Every change of the row changes it; a new turn is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is to go."""
+
+    before: datetime | None = None
+    """Conversations whose last message is older; None: only what has been in the trash for its days."""
+    user: User | None = None
+    """Only this person's."""
+    pinned: bool = False
+    """Whether pinned conversations go too; those that are past their days in the trash go in any case."""
+    running: bool = False
+    """Whether conversations go in which a reply is still being made."""
+
+    def due(self) -> ConversationQuerySet:
+        """All that is to go."""
+        return self._allowed(self._thrown_away() | self._old())
+
+    def walks(self) -> list[tuple[ConversationQuerySet, str]]:
+        """The same in parts, each with the column by whose index it is walked; what is in both parts comes twice."""
+        walks = [(self._allowed(self._thrown_away()), "trashed_at")]
+        if self.before:
+            walks.append((self._allowed(self._old()), "updated_at"))
+        return walks
+
+    def _thrown_away(self) -> Q:
+        return Q(trashed_at__lte=trash_expiry())
+
+    def _old(self) -> Q:
+        if self.before is None:
+            return Q(pk__in=())
+        return Q(updated_at__lt=self.before) if self.pinned else Q(updated_at__lt=self.before, pinned_at=None)
+
+    def _allowed(self, condition: Q) -> ConversationQuerySet:
+        found = Conversation.objects.filter(condition)
+        if self.user:
+            found = found.filter(user=self.user)
+        return found if self.running else found.exclude(_is_running())
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A conversation that is to go."""
+
+    key: UUID
+    version: int
+    messages: int
+    """How many messages it has; one more than a batch when there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What one transaction removed."""
+
+    conversations: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What would go of one person's conversations of one month."""
+
+    email: str
+    month: str
+    """Of the last message: `2026-01`."""
+    conversations: int
+    messages: int
+    bytes: int
+    """Of what was said and thought, as UTF-8."""
+
+
+def batches(rules: Rules, *, size: int = BATCH) -> Iterator[list[Found]]:
+    """All that is due, longest unused first, in groups of at most `size` messages; a longer conversation stands alone.
+
+    Reads a few hundred rows at a time, however many there are.
+    """
+    for walk, column in rules.walks():
+        for page in _pages(walk, column, size):
+            batch, room = list[Found](), size
+            for found in page:
+                if batch and found.messages > room:
+                    yield batch
+                    batch, room = [], size
+                batch.append(found)
+                room -= found.messages
+            yield batch
+
+
+def remove(batch: Sequence[Found], rules: Rules, *, size: int = BATCH) -> Iterator[Removed]:
+    """Remove what is in a batch and still as it was found, for ever; tells after each transaction what that removed.
+
+    A conversation that somebody is using at this moment stays. Who does not ask for the next step leaves the rest.
+    """
+    if len(batch) == 1 and batch[0].messages > size:
+        yield from _remove_long(batch[0], rules, size)
+    else:
+        yield _remove_whole(batch, rules)
+
+
+def shares(rules: Rules) -> Iterator[Share]:
+    """What is due, by person and month. Reads all of it once."""
+    size = _bytes("messages__content") + _bytes("messages__generation__thought") + _bytes("messages__generation__draft")
+    found = (
+        rules.due()
+        .annotate(month=TruncMonth("updated_at"))
+        .order_by("user__email", "month")
+        .values_list("user__email", "month")
+        .annotate(count=Count("pk", distinct=True), said=Count("messages"), size=Coalesce(Sum(size), 0))
+    )
+    with transaction.atomic():
+        for email, month, conversations, messages, size in found.iterator():
+            yield Share(email, f"{month:%Y-%m}", conversations, messages, size)
+
+
+def _remove_whole(batch: Sequence[Found], rules: Rules) -> Removed:
+    with _transaction():
+        keys = _locked(batch, rules)
+        messages = _remove_messages(Message.objects.filter(conversation__in=keys)) if keys else 0
+        Conversation.objects.filter(pk__in=keys).delete()
+    return Removed(len(keys), messages)
+
+
+def _remove_long(found: Found, rules: Rules, size: int) -> Iterator[Removed]:
+    with _transaction():
+        if not _locked([found], rules):
+            return
+        Conversation.objects.filter(pk=found.key).update(trashed_at=GONE_AT)
+    said = Message.objects.filter(conversation=found.key)
+    while True:
+        with _transaction():
+            # From the end: what a message answers must not go before it, or all that follows goes at once.
+            keys = list(said.newest_first().values_list("pk", flat=True)[:size])
+            removed = _remove_messages(Message.objects.filter(pk__in=keys))
+            if len(keys) < size:
+                Conversation.objects.filter(pk=found.key).delete()
+                yield Removed(1, removed)
+                return
+        yield Removed(0, removed)
+
+
+def _locked(batch: Sequence[Found], rules: Rules) -> list[UUID]:
+    """Those that are due, as they were found, and used by nobody; until the transaction ends nobody can."""
+    versions = {found.key: found.version for found in batch}
+    due = rules.due().filter(pk__in=versions).annotate(version=RawSQL(VERSION, ()))  # noqa: S611 (a constant)
+    locked = due.select_for_update(skip_locked=True, of=("self",)).values_list("pk", "version")
+    return [key for key, version in locked if version == versions[key]]
+
+
+def _remove_messages(messages: QuerySet[Message]) -> int:
+    """Remove them and what hangs from them. Several times faster than leaving it to the database row by row."""
+    # A reply's end locks its message, then its generation; so does this.
+    list(messages.filter(generation__status__in=OPEN).select_for_update(of=("self",)).values_list("pk"))
+    keys = messages.order_by().values("pk")
+    Generation.objects.filter(pk__in=keys).delete()
+    Feedback.objects.filter(pk__in=keys).delete()
+    return messages.order_by().delete()[0]
+
+
+def _pages(walk: ConversationQuerySet, column: str, size: int) -> Iterator[list[Found]]:
+    counted = walk.annotate(
+        messages_found=RawSQL(MESSAGES, (size + 1,)),  # noqa: S611 (a constant)
+        version=RawSQL(VERSION, ()),  # noqa: S611 (a constant)
+    ).order_by(column, "pk")
+    rest = counted
+    while page := list(rest.values_list(column, "pk", "version", "messages_found")[:CONVERSATIONS_AT_A_TIME]):
+        yield [Found(*row[1:]) for row in page]
+        time, key = page[-1][:2]
+        # Written as a range and an exception, so that the index is entered at this place.
+        rest = counted.filter(**{f"{column}__gte": time}).exclude(**{column: time, "pk__lte": key})
+
+
+def _is_running() -> Exists:
+    """Whether a reply of the conversation is being made, or may be yet."""
+    fresh = Q(conversation__updated_at__gt=timezone.now() - ABANDONED_AFTER)
+    replies = Generation.objects.open().filter(conversation=OuterRef("pk"))
+    return Exists(replies.annotate(unmade=has_no_maker()).filter(fresh | Q(unmade=False)))
+
+
+def _bytes(field: str) -> Coalesce:
+    return Coalesce(Func(F(field), function="octet_length", output_field=BigIntegerField()), 0)
+
+
+@contextmanager
+def _transaction() -> Iterator[None]:
+    """A transaction that does not wait for the disk: what a failing machine forgets is removed by the next run."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+        yield
