@@ -2,7 +2,7 @@
 // Others hear of it by the events `stream:lost`, `stream:back` and `stream:end` of its article.
 (() => {
   const RETRY = 500;
-  const RETRY_MAX = 60_000;
+  const RETRY_MAX = 5_000;
   const sources = new Map();
 
   // The log's scroll axis starts at its end: at 0 it follows the newest line. Away from there, what is being read stays
