@@ -14,7 +14,7 @@ from benchmarks.figures import Report
 from benchmarks.site import Site
 from benchmarks.table import table, write_down
 
-PARTS = ("load", "saturation", "memory", "checkpoints", "browser", "page", "long_chats", "prune")
+PARTS = ("load", "saturation", "memory", "checkpoints", "browser", "page", "long_chats", "prune", "search")
 TROUBLES_MAX = 5
 """Sentences about what went wrong that one part may say."""
 
@@ -66,7 +66,7 @@ def written(reports: dict[str, Report]) -> list[str]:
 def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callable[[], Report]]:
     """What measures each part."""
     # These know the models, which can be imported only after the set-up.
-    from benchmarks import browser, checkpoints, load, long_chats, memory, page, prune, saturation
+    from benchmarks import browser, checkpoints, load, long_chats, memory, page, prune, saturation, search
 
     if quick:
         return {
@@ -78,6 +78,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
             "page": lambda: page.measure(site, usual=2, long=1),
             "long_chats": lambda: long_chats.measure(site, openings=15),
             "prune": lambda: prune.measure(site, few=10_000, many=40_000, people=20),
+            "search": lambda: search.measure(messages=50_000, rounds=5),
         }
     return {
         "load": lambda: load.measure(site, at or load.LEVELS),
@@ -88,6 +89,8 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         "page": lambda: page.measure(site),
         "long_chats": lambda: long_chats.measure(site),
         "prune": lambda: prune.measure(site),
+        # Last: it leaves a million messages behind.
+        "search": search.measure,
     }
 
 

@@ -14,6 +14,7 @@ from conversations.views import (
     organizing,
     preferences,
     presets,
+    search,
 )
 
 urlpatterns = [
@@ -35,6 +36,7 @@ urlpatterns = [
     path("conversations/", lists.ListingView.as_view(name="conversations"), name="conversations"),
     path("archive/", lists.ListingView.as_view(name="archive"), name="archive"),
     path("trash/", lists.ListingView.as_view(name="trash"), name="trash"),
+    path("search/", search.SearchView.as_view(), name="search"),
     path("trash/empty/", organizing.TrashEmptyView.as_view(), name="trash-empty"),
     path("import/", imports.ConversationsImportView.as_view(), name="conversations-import"),
     path("messages/<uuid:pk>/", branches.MessageDetailView.as_view(), name="message-detail"),

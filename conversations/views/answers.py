@@ -46,9 +46,9 @@ def chosen(request: ChatRequest) -> tuple[Configuration, Preset | None]:
     return preset.configuration if preset else Configuration(), preset
 
 
-def listing_page(request: ChatRequest, context: dict[str, Any]) -> HttpResponse:
-    """A whole page that lists conversations."""
-    return _page(request, "conversations/listing.html", context)
+def list_page(request: ChatRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """A whole page beside the chat, with the sidebar."""
+    return _page(request, template, context)
 
 
 def _page(request: ChatRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.views import View
 
 from conversations.pages.lists import listing
-from conversations.views.answers import listing_page
+from conversations.views.answers import list_page
 from conversations.views.requests import ChatRequest, cursor
 
 
@@ -15,4 +15,5 @@ class ListingView(View):
 
     def get(self, request: ChatRequest) -> HttpResponse:
         """Show one page of it."""
-        return listing_page(request, listing(self.name, request.user, cursor(request, "after")))
+        context = listing(self.name, request.user, cursor(request, "after"))
+        return list_page(request, "conversations/listing.html", context)

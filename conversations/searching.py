@@ -1,0 +1,198 @@
+"""Finding what was said: in titles and messages, any part of a word, in any script.
+
+The database folds text (`chat_fold`: small letters, no accents) and indexes its pieces by person (`chat_grams`). A word
+that is everywhere is found among a person's newest messages, without the index, which would name too many; any other by
+the index, whose newest candidates are then looked at. So a search costs no more for somebody who has said a lot.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from accounts.models import User
+
+QUERY_MAX_CHARS = 200
+TERMS_MAX = 8
+NEWEST = 300
+"""Messages that are looked at without the index."""
+
+ENOUGH = 30
+"""Hits among these that make further ones needless."""
+
+CANDIDATES = 2_000
+"""Messages named by the index that are looked at."""
+
+HITS_MAX, TITLES_MAX = 50, 10
+EXCERPT_BEFORE, EXCERPT = 120, 400
+"""Characters of a message that come along: before its hit, and in all."""
+
+DENSE = re.compile("[\u2190-\u2bff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\uffef\U0001f000-\U0003ffff]+")
+"""Characters of which one or two are a word. The same are in the database's `chat_grams`."""
+
+UNSEEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A conversation whose title was found, or a message."""
+
+    conversation_id: UUID
+    title: str
+    is_archived: bool
+    time: datetime
+    message_id: UUID | None = None
+    role: str = ""
+    excerpt: str = ""
+    is_cut: bool = False
+    """Whether the message goes on before the excerpt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found."""
+
+    terms: tuple[str, ...]
+    """What was looked for, folded."""
+    titles: tuple[Hit, ...] = ()
+    messages: tuple[Hit, ...] = ()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be more than is shown."""
+        return len(self.messages) >= HITS_MAX or len(self.titles) >= TITLES_MAX
+
+
+def terms_of(query: str) -> list[str]:
+    """What is looked for: each of these has to be there, in any order."""
+    return UNSEEN.sub(" ", query)[:QUERY_MAX_CHARS].split()[:TERMS_MAX]
+
+
+def search(user: User, query: str) -> Found:
+    """The person's conversations and messages that hold every word of the query, the best first. Causes 2 to 5 queries.
+
+    A word of one or two letters is looked for at the beginning of words.
+    """
+    if not (words := terms_of(query)):
+        return Found(())
+    if not (terms := tuple(dict.fromkeys(folded(words)))):
+        return Found(())
+    titles, messages = _titles(user, terms), _messages(user, terms)
+    phrase = " ".join(terms)
+    ranked = sorted(messages, key=lambda hit: (_is_whole(hit.excerpt, phrase), hit.time), reverse=True)
+    return Found(terms, tuple(titles), tuple(ranked))
+
+
+def folded(words: Sequence[str]) -> list[str]:
+    """The words as the index has them. Causes a query."""
+    rows = _rows("SELECT chat_fold(word) FROM unnest(%s::text[]) WITH ORDINALITY AS said (word, place)", [list(words)])
+    return [term for (row,) in rows for term in row.split()]
+
+
+def needle(term: str) -> str:
+    """What a text, with a space before it, has to hold for the term to be found."""
+    return f" {term}" if len(term) <= 2 and term.isalnum() and not DENSE.search(term) else term
+
+
+def grams(term: str) -> set[str]:
+    """Pieces that the index has of every text that holds the term; none for what is too short to be indexed."""
+    sought = needle(term)
+    # Side by side and the last one: those between would only make the index read more.
+    starts = (
+        (run, i) for run in DENSE.split(sought) if len(run) > 2 for i in (*range(0, len(run) - 2, 3), len(run) - 3)
+    )
+    pieces = {run[i : i + 3] for run, i in starts}
+    for run in DENSE.findall(sought):
+        pieces |= {run[i : i + 2] for i in range(len(run) - 1)} or {run}
+    return pieces
+
+
+def _is_whole(excerpt: str, phrase: str) -> bool:
+    """Whether the words stand there together."""
+    return phrase in " ".join(excerpt.lower().split())
+
+
+MESSAGE = f"""
+    SELECT conversation.id, conversation.title, conversation.archived_at IS NOT NULL, message.created_at, message.id,
+        message.role, substr(message.content, greatest(place - {EXCERPT_BEFORE}, 1), {EXCERPT}),
+        place > {EXCERPT_BEFORE} + 1
+"""  # noqa: S608 (constants)
+LOOKED_AT = """
+    JOIN conversations_conversation AS conversation ON conversation.id = message.conversation_id
+    CROSS JOIN LATERAL (SELECT ' ' || chat_fold(message.content) AS folded OFFSET 0) AS text
+    CROSS JOIN LATERAL (SELECT strpos(folded, %(first)s) AS place OFFSET 0) AS at
+    WHERE conversation.trashed_at IS NULL AND place > 0
+        AND (SELECT bool_and(strpos(folded, needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)
+"""
+NEWEST_MESSAGES = f"""
+    {MESSAGE} FROM (
+        SELECT * FROM conversations_message WHERE user_id = %(user)s ORDER BY created_at DESC LIMIT %(newest)s
+    ) AS message {LOOKED_AT} ORDER BY message.created_at DESC LIMIT %(most)s
+"""  # noqa: S608 (constants)
+INDEXED_MESSAGES = f"""
+    WITH named AS MATERIALIZED (
+        SELECT message.id, message.created_at FROM conversations_message AS message
+        WHERE message.user_id = %(user)s AND message.content <> ''
+            AND chat_grams(message.content) COLLATE "C" @> %(grams)s::text[]
+    ), candidate AS MATERIALIZED (
+        SELECT named.id, named.created_at FROM named ORDER BY named.created_at DESC LIMIT %(candidates)s
+    )
+    {MESSAGE} FROM candidate JOIN conversations_message AS message ON message.id = candidate.id {LOOKED_AT}
+    ORDER BY candidate.created_at DESC LIMIT %(most)s
+"""  # noqa: S608 (constants)
+TITLE = "SELECT id, title, archived_at IS NOT NULL, updated_at FROM"
+LISTED = "user_id = %(user)s AND trashed_at IS NULL"
+HOLDS_ALL = "(SELECT bool_and(strpos(' ' || chat_fold(title), needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)"
+NEWEST_TITLES = f"""
+    {TITLE} (
+        SELECT * FROM conversations_conversation WHERE {LISTED} ORDER BY created_at DESC LIMIT %(newest)s
+    ) AS newest
+    WHERE {HOLDS_ALL} ORDER BY updated_at DESC LIMIT %(titles)s
+"""  # noqa: S608 (constants)
+INDEXED_TITLES = f"""
+    WITH named AS MATERIALIZED (
+        SELECT * FROM conversations_conversation
+        WHERE user_id = %(user)s AND chat_grams(title) COLLATE "C" @> %(grams)s::text[]
+    )
+    {TITLE} named WHERE trashed_at IS NULL AND {HOLDS_ALL} ORDER BY updated_at DESC LIMIT %(titles)s
+"""  # noqa: S608 (constants)
+
+
+def _messages(user: User, terms: Sequence[str]) -> list[Hit]:
+    parameters = _parameters(user, terms)
+    indexed = bool(parameters["grams"])
+    # What has no piece in the index is looked for in more of the newest.
+    hits = _rows(NEWEST_MESSAGES, parameters | {"newest": NEWEST if indexed else CANDIDATES})
+    if indexed and len(hits) < ENOUGH:
+        hits = _rows(INDEXED_MESSAGES, parameters)
+    return [Hit(*hit) for hit in hits]
+
+
+def _titles(user: User, terms: Sequence[str]) -> list[Hit]:
+    parameters = _parameters(user, terms)
+    sql = INDEXED_TITLES if parameters["grams"] else NEWEST_TITLES
+    return [Hit(*hit) for hit in _rows(sql, parameters | {"newest": CANDIDATES})]
+
+
+def _parameters(user: User, terms: Sequence[str]) -> dict[str, Any]:
+    needles = [needle(term) for term in terms]
+    return {
+        "user": user.pk,
+        "first": max(needles, key=len),
+        "needles": needles,
+        "grams": sorted(set().union(*(grams(term) for term in terms))),
+        "candidates": CANDIDATES,
+        "most": HITS_MAX,
+        "titles": TITLES_MAX,
+    }
+
+
+def _rows(sql: str, parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
