@@ -14,7 +14,7 @@ from benchmarks.figures import Report
 from benchmarks.site import Site
 from benchmarks.table import table, write_down
 
-PARTS = ("load", "saturation", "memory", "checkpoints", "browser", "page", "long_chats", "prune", "search")
+PARTS = ("load", "saturation", "memory", "checkpoints", "browser", "page", "long_chats", "transfer", "prune", "search")
 TROUBLES_MAX = 5
 """Sentences about what went wrong that one part may say."""
 
@@ -66,7 +66,7 @@ def written(reports: dict[str, Report]) -> list[str]:
 def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callable[[], Report]]:
     """What measures each part."""
     # These know the models, which can be imported only after the set-up.
-    from benchmarks import browser, checkpoints, load, long_chats, memory, page, prune, saturation, search
+    from benchmarks import browser, checkpoints, load, long_chats, memory, page, prune, saturation, search, transfer
 
     if quick:
         return {
@@ -75,6 +75,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
             "memory": lambda: memory.measure(site, counts=(10, 100)),
             "checkpoints": lambda: checkpoints.measure(count=50),
             "browser": lambda: browser.measure(site, turns=3),
+            "transfer": lambda: transfer.measure(site, conversations=50),
             "page": lambda: page.measure(site, usual=2, long=1),
             "long_chats": lambda: long_chats.measure(site, openings=15),
             "prune": lambda: prune.measure(site, few=10_000, many=40_000, people=20),
@@ -86,6 +87,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         "memory": lambda: memory.measure(site),
         "checkpoints": checkpoints.measure,
         "browser": lambda: browser.measure(site),
+        "transfer": lambda: transfer.measure(site),
         "page": lambda: page.measure(site),
         "long_chats": lambda: long_chats.measure(site),
         "prune": lambda: prune.measure(site),
