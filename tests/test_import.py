@@ -8,16 +8,14 @@ from html import unescape
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
-from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import User
+from conversations import locks
 from conversations.models import Conversation, Feedback, Generation, Message, Status
-from conversations.transfer import documents
-from conversations.transfer.imports import LOCK
+from conversations.transfer import documents, imports
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 from tests.server import ChatServer
 from tests.visitor import Answer, Visitor
@@ -401,9 +399,7 @@ def test_a_large_file_is_read_only_from_somebody_who_has_signed_in(server: ChatS
 
 
 def test_one_person_imports_one_file_at_a_time(owner: Visitor, user: User) -> None:
-    with psycopg.connect(**connection.get_connection_params() | {"dbname": connection.settings_dict["NAME"]}) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK, user.pk.int & 0x7FFF_FFFF])
+    with locks.alone(imports.lock_of(user)):
         answer = owner.upload("/import/", document(conversation()))
         assert "Another import of yours is still running" in told(answer)[0][1]
-        other.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, user.pk.int & 0x7FFF_FFFF])
     assert outcomes(owner.upload("/import/", document(conversation()))) == ["imported"]

@@ -101,6 +101,7 @@ def generation(value: Any, name: str) -> dict[str, Any]:
         "thought_seconds": number(value.get("thought_seconds"), f"{name}: its `thought_seconds`", SECONDS_MAX),
         "error_code": code,
         "error": sentence,
+        "error_detail": text(value.get("error_detail", ""), f"{name}: its `error_detail`", TEXT_MAX_CHARS),
         "window_cut": truth(value.get("window_cut", False), f"{name}: its `window_cut`"),
         **{
             column: count(value.get(column), f"{name}: its `{column}`")

@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO, Any
 from uuid import UUID
 
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from accounts.models import User
+from conversations import locks
 from conversations.models import Conversation
 from conversations.threads import DATABASE_AWAY
 from conversations.transfer import checking, staging
@@ -21,7 +22,7 @@ from conversations.transfer.reading import BrokenFile, Events, TooMuch
 logger = logging.getLogger(__name__)
 
 LOCK = 1_129_270_864
-"""The first half of the advisory lock of an import; the second half comes from the person's key."""
+"""The first half of the number of an import's lock; the second half comes from the person's key."""
 
 TITLE_SHOWN = 200
 
@@ -61,18 +62,18 @@ class UnusableFile(Exception):
 def run(user: User, file: IO[bytes], tell: Callable[[Result], None], go_on: Callable[[], bool]) -> None:
     """Import the file for the person; `tell` hears each result, and nothing more is begun once `go_on` says no.
 
-    Blocks for as long as it takes, on one connection; whatever happens, what was imported stays.
+    Blocks for as long as it takes; whatever happens, what was imported stays.
     """
     with suppress(*DATABASE_AWAY):
         try:
-            with alone(user) as is_alone:
+            with locks.alone(lock_of(user)) as is_alone:
                 if not is_alone:
                     raise UnusableFile(BUSY)
-                with staging.table():
-                    for result in Import(user, file).results():
-                        tell(result)
-                        if not go_on():
-                            return
+                for result in Import(user, file).results():
+                    tell(result)
+                    if not go_on():
+                        return
+                staging.drop()
         except UnusableFile as error:
             tell(Result(0, "", Outcome.FAILED, str(error)))
         except DATABASE_AWAY as error:
@@ -81,19 +82,9 @@ def run(user: User, file: IO[bytes], tell: Callable[[Result], None], go_on: Call
             raise
 
 
-@contextmanager
-def alone(user: User) -> Iterator[bool]:
-    """Whether this is the person's only import, over all processes, for as long as the block lasts."""
-    parameters = [LOCK, user.pk.int & 0x7FFF_FFFF]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", parameters)
-        locked = bool(cursor.fetchone()[0])
-    try:
-        yield locked
-    finally:
-        if locked:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", parameters)
+def lock_of(user: User) -> int:
+    """The number under which one import of the person runs at a time."""
+    return LOCK << 32 | user.pk.int & 0xFFFF_FFFF
 
 
 class Import:
@@ -191,7 +182,7 @@ class Import:
                 continue
             here = here or self._find(fields)
             count = self._skip_messages() if here else self._gather(count)
-        checked = checking.conversation(fields)
+        checked = self._columns(fields)
         if here := here or self._find(fields):
             is_trashed = here.trashed_at is not None
             outcome = Outcome.TRASHED if is_trashed else Outcome.HERE
@@ -237,6 +228,10 @@ class Import:
         except IntegrityError:
             with transaction.atomic():
                 return self._insert_as(checked, derive=True)
+
+    def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The columns of the conversation, without its owner."""
+        return checking.conversation(fields)
 
     def _insert_as(self, checked: dict[str, Any], *, derive: bool) -> Conversation:
         key = staging.derived(self._user, checked["id"]) if derive else checked["id"]

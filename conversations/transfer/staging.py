@@ -3,8 +3,7 @@
 So neither the length of a conversation nor the order of its messages matters, and memory stays what it is.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -30,6 +29,7 @@ GENERATION = {
     "thought_seconds": "float8",
     "error_code": "text",
     "error": "text",
+    "error_detail": "text",
     "prompt_tokens": "int",
     "completion_tokens": "int",
     "window_start": "timestamptz",
@@ -86,21 +86,21 @@ SELECT min(position) FROM (SELECT position FROM imported_message EXCEPT SELECT p
 """
 
 
-@contextmanager
-def table() -> Iterator[None]:
-    """The table, for as long as an import lasts."""
+def drop() -> None:
+    """Forget the table, once nothing more is to be gathered."""
     with connection.cursor() as cursor:
-        cursor.execute(CREATE)
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS imported_message")
+        cursor.execute("DROP TABLE IF EXISTS imported_message")
 
 
 def gather(rows: Iterable[dict[str, Any]], *, begin: int) -> int:
-    """Put rows of `checking.message` into the table, numbered from `begin`; the number of the next one."""
+    """Put rows of `checking.message` into the table, numbered from `begin`; the number of the next one.
+
+    They are there until the transaction ends. Behind a pooler the next one may have another session, so each makes the
+    table where it is missing.
+    """
     position = begin
+    with connection.cursor() as cursor:
+        cursor.execute(CREATE)
     with connection.cursor() as cursor, cursor.copy(f"COPY imported_message ({', '.join(COLUMNS)}) FROM STDIN") as copy:
         for row in rows:
             calls = row["tool_calls"]

@@ -3,12 +3,13 @@
 import json
 import re
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol
 
 from django.utils import timezone
 
-from conversations.models import Conversation
+from conversations.models import Conversation, Message
 from conversations.transfer import markdown_text
 from conversations.transfer.documents import FORMAT, VERSION, conversation_fields, message_fields, written
 
@@ -57,18 +58,31 @@ class JsonWriter:
 
     def add(self, conversation: Conversation, sink: Sink) -> None:
         """Write one conversation; its messages oldest first, whatever their branch."""
-        sink.write(f'{self._separator}{dumped(conversation_fields(conversation))[:-1]}, "messages": ['.encode())
+        sink.write(self._separator.encode())
         self._separator = ",\n"
-        messages = conversation.messages.select_related("generation", "feedback").oldest_first()
-        separator = "\n "
-        for message in messages.iterator(MESSAGES_AT_A_TIME):
-            sink.write(f"{separator}{dumped(message_fields(message))}".encode())
-            separator = ",\n "
-        sink.write(b"]}")
+        write_conversation(conversation_fields(conversation), conversation, sink, message_fields, between="\n ")
 
     def end(self, sink: Sink) -> None:
         """Close the document: one that lacks its end is not whole."""
         sink.write(b"\n]}\n")
+
+
+def write_conversation(
+    fields: dict[str, Any],
+    conversation: Conversation,
+    sink: Sink,
+    describe: Callable[[Message], dict[str, Any]],
+    *,
+    between: str = "",
+) -> None:
+    """Write a conversation that has these fields, then its messages as described, with `between` before each."""
+    sink.write(f'{dumped(fields)[:-1]}, "messages": ['.encode())
+    messages = conversation.messages.select_related("generation", "feedback").oldest_first()
+    separator = between
+    for message in messages.iterator(MESSAGES_AT_A_TIME):
+        sink.write(f"{separator}{dumped(describe(message))}".encode())
+        separator = f",{between}"
+    sink.write(b"]}")
 
 
 class MarkdownWriter:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,8 @@ from conversations.management import arguments
 from conversations.management.arguments import Age
 from conversations.management.progress import progress
 from conversations.retention import Removed, Rules, Share
+from conversations.transfer.archives import Archive
+from conversations.transfer.imports import UnusableFile
 
 TIME_IS_UP = 3
 """The exit code of a run that did what it had time for."""
@@ -67,6 +70,7 @@ class Command(BaseCommand):
         add("--trash-only", action="store_true", help="Only what has been in the trash for CHAT_TRASH_DAYS.")
         add("--user", metavar="E-MAIL", help="Only this person's.")
         add("--dry-run", action="store_true", help="Say what would go, by person and month, and remove nothing.")
+        add("--archive-to", type=Path, metavar="FILE", help="First append it to this file, such as 2026-01.jsonl.zst.")
         add("--batch-size", type=arguments.count, default=retention.BATCH, metavar="N", help="messages a transaction")
         add("--max-seconds", type=float, metavar="S", help="Begin no further batch after so many seconds.")
         add("--json", action="store_true", help="Write the summary as JSON.")
@@ -105,8 +109,14 @@ class Command(BaseCommand):
         summary, began, code = Summary(), time.monotonic(), 0
         limit, size = options["max_seconds"], options["batch_size"]
         try:
-            with ended_by_signals(), progress("conversations", rules.due().count(), self.stderr) as bar:
+            with (
+                ended_by_signals(),
+                archived(options["archive_to"]) as archive,
+                progress("conversations", rules.due().count(), self.stderr) as bar,
+            ):
                 for batch in retention.batches(rules, size=size):
+                    if archive:
+                        archive.add(found.key for found in batch)
                     for removed in retention.remove(batch, rules, size=size):
                         summary.add(removed)
                         bar.update(removed.conversations)
@@ -144,6 +154,19 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Would remove {conversations:,} conversations with {messages:,} messages, {arguments.size(size)}."
         )
+
+
+@contextmanager
+def archived(path: Path | None) -> Iterator[Archive | None]:
+    """The archive at this path, or None without one. Raises `CommandError` for a file that cannot be one."""
+    if path is None:
+        yield None
+        return
+    try:
+        with Archive(path) as archive:
+            yield archive
+    except (OSError, UnusableFile) as error:
+        raise CommandError(f"{path} cannot be written to, and nothing more was removed: {error}") from error
 
 
 @contextmanager

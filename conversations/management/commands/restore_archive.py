@@ -1,0 +1,52 @@
+"""`manage.py restore_archive`: put back what `prune_conversations --archive-to` has removed."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from conversations import locks, retention
+from conversations.transfer import staging
+from conversations.transfer.archives import Reader
+from conversations.transfer.imports import Outcome, UnusableFile
+
+
+class Command(BaseCommand):
+    """Restores whole conversations under their own keys; what is here stays as it is."""
+
+    help = "Put the conversations of an archive back. Running it again changes nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which archive."""
+        parser.add_argument("file", type=Path, help="what --archive-to has written")
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        """Restore each conversation of it."""
+        with locks.alone(retention.LOCK) as is_alone:
+            if not is_alone:
+                raise CommandError("A prune is running. Wait for it to end.")
+            try:
+                with file.open("rb") as source:
+                    outcomes = self._restore(Reader(source))
+            except (OSError, UnusableFile) as error:
+                raise CommandError(f"{file} cannot be restored: {error}") from error
+        self.stdout.write(
+            f"Restored {outcomes[Outcome.IMPORTED]:,} conversations;"
+            f" {outcomes[Outcome.HERE] + outcomes[Outcome.TRASHED]:,} were here."
+        )
+        if failed := outcomes[Outcome.FAILED]:
+            raise CommandError(f"{failed:,} could not be restored: see above.")
+
+    def _restore(self, reader: Reader) -> Counter[Outcome]:
+        if reader.unfinished:
+            self.stderr.write(
+                "The end of the archive was cut off while it was written. What is lost there had not been removed."
+            )
+        outcomes = Counter[Outcome]()
+        for result in reader.results():
+            outcomes[result.outcome] += 1
+            if result.outcome == Outcome.FAILED:
+                self.stderr.write(f"{result.number}. {result.title}: {result.reason}")
+        staging.drop()
+        return outcomes
