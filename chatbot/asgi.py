@@ -26,6 +26,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
 from chatbot import uploads  # noqa: E402 (apps can be imported only after the set-up)
+from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.files import FileHandler  # noqa: E402
 from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
 from conversations import llm, replies  # noqa: E402
@@ -40,7 +41,8 @@ class ChatHandler(ASGIHandler):
     """Django's handler, with a guard before it, whose synchronous parts run in one of a few threads, in one go.
 
     Django's own handler changes threads twice for every middleware, and keeps a thread for every request until its
-    response has ended. Here a request has a thread until its response begins; what streams has none.
+    response has ended. Here a request has a thread until its response begins; what streams, or has yet to be made
+    (`AwaitedResponse`), has none.
     """
 
     def __init__(self) -> None:
@@ -84,12 +86,14 @@ class ChatHandler(ASGIHandler):
         loop = asyncio.get_running_loop()
         threads = self._health_thread if scope["path"] == HEALTH else self._threads
         response = await loop.run_in_executor(threads, self.respond, scope, body)
-        if not response.streaming:
+        if not response.streaming and not isinstance(response, AwaitedResponse):
             await self.send_response(response, send)
             return
         try:
             async with asyncio.TaskGroup() as group:
                 listening = group.create_task(self.listen_for_disconnect(receive))
+                if isinstance(response, AwaitedResponse):
+                    response = await response.made()
                 await self.send_response(response, send)
                 listening.cancel()
         except* RequestAborted:

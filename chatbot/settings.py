@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "conversations",
     "allauth",
     "allauth.account",
+    "corsheaders",
     "django_htmx",
     "servestatic",
     "django.contrib.admin",
@@ -51,6 +52,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "chatbot.middleware.CompressionMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -177,6 +179,19 @@ CHAT_TRASH_DAYS = env.integer("CHAT_TRASH_DAYS", 30, least=1, most=36_500)
 # 0: conversations are kept for ever, unless a prune is told otherwise.
 CHAT_RETENTION_DAYS = env.integer("CHAT_RETENTION_DAYS", 0, least=0, most=36_500)
 CHAT_RETRY_MAX_WAIT = env.seconds("CHAT_RETRY_MAX_WAIT", 20, least=0)
+
+# --- The JSON API -----------------------------------------------------------------------------------------------------
+
+JWT_SECRET = env.text("JWT_SECRET")
+JWT_JWKS_URL = env.url("JWT_JWKS_URL")
+JWT_ISSUER = env.text("JWT_ISSUER")
+JWT_AUDIENCE = env.text("JWT_AUDIENCE")
+JWT_USER_CLAIM = env.text("JWT_USER_CLAIM", "sub")
+# Where browsers let other sites' pages use the API; nowhere unless origins are named.
+CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/(api|v1)/"
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id"]
+CORS_EXPOSE_HEADERS = ["link", "location", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"]
 
 # --- Static files -----------------------------------------------------------------------------------------------------
 

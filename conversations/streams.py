@@ -8,8 +8,9 @@ new maker begins or a thought does; `thought`, what to append to the thought; `t
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from typing import Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -62,12 +63,18 @@ def has_too_many(person: UUID) -> bool:
 def response(
     message_id: UUID, *, person: UUID, end: Callable[[], str], is_welcome: Callable[[], bool]
 ) -> StreamingHttpResponse:
-    """Stream the reply until it has ended, or until its viewer is no longer welcome.
+    """Stream the reply to the page until it has ended, or until its viewer is no longer welcome.
 
     `end` renders the final event's HTML; both may use the database.
     """
+    frames = events(message_id, viewer=Viewer(), end=lambda: event("end", end()), is_welcome=is_welcome)
+    return sent(person, frames)
+
+
+def sent(person: UUID, frames: AsyncGenerator[bytes]) -> StreamingHttpResponse:
+    """The frames as an event stream, which counts as one that the person has open."""
     return StreamingHttpResponse(
-        counted(person, events(message_id, end=end, is_welcome=is_welcome)),
+        counted(person, frames),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -75,22 +82,40 @@ def response(
 
 async def counted(person: UUID, frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """The same frames, as one open stream of the person."""
-    _open[person] += 1
-    try:
+    with watching(person):
         async with aclosing(frames):
             async for frame in frames:
                 yield frame
+
+
+@contextmanager
+def watching(person: UUID) -> Iterator[None]:
+    """Count as one open stream of the person."""
+    _open[person] += 1
+    try:
+        yield
     finally:
         _open[person] -= 1
         if not _open[person]:
             del _open[person]
 
 
-async def events(message_id: UUID, *, end: Callable[[], str], is_welcome: Callable[[], bool]) -> AsyncGenerator[bytes]:
-    """The frames of one viewer. Ends without the `end` event when this process shuts down, when its database
-    is away, or when the viewer has signed out: who is welcome reconnects."""
+class Frames(Protocol):
+    """What one connection has been sent of a reply, in whatever format."""
+
+    def frame(self, reply: LiveReply) -> bytes:
+        """The events that bring the viewer to where the reply is."""
+
+    def pause(self, cost: float, late: float, viewers: int) -> float:
+        """Seconds to wait after a frame; see `Viewer.pause`."""
+
+
+async def events(
+    message_id: UUID, *, viewer: Frames, end: Callable[[], bytes], is_welcome: Callable[[], bool]
+) -> AsyncGenerator[bytes]:
+    """The frames of one viewer; `end` makes the last one. Ends without that when this process shuts down, when its
+    database is away, or when the viewer has signed out: who is welcome reconnects."""
     yield RECONNECT
-    viewer = Viewer()
     engine = replies.engine()
     ended = False
     late = 0.0
@@ -114,7 +139,7 @@ async def events(message_id: UUID, *, end: Callable[[], str], is_welcome: Callab
                     await reply.rest(pause)
                     late = 0.0 if reply.ended else time.perf_counter() - sent - pause
         if ended:
-            yield event("end", await engine.database(end))
+            yield await engine.database(end)
     except DATABASE_AWAY as error:
         logger.warning("A viewer of reply %s has to connect again: %s", message_id, error)
 
@@ -205,13 +230,18 @@ class Viewer:
         `viewers` are all those of the process.
         """
         size = self._rendering.open_size if self._rendering else 0
-        shares = (
-            viewers / FRAMES_PER_SECOND,
-            cost * FRAME_COST_FACTOR,
-            late * LATENESS_FACTOR,
-            size / OPEN_CHARACTERS_PER_SECOND,
-        )
-        return min(max(FRAME_INTERVAL, *shares), FRAME_INTERVAL_MAX)
+        return pause(cost, late, viewers, size=size)
+
+
+def pause(cost: float, late: float, viewers: int, *, size: int = 0) -> float:
+    """The same for a frame that sends `size` characters again."""
+    shares = (
+        viewers / FRAMES_PER_SECOND,
+        cost * FRAME_COST_FACTOR,
+        late * LATENESS_FACTOR,
+        size / OPEN_CHARACTERS_PER_SECOND,
+    )
+    return min(max(FRAME_INTERVAL, *shares), FRAME_INTERVAL_MAX)
 
 
 def render_reply(finished: str, tail: str, thought: Thought) -> str:

@@ -6,10 +6,10 @@ A server process of the tests (`TEST_SERVER`) keeps the variables that the test 
 import os
 from pathlib import Path
 
-OWN = {"DATABASE_URL", "CSRF_TRUSTED_ORIGINS", "SIGNUP_OPEN", "EMAIL_URL", "DEFAULT_FROM_EMAIL", "JWT_SECRET"}
+OWN = {"DATABASE_URL", "CSRF_TRUSTED_ORIGINS", "SIGNUP_OPEN", "EMAIL_URL", "DEFAULT_FROM_EMAIL"}
 if "TEST_SERVER" not in os.environ:
     for name in list(os.environ):
-        if name in OWN or name.startswith(("OPENAI_", "CHAT_", "DATABASE_")):
+        if name in OWN or name.startswith(("API_", "CHAT_", "CORS_", "DATABASE_", "JWT_", "OPENAI_")):
             del os.environ[name]
 
 VAR_DIR = Path(__file__).resolve().parent.parent / "var" / "tests"

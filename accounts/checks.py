@@ -1,0 +1,21 @@
+"""System checks: settings that would let the wrong people in."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+SECRET_LEAST_BYTES = 32
+
+
+@register()
+def tokens_are_safe(**kwargs: Any) -> list[CheckMessage]:
+    """A short secret is guessed; without an audience, a token that was given for another site opens this one."""
+    found: list[CheckMessage] = []
+    if settings.JWT_SECRET and len(settings.JWT_SECRET.encode()) < SECRET_LEAST_BYTES:
+        hint = 'python -c "import secrets; print(secrets.token_urlsafe(48))" makes one.'
+        found.append(Error("JWT_SECRET has fewer than 32 characters.", hint=hint, id="accounts.E001"))
+    if settings.JWT_JWKS_URL and not (settings.JWT_ISSUER and settings.JWT_AUDIENCE):
+        hint = "Set JWT_ISSUER and JWT_AUDIENCE to what the identity provider writes into the tokens for this site."
+        found.append(Error("JWT_JWKS_URL is set without JWT_ISSUER and JWT_AUDIENCE.", hint=hint, id="accounts.E002"))
+    return found

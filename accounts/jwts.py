@@ -1,0 +1,120 @@
+"""JSON Web Tokens: whom a program speaks for.
+
+A token is signed with `JWT_SECRET` (HS256), by this site or by another that knows the secret; or by an identity
+provider whose public keys are at `JWT_JWKS_URL` (RS256, ES256, EdDSA). The algorithm decides which of the two may have
+signed it, so a public key is never taken for a secret.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+import jwt
+from django.conf import settings
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from accounts.models import User
+
+SECRET_ALGORITHM = "HS256"  # noqa: S105 (an algorithm's name)
+KEY_ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
+
+ACCESS_LIFETIME = timedelta(hours=1)
+REFRESH_LIFETIME = timedelta(days=30)
+
+LEEWAY = timedelta(seconds=30)
+"""How far the clocks of the signer and of this machine may be apart."""
+
+KEYS_KEPT = timedelta(minutes=10)
+KEYS_TIMEOUT_SECONDS = 3.0
+
+USE, ACCESS, REFRESH = "token_use", "access", "refresh"
+PASSWORD = "pwd"  # noqa: S105 (a claim's name)
+"""The claim by which a changed password ends the tokens of this site."""
+
+
+class InvalidToken(Exception):
+    """A token that identifies nobody; the text says why, for the program's developer."""
+
+
+class KeysUnavailable(Exception):
+    """The identity provider's keys cannot be fetched now."""
+
+
+def issues() -> bool:
+    """Whether this site gives tokens for a password: unless it leaves that to an identity provider."""
+    return bool(settings.JWT_SECRET or not settings.JWT_JWKS_URL)
+
+
+def issue(user: User, *, use: str = ACCESS) -> str:
+    """A token of this site that speaks for the person: one for requests, or with `use=REFRESH` one to get new ones."""
+    now = datetime.now(UTC)
+    claims = {
+        "sub": str(user.pk),
+        "iat": now,
+        "exp": now + (REFRESH_LIFETIME if use == REFRESH else ACCESS_LIFETIME),
+        "jti": uuid4().hex,
+        USE: use,
+        PASSWORD: password_mark(user),
+    }
+    if settings.JWT_ISSUER:
+        claims["iss"] = settings.JWT_ISSUER
+    if settings.JWT_AUDIENCE:
+        claims["aud"] = settings.JWT_AUDIENCE
+    return jwt.encode(claims, secret(), algorithm=SECRET_ALGORITHM)
+
+
+def claims_of(token: str, *, use: str = ACCESS) -> dict[str, Any]:
+    """What the token says, once its signature, times, issuer and audience are right. Raises `InvalidToken`,
+    `KeysUnavailable`. May ask the identity provider for its keys."""
+    try:
+        algorithm = str(jwt.get_unverified_header(token).get("alg"))
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            _key(token, algorithm),
+            algorithms=[algorithm],
+            leeway=LEEWAY,
+            issuer=settings.JWT_ISSUER or None,
+            audience=settings.JWT_AUDIENCE or None,
+            options={"require": ["exp", settings.JWT_USER_CLAIM if use == ACCESS else "sub"]},
+        )
+    except jwt.PyJWKClientConnectionError as error:
+        raise KeysUnavailable(str(error)) from error
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+        raise InvalidToken(str(error)) from error
+    if claims.get(USE, ACCESS) != use:
+        raise InvalidToken(f"The token is none for {use}.")
+    return claims
+
+
+def fits_password(claims: dict[str, Any], user: User) -> bool:
+    """Whether the person's password is still the one with which the token was asked for, as far as that is known."""
+    mark = claims.get(PASSWORD)
+    return mark is None or constant_time_compare(str(mark), password_mark(user))
+
+
+def password_mark(user: User) -> str:
+    """What tells two passwords of a person apart, and tells nothing about them."""
+    return salted_hmac("accounts.jwts.password", user.password, algorithm="sha256").hexdigest()[:16]
+
+
+def secret() -> bytes:
+    """The secret that signs: `JWT_SECRET`, else one that is made of the site's `SECRET_KEY`."""
+    if settings.JWT_SECRET:
+        return str(settings.JWT_SECRET).encode()
+    return salted_hmac("accounts.jwts.secret", "", algorithm="sha256").digest()
+
+
+def _key(token: str, algorithm: str) -> Any:
+    """The key for a token with this algorithm. Raises `InvalidToken` for any that is not expected."""
+    if algorithm == SECRET_ALGORITHM and issues():
+        return secret()
+    if algorithm in KEY_ALGORITHMS and settings.JWT_JWKS_URL:
+        return _keys(settings.JWT_JWKS_URL).get_signing_key_from_jwt(token)
+    raise InvalidToken("The token is signed with an algorithm that is not accepted.")
+
+
+@cache
+def _keys(url: str) -> jwt.PyJWKClient:
+    """The identity provider's keys, kept; an unknown one has them fetched again, at most every half a minute."""
+    return jwt.PyJWKClient(url, lifespan=KEYS_KEPT.total_seconds(), timeout=KEYS_TIMEOUT_SECONDS)

@@ -1,0 +1,122 @@
+"""How the API hands a reply over: whole when it has ended, or as events while it is made."""
+
+import json
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from ninja.responses import NinjaJSONEncoder
+
+from accounts.callers import Caller
+from chatbot.awaited import AwaitedResponse
+from conversations import replies, streams
+from conversations.api import problems
+from conversations.api.events import EventViewer
+from conversations.api.problems import Problem
+from conversations.models import Message, Status
+from conversations.transfer.documents import said
+
+EVENT_STREAM = "text/event-stream"
+WAIT_SECONDS = 15.0
+
+
+def wants_events(request: HttpRequest) -> bool:
+    """Whether the caller wants to see the reply grow."""
+    return request.get_preferred_type(["application/json", EVENT_STREAM]) == EVENT_STREAM
+
+
+def make_room(caller: Caller) -> None:
+    """Raise `Problem` for a person who waits for as many replies in this process as one may."""
+    if streams.has_too_many(caller.user.pk):
+        raise Problem("too_many_streams")
+
+
+def reply(request: HttpRequest, caller: Caller, message_id: UUID) -> HttpResponseBase:
+    """The reply in the form that the caller wants."""
+    return stream(caller, message_id) if wants_events(request) else whole(caller, message_id)
+
+
+def stream(caller: Caller, message_id: UUID, *, offset: int = 0) -> HttpResponseBase:
+    """The reply as events, from this character on."""
+    viewer = EventViewer(message_id, offset=offset)
+
+    def end() -> bytes:
+        message = find(message_id)
+        if message is None:
+            return viewer.failed(Problem("not_found"))
+        problem = problem_of(message)
+        return viewer.failed(problem) if problem else viewer.completed(said(message), outcome(message))
+
+    frames = streams.events(message_id, viewer=viewer, end=end, is_welcome=caller.is_welcome)
+    return streams.sent(caller.user.pk, frames)
+
+
+def whole(
+    caller: Caller, message_id: UUID, answer: Callable[[Message], HttpResponse] | None = None, *, door: bool = False
+) -> AwaitedResponse:
+    """The reply once it has ended; `answer` makes the response for one that did not fail."""
+
+    def found() -> HttpResponse:
+        message = find(message_id)
+        if message is None:
+            raise Problem("not_found")
+        if problem := problem_of(message):
+            raise problem
+        return (answer or (lambda ended: json_response(outcome(ended))))(message)
+
+    async def make() -> HttpResponse:
+        try:
+            with streams.watching(caller.user.pk):
+                await ended(message_id)
+            return await replies.engine().database(found)
+        except Exception as error:  # noqa: BLE001 (each becomes an answer)
+            return problems.answer(problems.as_problem(error), door=door)
+
+    return AwaitedResponse(make)
+
+
+async def ended(message_id: UUID) -> None:
+    """Wait for the reply's end. Raises `Problem` when this process ends before it."""
+    async with aclosing(replies.engine().watch(message_id)) as changes:
+        async for live in changes:
+            if live.ended:
+                return
+            await live.rest(WAIT_SECONDS)
+    raise Problem("interrupted", message_id=str(message_id))
+
+
+def find(message_id: UUID) -> Message | None:
+    """The reply as it is stored. Whose it is was asked before. Causes a query."""
+    kept = Message.objects.filter(pk=message_id, conversation__trashed_at=None)
+    return kept.select_related("conversation", "generation").first()
+
+
+def problem_of(message: Message) -> Problem | None:
+    """Why the reply failed; None when it did not."""
+    generation = message.generation
+    if generation.status != Status.FAILED:
+        return None
+    return Problem(
+        generation.error_code,
+        generation.error,
+        conversation_id=str(message.conversation_id),
+        message_id=str(message.pk),
+    )
+
+
+def outcome(message: Message) -> dict[str, Any]:
+    """The reply as `ChatOut` describes it."""
+    return {
+        "response": said(message),
+        "conversation_id": str(message.conversation_id),
+        "message_id": str(message.pk),
+        "status": message.generation.status,
+    }
+
+
+def json_response(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    """A body of dictionaries, lists, keys and times as JSON."""
+    return HttpResponse(json.dumps(body, cls=NinjaJSONEncoder), "application/json", status, headers=headers)

@@ -1,0 +1,56 @@
+"""Who may do what: a bearer token, and nothing else. A browser's cookies open no door here."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest
+from ninja.security import HttpBearer
+
+from accounts import callers
+from accounts.callers import Caller
+from accounts.jwts import InvalidToken
+from conversations.api.problems import Problem
+from conversations.models import Conversation, Message, Role
+
+READING = frozenset({"GET", "HEAD"})
+
+
+class ApiRequest(HttpRequest):
+    """A request with a token."""
+
+    auth: Caller
+
+
+class BearerToken(HttpBearer):
+    """A JSON Web Token, or a personal access token."""
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        """The caller; None without a token. Raises as `authenticate`."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return self.authenticate(request, token.strip()) if scheme.lower() == "bearer" else None
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller:
+        """The caller, where the token is good for this address and method. Raises `InvalidToken`, `Problem`."""
+        caller = callers.identify(token)
+        named = request.resolver_match.kwargs.get("user_id") if request.resolver_match else None
+        if named is not None and not caller.is_called(named):
+            raise InvalidToken("The token stands for somebody else than the address names.")
+        if caller.is_read_only and request.method not in READING:
+            raise Problem("read_only_token")
+        return caller
+
+
+def find_conversation(request: ApiRequest, key: UUID) -> Conversation:
+    """The caller's own conversation. Raises `Http404` for any other."""
+    found = Conversation.objects.owned_by(request.auth.user).filter(pk=key).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def find_reply(request: ApiRequest, key: UUID) -> Message:
+    """The caller's own assistant message, with its conversation and generation. Raises `Http404` for any other."""
+    owned = Message.objects.owned_by(request.auth.user).filter(role=Role.ASSISTANT, pk=key)
+    found = owned.select_related("conversation", "generation", "user").first()
+    if found is None:
+        raise Http404
+    return found

@@ -1,0 +1,108 @@
+"""What is said through the API: a message, another answer, the end of one."""
+
+from typing import Annotated
+from uuid import UUID, uuid5
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from ninja import Header, Router
+
+from conversations import branches, replies, turns
+from conversations.api import answers
+from conversations.api.auth import ApiRequest, find_conversation, find_reply
+from conversations.api.documents import EVENTS, errors
+from conversations.api.problems import invalid
+from conversations.api.schemas import ChatIn, ChatOut, RegenerateIn
+
+KEY_MAX_CHARS = 255
+FAILURES = errors(401, 403, 404, 409, 422, 429, 500, 502, 503, 504)
+
+router = Router(tags=["chat"])
+
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        max_length=KEY_MAX_CHARS,
+        description="The same key with the same request finds the turn that the first one stored.",
+    ),
+]
+
+
+@router.post("/{user_id}/chat", response={200: ChatOut} | FAILURES, openapi_extra=EVENTS, summary="Say something")
+def chat(request: ApiRequest, user_id: str, body: ChatIn, idempotency_key: IdempotencyKey = "") -> HttpResponseBase:
+    """Store the message, ask the model, and give its reply: whole, or with `Accept: text/event-stream` as it grows.
+
+    Without a `conversation_id` a new conversation begins. Whatever happens to the reply, the message is kept: the
+    error then names the conversation and the reply, which can be retried.
+    """
+    caller = request.auth
+    answers.make_room(caller)
+    conversation = find_conversation(request, body.conversation_id) if body.conversation_id else None
+    turn = turns.send(
+        caller.user, text=body.message, conversation=conversation, turn=turn_key(request, idempotency_key)
+    )
+    return answers.reply(request, caller, turn.reply.pk)
+
+
+@router.get(
+    "/{user_id}/messages/{message_id}/stream",
+    response={200: None} | errors(401, 404, 422, 429, 503),
+    openapi_extra=EVENTS,
+    summary="Follow a reply",
+)
+def follow(
+    request: ApiRequest,
+    user_id: str,
+    message_id: UUID,
+    last_event_id: Annotated[str, Header(alias="Last-Event-ID", pattern=r"^[0-9]{0,9}$")] = "",
+) -> HttpResponseBase:
+    """Give the reply as events, whether it is being made or has ended; `Last-Event-ID` goes on after that character."""
+    answers.make_room(request.auth)
+    message = find_reply(request, message_id)
+    return answers.stream(request.auth, message.pk, offset=int(last_event_id or 0))
+
+
+@router.post("/{user_id}/messages/{message_id}/stop", response={204: None} | errors(401, 403, 404, 429, 503))
+def stop(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponse:
+    """End a reply and keep what came. One that has ended stays as it is."""
+    message = find_reply(request, message_id)
+    turns.stop(message)
+    replies.stop(message.pk)
+    return HttpResponse(status=204)
+
+
+@router.post("/{user_id}/messages/{message_id}/regenerate", response={200: ChatOut} | FAILURES, openapi_extra=EVENTS)
+def regenerate(
+    request: ApiRequest,
+    user_id: str,
+    message_id: UUID,
+    body: RegenerateIn | None = None,
+    idempotency_key: IdempotencyKey = "",
+) -> HttpResponseBase:
+    """Give another answer beside this one, in the same forms as a chat; it is then the conversation's current one."""
+    caller = request.auth
+    answers.make_room(caller)
+    message = find_reply(request, message_id)
+    model = body.model if body else ""
+    answer = branches.regenerate(message, model=model, turn=turn_key(request, idempotency_key))
+    return answers.reply(request, caller, answer.pk)
+
+
+@router.post("/{user_id}/messages/{message_id}/retry", response={200: ChatOut} | FAILURES, openapi_extra=EVENTS)
+def retry(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseBase:
+    """Make a failed or stopped reply again, in the same place."""
+    caller = request.auth
+    answers.make_room(caller)
+    message = find_reply(request, message_id)
+    turns.retry(message)
+    return answers.reply(request, caller, message.pk)
+
+
+def turn_key(request: ApiRequest, key: str) -> UUID | None:
+    """The turn's key that this person's Idempotency-Key stands for; None without one."""
+    if not key:
+        return None
+    if not key.isprintable():
+        raise invalid(("Idempotency-Key", "The key has characters that cannot be printed."))
+    return uuid5(request.auth.user.pk, key)

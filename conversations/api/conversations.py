@@ -1,0 +1,155 @@
+"""Conversations and their history through the API."""
+
+from typing import Annotated
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from ninja import Query, Router
+
+from conversations import organizing, paths, replies
+from conversations.api.answers import json_response
+from conversations.api.auth import ApiRequest, find_conversation
+from conversations.api.documents import errors
+from conversations.api.problems import invalid
+from conversations.api.schemas import ConversationIn, ConversationOut, ConversationsOut, MessageOut
+from conversations.models import Conversation, Cursor, Message, Role
+from conversations.transfer.documents import said
+
+PAGE, PAGE_MAX = 30, 100
+HISTORY_MAX = 1_000
+WHOLE = 1_000_000
+"""Messages that a history without a limit may have."""
+
+router = Router(tags=["conversations"])
+
+
+@router.get("/{user_id}/conversations", response={200: ConversationsOut} | errors(401, 422, 429, 503))
+def list_conversations(
+    request: ApiRequest,
+    user_id: str,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE,
+    cursor: Annotated[str, Query(max_length=100)] = "",
+    archived: Annotated[bool, Query(description="The archived ones instead of the others.")] = False,  # noqa: FBT002
+) -> HttpResponse:
+    """List conversations, the latest first, page by page."""
+    by = "archived_at" if archived else "updated_at"
+    owned = Conversation.objects.owned_by(request.auth.user)
+    kept = owned.archived() if archived else owned.listed()
+    found = list(kept.order_by(f"-{by}", "-id").after(parsed(cursor), by=by)[: limit + 1])
+    shown = found[:limit]
+    last = shown[-1] if len(found) > limit else None
+    return json_response(
+        {
+            "items": [conversation_fields(conversation) for conversation in shown],
+            "next_cursor": str(Cursor(getattr(last, by), last.pk)) if last else None,
+        }
+    )
+
+
+@router.get("/{user_id}/conversations/{conversation_id}", response={200: ConversationOut} | errors(401, 404, 429, 503))
+def get_conversation(request: ApiRequest, user_id: str, conversation_id: UUID) -> HttpResponse:
+    """Describe a conversation."""
+    return json_response(conversation_fields(find_conversation(request, conversation_id)))
+
+
+@router.patch(
+    "/{user_id}/conversations/{conversation_id}",
+    response={200: ConversationOut} | errors(401, 403, 404, 409, 422, 429, 503),
+)
+def change_conversation(request: ApiRequest, user_id: str, conversation_id: UUID, body: ConversationIn) -> HttpResponse:
+    """Rename, pin or archive a conversation, or undo that."""
+    conversation = find_conversation(request, conversation_id)
+    only = Conversation.objects.owned_by(request.auth.user).filter(pk=conversation.pk)
+    if body.title is not None:
+        organizing.rename(conversation, title=title(body.title))
+    if body.pinned is not None:
+        (organizing.pin if body.pinned else organizing.unpin)(only)
+    if body.archived is not None:
+        (organizing.archive if body.archived else organizing.unarchive)(only)
+    return json_response(conversation_fields(find_conversation(request, conversation_id)))
+
+
+@router.delete("/{user_id}/conversations/{conversation_id}", response={204: None} | errors(401, 403, 404, 429, 503))
+def delete_conversation(request: ApiRequest, user_id: str, conversation_id: UUID) -> HttpResponse:
+    """Move a conversation to the trash, from which the page restores it for some days."""
+    conversation = find_conversation(request, conversation_id)
+    change = organizing.trash(Conversation.objects.owned_by(request.auth.user).filter(pk=conversation.pk))
+    for message_id in change.stopped:
+        replies.stop(message_id)
+    return HttpResponse(status=204)
+
+
+@router.get(
+    "/{user_id}/conversations/{conversation_id}/messages",
+    response={200: list[MessageOut]} | errors(401, 404, 422, 429, 503),
+)
+def list_messages(
+    request: ApiRequest,
+    user_id: str,
+    conversation_id: UUID,
+    limit: Annotated[int | None, Query(ge=1, le=HISTORY_MAX, description="The last so many; all without it.")] = None,
+    before: Annotated[UUID | None, Query(description="Those that lead to this message, without it.")] = None,
+) -> HttpResponse:
+    """Give the messages of the chosen branch, oldest first: all of them or, with `limit`, the last ones.
+
+    A `Link` header with `rel="next"` leads to the page of older ones, when there are any.
+    """
+    conversation = find_conversation(request, conversation_id)
+    count = (limit or WHOLE) + 1
+    if before is None:
+        keys = paths.upwards(conversation, paths.current_end(conversation), count)
+    elif conversation.messages.filter(pk=before).exists():
+        keys = paths.before(conversation, before, count)
+    else:
+        raise Http404
+    kept = Message.objects.filter(pk__in=keys).select_related("generation")
+    found = paths.oldest_first(kept)
+    shown = found[-limit:] if limit else found
+    headers = {}
+    if len(found) > len(shown):
+        address = request.build_absolute_uri(f"{request.path}?limit={limit}&before={shown[0].pk}")
+        headers["Link"] = f'<{address}>; rel="next"'
+    return json_response([message_fields(message) for message in shown], headers=headers)
+
+
+def conversation_fields(conversation: Conversation) -> dict[str, object]:
+    """A conversation as `ConversationOut` describes it."""
+    return {
+        "id": conversation.pk,
+        "title": conversation.title,
+        "pinned": conversation.pinned_at is not None,
+        "archived": conversation.archived_at is not None,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+    }
+
+
+def message_fields(message: Message) -> dict[str, object]:
+    """A message as `MessageOut` describes it."""
+    fields: dict[str, object] = {
+        "id": message.pk,
+        "role": message.role,
+        "content": said(message),
+        "created_at": message.created_at,
+    }
+    if message.role == Role.ASSISTANT:
+        fields["status"] = message.generation.status
+    if message.tool_calls:
+        fields["tool_calls"] = message.tool_calls
+    return fields
+
+
+def parsed(cursor: str) -> Cursor | None:
+    """The cursor that a page gave. Raises `Problem`."""
+    try:
+        return Cursor.parse(cursor)
+    except ValueError as error:
+        raise invalid(("cursor", "That is no cursor of this list.")) from error
+
+
+def title(text: str) -> str:
+    """A title as it is stored: one line. Raises `Problem` for one that shows nothing."""
+    words = " ".join(text.split())
+    if not words or "\0" in words or not words.isprintable():
+        raise invalid(("title", "A title has 1 to 255 characters that can be printed."))
+    return words

@@ -1,0 +1,184 @@
+"""What the API takes and gives, as JSON."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from ninja import Field, Schema
+from pydantic import ConfigDict, field_validator
+
+from conversations.forms import MessageField
+from conversations.models import TITLE_MAX_CHARS
+
+EXAMPLE_ID = "0199c2f4-6d7e-7a31-9f00-3c1d5e2b8a10"
+EXAMPLE_TIME = "2026-02-04T10:00:00Z"
+
+
+def clean_message(text: str) -> str:
+    """The text as it will be stored. Raises `ValueError` with what is wrong with it."""
+    try:
+        return str(MessageField().clean(text))
+    except ValidationError as error:
+        raise ValueError(error.messages[0]) from error
+
+
+class FieldError(Schema):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemOut(Schema):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "example": {
+                "type": "/api/docs#reply_in_progress",
+                "title": "The assistant is still answering in this conversation. Wait for it, or stop it.",
+                "status": 409,
+                "detail": "The assistant is still answering in this conversation. Wait for it, or stop it.",
+                "code": "reply_in_progress",
+            }
+        },
+    )
+
+    type: str = Field(description="Where the code is explained.")
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="A stable name for programs.")
+    errors: list[FieldError] | None = Field(None, description="With `invalid`: the fields.")
+    conversation_id: UUID | None = Field(None, description="The conversation that keeps the turn all the same.")
+    message_id: UUID | None = Field(None, description="The reply that failed; it can be retried.")
+
+
+class ChatIn(Schema):
+    """What a person says."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"message": "Hello, assistant!"}})
+
+    message: str = Field(min_length=1, description="1 to `CHAT_MESSAGE_MAX_CHARS` characters, not only white space.")
+    conversation_id: UUID | None = Field(
+        None, description="The conversation to go on with; without it a new one begins."
+    )
+
+    @field_validator("message")
+    @classmethod
+    def is_a_message(cls, text: str) -> str:
+        """The same rules as in the page's box."""
+        return clean_message(text)
+
+
+class RegenerateIn(Schema):
+    """Another answer to the same message."""
+
+    model: str = Field("", max_length=200, description="The model to ask; without it the conversation's.")
+
+
+class ChatOut(Schema):
+    """The reply, whole."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "response": "Hello! How can I help?",
+                "conversation_id": EXAMPLE_ID,
+                "message_id": EXAMPLE_ID,
+                "status": "complete",
+            }
+        }
+    )
+
+    response: str
+    conversation_id: UUID
+    message_id: UUID = Field(description="The reply's key, by which it can be regenerated.")
+    status: Literal["complete", "stopped"]
+
+
+class MessageOut(Schema):
+    """A message of a conversation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"id": EXAMPLE_ID, "role": "user", "content": "Hello", "created_at": EXAMPLE_TIME}
+        }
+    )
+
+    id: UUID
+    role: Literal["user", "assistant", "system"]
+    content: str
+    created_at: datetime
+    status: str | None = Field(None, description="Of a reply: how it ended, or that it is still being made.")
+    tool_calls: Any = Field(None, description="The tools that the reply called, when there are any.")
+
+
+class ConversationOut(Schema):
+    """A conversation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": EXAMPLE_ID,
+                "title": "Hello, assistant!",
+                "pinned": False,
+                "archived": False,
+                "created_at": EXAMPLE_TIME,
+                "updated_at": EXAMPLE_TIME,
+            }
+        }
+    )
+
+    id: UUID
+    title: str
+    pinned: bool
+    archived: bool
+    created_at: datetime
+    updated_at: datetime = Field(description="When the last message came.")
+
+
+class ConversationsOut(Schema):
+    """One page of conversations, the latest first."""
+
+    items: list[ConversationOut]
+    next_cursor: str | None = Field(description="Goes into `cursor` for the next page; null on the last one.")
+
+
+class ConversationIn(Schema):
+    """What is to change; what is left out stays."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"title": "Greetings", "pinned": True}})
+
+    title: str | None = Field(None, min_length=1, max_length=TITLE_MAX_CHARS)
+    pinned: bool | None = None
+    archived: bool | None = None
+
+
+class TokenIn(Schema):
+    """Who asks for a token."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"email": "ada@example.org", "password": "correct horse battery staple"}}
+    )
+
+    email: str = Field(min_length=1, max_length=254)
+    password: str = Field(min_length=1, max_length=4096)
+
+
+class RefreshIn(Schema):
+    """A token to get new ones with."""
+
+    refresh_token: str = Field(min_length=1, max_length=8192)
+
+
+class TokenOut(Schema):
+    """Tokens, and whom they stand for."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int = Field(description="Seconds for which the access token is good.")
+    user_id: UUID

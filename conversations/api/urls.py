@@ -1,0 +1,87 @@
+"""The API's addresses, each with and without a slash at its end."""
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from conversations.api import chat, conversations, documents, problems, tokens
+from conversations.api.answers import json_response
+from conversations.api.auth import BearerToken
+from conversations.api.problems import Problem
+
+api = NinjaAPI(
+    title="Chatbot",
+    version="1",
+    description="The same conversations as on the page, for programs.",
+    openapi_url=None,
+    auth=BearerToken(),
+    urls_namespace="api",
+)
+for router in (tokens.router, chat.router, conversations.router):
+    api.add_router("/api", router)
+
+
+@api.exception_handler(Exception)
+# The library has answers of its own for these.
+@api.exception_handler(HttpError)
+@api.exception_handler(Http404)
+@api.exception_handler(ValidationError)
+def refuse(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
+    """Answer with the problem that an exception stands for."""
+    raised = error if isinstance(error, Exception) else error()
+    return problems.answer(problems.as_problem(raised), door=problems.is_door(request))
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    return documents.openapi(api.get_openapi_schema(path_prefix=""))
+
+
+def openapi(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document."""
+    return json_response(document())
+
+
+def nothing(request: HttpRequest, path: str) -> HttpResponse:
+    """Answer for an address that leads nowhere."""
+    return refuse(request, Problem("not_found"))
+
+
+def public(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """The view outside the page's sign-in: who asks is the token's matter, cookies tell nothing. Nothing is cached."""
+
+    @csrf_exempt
+    @login_not_required
+    @wraps(view)
+    def wrapped(request: HttpRequest, **parameters: Any) -> HttpResponseBase:
+        response = view(request, **parameters)
+        if response.status_code == 405:
+            allowed = {"Allow": response.headers["Allow"]}
+            response = problems.answer(Problem("method_not_allowed", headers=allowed), door=problems.is_door(request))
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return wrapped
+
+
+def routes() -> list[URLPattern]:
+    """The operations' addresses."""
+    found = [pattern for pattern in api.urls[0] if isinstance(pattern, URLPattern) and pattern.name != "api-root"]
+    views = {str(pattern.pattern): public(pattern.callback) for pattern in found}
+    return [path(f"{route}{end}", view) for route, view in views.items() for end in ("", "/")]
+
+
+urlpatterns = [
+    path("api/openapi.json", public(openapi), name="api-openapi"),
+    *routes(),
+    re_path(r"^(?P<path>(?:api|v1)(?:/.*)?)$", public(nothing)),
+]
