@@ -24,7 +24,13 @@ class AccountBackend(AuthenticationBackend):  # type: ignore[misc] # allauth has
 @cache
 def select() -> tuple[list[str], str]:
     """The names of the person's fields, and the statement that reads them."""
+    names, listed = columns()
+    return names, f"SELECT {listed} FROM {User._meta.db_table} WHERE id = %s AND is_active"  # noqa: S608 (own names)
+
+
+@cache
+def columns() -> tuple[list[str], str]:
+    """The names of the person's fields, and their columns as statements list them."""
     fields = User._meta.concrete_fields
-    columns = ", ".join(str(field.column) for field in fields)
-    statement = f"SELECT {columns} FROM {User._meta.db_table} WHERE id = %s AND is_active"  # noqa: S608 (own names)
-    return [field.attname for field in fields], statement
+    table = User._meta.db_table
+    return [field.attname for field in fields], ", ".join(f"{table}.{field.column}" for field in fields)

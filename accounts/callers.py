@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 
-from accounts import jwts
-from accounts.backends import AccountBackend
+from accounts import access_tokens, jwts, rates
+from accounts.backends import AccountBackend, columns
 from accounts.jwts import InvalidToken
-from accounts.models import User
+from accounts.models import AccessToken, User
+from accounts.rates import Rate
 
 TOKEN_MAX_CHARS = 8_192
 
@@ -21,10 +23,9 @@ class Caller:
     user: User
     subject: str
     """The name that the token itself has for the person."""
+    rate: Rate
     is_welcome: Callable[[], bool]
     """Whether the token still stands for the person. Causes a query."""
-    token: UUID | None = None
-    """The personal access token's key, if it is one."""
     is_read_only: bool = False
 
     def is_called(self, name: str) -> bool:
@@ -36,24 +37,50 @@ class Caller:
 
 
 def identify(token: str) -> Caller:
-    """Whom the token stands for. Raises `InvalidToken`, `jwts.KeysUnavailable`. Causes a query."""
+    """Whom the token stands for, the request counted. Raises `InvalidToken`, `jwts.KeysUnavailable`. Causes queries."""
     if len(token) > TOKEN_MAX_CHARS:
         raise InvalidToken("The token is too long.")
-    claims = jwts.claims_of(token)
-    name = claims[settings.JWT_USER_CLAIM]
-    user = _person(name, is_verified=claims.get("email_verified", True) is True)
-    if user is None or not jwts.fits_password(claims, user):
-        raise InvalidToken("The token stands for nobody who may sign in here.")
+    return _by_access_token(token) if token.startswith(access_tokens.PREFIX) else _by_jwt(token)
+
+
+def _by_access_token(token: str) -> Caller:
+    names, listed = columns()
+    digest = access_tokens.digest(token)
+    row = rates.count_token(digest, listed)
+    if row is None:
+        raise InvalidToken("There is no such token, or its time is over.")
+    key, is_read_only, requests, reset, *values = row
+    user = User.from_db(connection.alias, names, values)
+
+    def is_welcome() -> bool:
+        kept = AccessToken.objects.filter(pk=key, user__is_active=True).first()
+        return kept is not None and not kept.is_expired
+
+    return Caller(user, str(user.pk), Rate(requests, reset), is_welcome, is_read_only)
+
+
+def _by_jwt(token: str) -> Caller:
+    user, subject = _person_of(token)
 
     def is_welcome() -> bool:
         try:
-            return identify(token).user == user
+            return _person_of(token)[0] == user
         except InvalidToken:
             return False
         except jwts.KeysUnavailable:
             return True
 
-    return Caller(user, str(claims.get("sub", name)), is_welcome)
+    return Caller(user, subject, rates.count_person(user), is_welcome)
+
+
+def _person_of(token: str) -> tuple[User, str]:
+    """The person, and how the token names them."""
+    claims = jwts.claims_of(token)
+    name = claims[settings.JWT_USER_CLAIM]
+    user = _person(name, is_verified=claims.get("email_verified", True) is True)
+    if user is None or not jwts.fits_password(claims, user):
+        raise InvalidToken("The token stands for nobody who may sign in here.")
+    return user, str(claims.get("sub", name))
 
 
 def _person(name: object, *, is_verified: bool) -> User | None:

@@ -187,6 +187,7 @@ JWT_JWKS_URL = env.url("JWT_JWKS_URL")
 JWT_ISSUER = env.text("JWT_ISSUER")
 JWT_AUDIENCE = env.text("JWT_AUDIENCE")
 JWT_USER_CLAIM = env.text("JWT_USER_CLAIM", "sub")
+API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", 300, least=1)
 # Where browsers let other sites' pages use the API; nowhere unless origins are named.
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v1)/"

@@ -12,8 +12,9 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.backends import AccountBackend
-from accounts.models import User
+from accounts import rates
+from accounts.backends import AccountBackend, columns
+from accounts.models import AccessToken, User
 from accounts.sessions import SessionStore
 from conversations import branches, context, leases, paths, turn_rows
 from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Preset, Role, Status
@@ -62,11 +63,19 @@ INSERT INTO accounts_user (id, email, password, is_superuser, is_staff, is_activ
 SELECT gen_random_uuid(), number || '@example.net', '', false, false, true, now()
 FROM generate_series(1, %(strangers)s) AS number;
 
+INSERT INTO accounts_accesstoken
+    (id, user_id, name, digest, beginning, is_read_only, created_at, window_began_at, requests)
+SELECT gen_random_uuid(), people.keys[1 + number %% cardinality(people.keys)], 'Token', md5(number::text), 'chat_',
+    false, now(), now(), 0
+FROM generate_series(1, %(strangers)s) AS number, (SELECT array_agg(id) AS keys FROM accounts_user) AS people;
+
+INSERT INTO accounts_requestwindow (user_id, began_at, requests) SELECT id, now(), 1 FROM accounts_user;
+
 INSERT INTO django_session (session_key, session_data, expire_date)
 SELECT md5(number::text), '', now() + interval '1 day' FROM generate_series(1, %(strangers)s) AS number;
 
 ANALYZE accounts_user, django_session, conversations_conversation, conversations_message, conversations_generation,
-    conversations_feedback, conversations_preset;
+    conversations_feedback, conversations_preset, accounts_accesstoken, accounts_requestwindow;
 """
 
 
@@ -147,6 +156,7 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "feedback, newest first": lambda: Feedback.objects.order_by("-updated_at")[:100],
     "feedback of a message": lambda: Feedback.objects.filter(pk=some_message().pk),
     "the presets that a person may use": lambda: Preset.objects.usable_by(somebody()),
+    "a person's access tokens": lambda: AccessToken.objects.owned_by(somebody()).newest_first(),
     "open replies": lambda: Generation.objects.open(),
     "open replies that nobody makes": lambda: Generation.objects.without_maker(),
     "a conversation's open reply": lambda: some_conversation().generations.open(),
@@ -200,6 +210,10 @@ STATEMENTS: dict[str, Callable[[Message], object]] = {
     ),
     "a look at a reply": lambda reply: leases.look([reply.pk]),
     "who is signed in": lambda reply: AccountBackend().get_user(reply.user_id),
+    "whom an access token stands for": lambda reply: rates.count_token(
+        "c4ca4238a0b923820dcc509a6f75849b", columns()[1]
+    ),
+    "a request with another token": lambda reply: rates.count_person(reply.user),
     "a session": lambda reply: SessionStore("a" * 32).load(),
 }
 """What does not come from a queryset, or from one that cannot be had: explained as it was run."""

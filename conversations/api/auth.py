@@ -31,6 +31,9 @@ class BearerToken(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
         """The caller, where the token is good for this address and method. Raises `InvalidToken`, `Problem`."""
         caller = callers.identify(token)
+        request.rate = caller.rate  # type: ignore[attr-defined] # for the answer's headers, whatever it is
+        if caller.rate.is_over:
+            raise Problem("too_many_requests", headers={"Retry-After": str(caller.rate.reset)})
         named = request.resolver_match.kwargs.get("user_id") if request.resolver_match else None
         if named is not None and not caller.is_called(named):
             raise InvalidToken("The token stands for somebody else than the address names.")

@@ -12,7 +12,8 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from conversations.api import chat, conversations, documents, problems, tokens
+from accounts.rates import Rate
+from conversations.api import chat, conversations, docs, documents, problems, tokens
 from conversations.api.answers import json_response
 from conversations.api.auth import BearerToken
 from conversations.api.problems import Problem
@@ -51,6 +52,11 @@ def openapi(request: HttpRequest) -> HttpResponse:
     return json_response(document())
 
 
+def read(request: HttpRequest) -> HttpResponse:
+    """The same to read."""
+    return docs.page(request, document())
+
+
 def nothing(request: HttpRequest, path: str) -> HttpResponse:
     """Answer for an address that leads nowhere."""
     return refuse(request, Problem("not_found"))
@@ -67,7 +73,9 @@ def public(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
         if response.status_code == 405:
             allowed = {"Allow": response.headers["Allow"]}
             response = problems.answer(Problem("method_not_allowed", headers=allowed), door=problems.is_door(request))
-        response.headers.setdefault("Cache-Control", "no-store")
+        rate: Rate | None = getattr(request, "rate", None)
+        for name, value in {"Cache-Control": "no-store", **(rate.headers if rate else {})}.items():
+            response.headers.setdefault(name, value)
         return response
 
     return wrapped
@@ -82,6 +90,8 @@ def routes() -> list[URLPattern]:
 
 urlpatterns = [
     path("api/openapi.json", public(openapi), name="api-openapi"),
+    path("api/docs", public(read), name="api-docs"),
+    path("api/docs/", public(read)),
     *routes(),
     re_path(r"^(?P<path>(?:api|v1)(?:/.*)?)$", public(nothing)),
 ]

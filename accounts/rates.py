@@ -1,0 +1,98 @@
+"""How often a program may ask: counted in the database, over all processes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from accounts.models import User
+
+PERIOD_SECONDS = 60
+
+# What is counted need not survive a failing machine: the request does not wait for the disk.
+WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Where a token stands in its minute, with the request that asks."""
+
+    requests: int
+    reset: int
+    """Seconds until the next minute begins."""
+
+    @property
+    def limit(self) -> int:
+        """Requests in a minute."""
+        limit: int = settings.API_REQUESTS_PER_MINUTE
+        return limit
+
+    @property
+    def is_over(self) -> bool:
+        """Whether this request is one too many."""
+        return self.requests > self.limit
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a program is told of it."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(max(0, self.limit - self.requests)),
+            "RateLimit-Reset": str(self.reset),
+        }
+
+
+def count_person(user: User) -> Rate:
+    """Count a request with a token that is kept nowhere."""
+    window = counted("kept.began_at", "kept.requests")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH without_waiting AS (SELECT set_config('synchronous_commit', 'off', true))
+            INSERT INTO accounts_requestwindow AS kept (user_id, began_at, requests)
+            SELECT %(user)s, statement_timestamp(), 1 FROM without_waiting
+            ON CONFLICT (user_id) DO UPDATE SET began_at = {window["began_at"]}, requests = {window["requests"]}
+            RETURNING requests, {reset("kept.began_at")}
+            """,  # noqa: S608 (constants)
+            {"user": user.pk, "period": PERIOD_SECONDS},
+        )
+        return Rate(*cursor.fetchone())
+
+
+def count_token(digest: str, columns: str) -> tuple[Any, ...] | None:
+    """Count a request with the personal access token that has this digest, and say when it was used.
+
+    Returns its key, whether it is read only, requests, seconds to the reset, then the person's columns; None when there
+    is no such token, it has expired, or its person may not sign in.
+    """
+    window = counted("token.window_began_at", "token.requests")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE accounts_accesstoken AS token
+            SET last_used_at = statement_timestamp(), window_began_at = {window["began_at"]},
+                requests = {window["requests"]}
+            FROM accounts_user, {WITHOUT_WAITING}
+            WHERE token.digest = %(digest)s AND accounts_user.id = token.user_id AND is_active
+                AND (token.expires_at IS NULL OR token.expires_at > statement_timestamp())
+            RETURNING token.id, token.is_read_only, token.requests, {reset("token.window_began_at")}, {columns}
+            """,  # noqa: S608 (constants, and the model's own names)
+            {"digest": digest, "period": PERIOD_SECONDS},
+        )
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
+
+
+def counted(began_at: str, requests: str) -> dict[str, str]:
+    """The window's columns after one more request: a new window when the old one is over."""
+    goes_on = f"{began_at} > statement_timestamp() - make_interval(secs => %(period)s)"
+    return {
+        "began_at": f"CASE WHEN {goes_on} THEN {began_at} ELSE statement_timestamp() END",
+        "requests": f"CASE WHEN {goes_on} THEN {requests} + 1 ELSE 1 END",
+    }
+
+
+def reset(began_at: str) -> str:
+    """Whole seconds until the window that began then is over."""
+    return f"ceil(extract(epoch FROM {began_at} - statement_timestamp()) + %(period)s)::int"
