@@ -9,7 +9,7 @@ The client is imported when it is first needed: that takes a second, for which n
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -98,19 +98,24 @@ def listed_models() -> tuple[str, ...] | None:
 
 
 async def stream(
-    messages: Sequence[ChatMessage], *, model: str, temperature: float | None = None, user: str = ""
+    messages: Sequence[ChatMessage],
+    *,
+    model: str,
+    temperature: float | None = None,
+    user: str = "",
+    options: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Event]:
     """Yield the events of the model's reply to `messages`; the last one is `Finish`.
 
     Without a `temperature` (0 to 2) the provider's default holds. `user` is an opaque name that some providers want,
-    against abuse. Failures raise a subclass of LLMError; those before the first text are retried within the bounds of
-    the settings, those after it never. Closing the generator or cancelling its task closes the connection, and with it
-    the provider's work.
+    against abuse; `options` are further fields of the request, which a provider may not know. Failures raise a subclass
+    of LLMError; those before the first text are retried within the bounds of the settings, those after it never.
+    Closing the generator or cancelling its task closes the connection, and with it the provider's work.
     """
     from conversations import llm_client, llm_reading
 
     named = "" if model == OTHER_MODEL else model
-    body: dict[str, Any] = {
+    body: dict[str, Any] = dict(options or {}) | {
         "messages": [{"role": message.role, "content": message.content} for message in messages],
         "stream": True,
     }

@@ -69,6 +69,11 @@ class ReplyEngine:
         self._threads = DatabaseThreads(DATABASE_THREADS, "replies")
         self.database = self._threads.run
 
+    @property
+    def making(self) -> int:
+        """Replies that this process makes."""
+        return len(self._makers)
+
     def join(self, message_id: UUID) -> LiveReply:
         """The reply as this process knows it; made here from now on if nobody makes it, else followed.
 

@@ -103,6 +103,9 @@ def watching(person: UUID) -> Iterator[None]:
 class Frames(Protocol):
     """What one connection has been sent of a reply, in whatever format."""
 
+    opening: bytes
+    """What is sent at once."""
+
     def frame(self, reply: LiveReply) -> bytes:
         """The events that bring the viewer to where the reply is."""
 
@@ -115,7 +118,7 @@ async def events(
 ) -> AsyncGenerator[bytes]:
     """The frames of one viewer; `end` makes the last one. Ends without that when this process shuts down, when its
     database is away, or when the viewer has signed out: who is welcome reconnects."""
-    yield RECONNECT
+    yield viewer.opening
     engine = replies.engine()
     ended = False
     late = 0.0
@@ -192,6 +195,8 @@ def rendering(reply: LiveReply) -> Rendering:
 
 class Viewer:
     """What one connection has been sent of a reply."""
+
+    opening = RECONNECT
 
     def __init__(self) -> None:
         self._rendering: Rendering | None = None

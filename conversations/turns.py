@@ -184,11 +184,14 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
     return Turn(message, reply)
 
 
-def admit(user: User, conversation: Conversation | None) -> tuple[TooManyReplies | None, UUID | None]:
+def admit(
+    user: User, conversation: Conversation | None, *, unkept: int = 0
+) -> tuple[TooManyReplies | None, UUID | None]:
     """Let one more request to the model pass, once the person's and the conversation's earlier ones are stored.
 
-    Returns the refusal for a person who has as many open replies as allowed, in whatever process, and the end of the
-    conversation's chosen branch. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`.
+    `unkept` replies of the person are being made that are stored nowhere. Returns the refusal for a person who has as
+    many open replies as allowed, in whatever process, and the end of the conversation's chosen branch. Raises
+    `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`.
     """
     turns, is_there = turn_rows.admit(user, conversation)
     if turns > settings.CHAT_TURNS_PER_MINUTE:
@@ -197,7 +200,7 @@ def admit(user: User, conversation: Conversation | None) -> tuple[TooManyReplies
         raise ConversationGone
     open_replies, end = turn_rows.look(user, conversation)
     limit = settings.CHAT_REPLIES_PER_USER
-    return TooManyReplies(limit=limit) if open_replies >= limit else None, end
+    return TooManyReplies(limit=limit) if open_replies + unkept >= limit else None, end
 
 
 def _open_again(message: Message) -> None:

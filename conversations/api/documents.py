@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from conversations.api.problems import DOOR
 from conversations.api.schemas import EXAMPLE_ID, ProblemOut
 
 EVENT_EXAMPLE = (
@@ -29,6 +30,24 @@ EVENTS: dict[str, Any] = {
 }
 """An operation that can answer with a reply's events."""
 
+CHUNKS: dict[str, Any] = {
+    "responses": {
+        200: {
+            "content": {
+                "text/event-stream": {
+                    "schema": {
+                        "type": "string",
+                        "description": "With `stream`: the chunks that OpenAI's clients know.",
+                    },
+                    "example": 'data: {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": []}\n\n'
+                    "data: [DONE]\n\n",
+                }
+            }
+        }
+    }
+}
+"""An operation that can answer in chunks."""
+
 
 def errors(*statuses: int) -> dict[int, Any]:
     """The problems with these statuses as responses of an operation."""
@@ -37,7 +56,9 @@ def errors(*statuses: int) -> dict[int, Any]:
 
 def openapi(document: dict[str, Any]) -> dict[str, Any]:
     """The document with what the library does not write: the type of problems."""
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
+        if path.startswith(DOOR):
+            continue
         for operation in operations.values():
             for status, response in operation["responses"].items():
                 if int(status) >= 400 and (content := response.get("content", {}).pop("application/json", None)):

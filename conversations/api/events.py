@@ -16,6 +16,8 @@ from conversations.makers import LiveReply
 class EventViewer:
     """What one connection has been sent of a reply, or had before, up to `offset`."""
 
+    opening = streams.RECONNECT
+
     def __init__(self, message_id: UUID, *, offset: int = 0) -> None:
         self._message_id = message_id
         self._offset = offset

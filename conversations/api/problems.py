@@ -121,9 +121,12 @@ def is_door(request: HttpRequest) -> bool:
 
 def answer(problem: Problem, *, door: bool = False) -> HttpResponse:
     """The answer that consists of the problem."""
-    kind = "application/json" if door else "application/problem+json"
-    body = problem.door_body if door else problem.body
-    return HttpResponse(json.dumps(body), kind, problem.kind.status, headers=problem.headers)
+    if door:
+        # OpenAI's clients know a body that is not valid by this status.
+        status = 400 if problem.kind.status == 422 else problem.kind.status
+        return HttpResponse(json.dumps(problem.door_body), "application/json", status, headers=problem.headers)
+    kind = "application/problem+json"
+    return HttpResponse(json.dumps(problem.body), kind, problem.kind.status, headers=problem.headers)
 
 
 def as_problem(error: Exception) -> Problem:

@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from accounts.rates import Rate
-from conversations.api import chat, conversations, docs, documents, problems, tokens
+from conversations.api import chat, conversations, docs, documents, door, problems, tokens
 from conversations.api.answers import json_response
 from conversations.api.auth import BearerToken
 from conversations.api.problems import Problem
@@ -28,6 +28,7 @@ api = NinjaAPI(
 )
 for router in (tokens.router, chat.router, conversations.router):
     api.add_router("/api", router)
+api.add_router("/v1", door.router)
 
 
 @api.exception_handler(Exception)

@@ -1,0 +1,142 @@
+"""What OpenAI's clients send."""
+
+from typing import Any, Literal
+
+from ninja import Field, Schema
+from pydantic import ConfigDict, field_validator
+
+from conversations.api.schemas import clean_message
+from conversations.models import MODEL_MAX_CHARS, TEMPERATURE_MAX
+
+ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+"""What each of the roles is to the model."""
+
+
+class PartIn(Schema):
+    """A part of a message: text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class SaidIn(Schema):
+    """A message."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[PartIn] | None = None
+
+    @property
+    def text(self) -> str:
+        """Its text, whole."""
+        if isinstance(self.content, list):
+            return "".join(part.text for part in self.content)
+        return self.content or ""
+
+
+class StreamOptionsIn(Schema):
+    """How to stream."""
+
+    include_usage: bool = False
+
+
+class CompletionIn(Schema):
+    """A request for a chat completion; fields that are not here are left alone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"model": "auto", "messages": [{"role": "user", "content": "Hello!"}]}}
+    )
+
+    messages: list[SaidIn] = Field(min_length=1, description="What was said; the last one is a user's.")
+    model: str = Field("auto", max_length=MODEL_MAX_CHARS, description="One of `/v1/models`; `auto` is the default.")
+    stream: bool = False
+    stream_options: StreamOptionsIn | None = None
+    temperature: float | None = Field(None, ge=0, le=TEMPERATURE_MAX)
+    top_p: float | None = Field(None, ge=0, le=1)
+    max_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    reasoning_effort: str | None = Field(None, max_length=50)
+    response_format: dict[str, Any] | None = None
+    n: Literal[1] | None = None
+    tools: list[Any] | None = Field(None, max_length=0, description="None can be given.")
+    metadata: dict[str, str] | None = Field(
+        None, description="`conversation`: `new`, or a key, to keep what is said as a conversation."
+    )
+
+    @field_validator("messages")
+    @classmethod
+    def ends_with_a_message(cls, messages: list[SaidIn]) -> list[SaidIn]:
+        """The rules of the page's box hold for each of the person's messages."""
+        if messages[-1].role != "user":
+            raise ValueError("The last message has to be a user's.")
+        for message in messages:
+            if message.role == "user":
+                clean_message(message.text)
+            elif "\0" in message.text or any("\ud800" <= character <= "\udfff" for character in message.text):
+                raise ValueError("A message is not valid text.")
+        return messages
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream is to end with the count of tokens."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What goes to the provider as it is."""
+        names = {
+            "top_p",
+            "max_tokens",
+            "max_completion_tokens",
+            "stop",
+            "seed",
+            "frequency_penalty",
+            "presence_penalty",
+            "reasoning_effort",
+            "response_format",
+        }
+        return self.model_dump(include=names, exclude_none=True)
+
+
+class CompletionOut(Schema):
+    """A chat completion, as OpenAI gives it."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[dict[str, Any]]
+    usage: dict[str, int] | None = None
+
+
+class ModelOut(Schema):
+    """A model."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelsOut(Schema):
+    """The models that a person may ask."""
+
+    object: Literal["list"]
+    data: list[ModelOut]
+
+
+class DoorErrorOut(Schema):
+    """An error as OpenAI's clients know it."""
+
+    class Inner(Schema):
+        """What is wrong."""
+
+        message: str
+        type: str
+        param: str | None
+        code: str
+
+    error: Inner
