@@ -1,0 +1,54 @@
+"""`manage.py erase_user`: remove a person and all that is theirs, with a receipt."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from conversations import erasure
+from conversations.erasure import NotErased
+from conversations.management import arguments
+
+
+class Command(BaseCommand):
+    """Erases one person, and proves it."""
+
+    help = "Remove a person for ever: account, conversations, sessions, what the admin's log says of them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Whom."""
+        parser.add_argument("email", metavar="E-MAIL")
+        parser.add_argument("--dry-run", action="store_true", help="Say what there is, and remove nothing.")
+        parser.add_argument("--receipt", type=Path, metavar="FILE", help="Write what was removed to this new file.")
+
+    def handle(self, *args: Any, email: str, dry_run: bool, receipt: Path | None, **options: Any) -> None:
+        """Erase them."""
+        user = arguments.person(email)
+        if dry_run:
+            self._say(erasure.traces(user))
+            self.stdout.write(f"All this of {user.email} would be removed.")
+            return
+        try:
+            # Made before anything goes: a receipt that cannot be written is not found out afterwards.
+            file = receipt.open("x") if receipt else None
+        except OSError as error:
+            raise CommandError(f"The receipt cannot be written, and nothing was removed: {error}") from error
+        try:
+            written = erasure.erase(user)
+        except NotErased as error:
+            raise CommandError(f"Not everything could be removed: {error}. Run it again.") from error
+        if file:
+            with file:
+                file.write(json.dumps(asdict(written), indent=2) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        self._say(written.removed)
+        self.stdout.write(f"Removed {written.email}. Nothing is left in {len(written.looked_at)} tables.")
+
+    def _say(self, counts: dict[str, int]) -> None:
+        for label, count in sorted(counts.items()):
+            if count:
+                self.stdout.write(f"{count:>11,}  {label}")

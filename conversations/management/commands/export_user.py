@@ -1,0 +1,80 @@
+"""`manage.py export_user`: everything of a person, in open formats, as one zip archive."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import erasure
+from conversations.management import arguments
+from conversations.models import Conversation, Feedback, Generation, Message
+from conversations.transfer.exports import in_order, snapshot
+from conversations.transfer.writers import ArchiveWriter, JsonWriter
+
+IN_CONVERSATIONS = {Conversation, Message, Generation, Feedback}
+SECRETS = {"password", "key"}
+README = """Everything that this chat has of {email}, as of {now:%Y-%m-%d %H:%M} UTC.
+
+conversations.json   all conversations with all branches, the trash among them; it can be imported again
+conversations.zip    the same as Markdown, to be read
+records.json         every other row that points at the account, by table
+"""
+
+
+class Command(BaseCommand):
+    """Exports one person."""
+
+    help = "Write everything of a person to a new zip archive: JSON and Markdown."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Whom, and where to."""
+        parser.add_argument("email", metavar="E-MAIL")
+        parser.add_argument("file", type=Path, metavar="FILE.zip")
+
+    def handle(self, *args: Any, email: str, file: Path, **options: Any) -> None:
+        """Write the archive, whole or not at all."""
+        user = arguments.person(email)
+        unfinished = file.with_name(f"{file.name}.unfinished")
+        try:
+            if file.exists():
+                raise FileExistsError(f"{file} is there already")
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+                with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive, snapshot():
+                    count = write(user, archive)
+                target.flush()
+                os.fsync(target.fileno())
+            unfinished.rename(file)
+        except OSError as error:
+            raise CommandError(f"{file} cannot be written: {error}") from error
+        self.stdout.write(f"Wrote {count:,} conversations of {user.email} to {file}.")
+
+
+def write(user: User, archive: zipfile.ZipFile) -> int:
+    """Write everything of the person; how many conversations there are."""
+    archive.writestr("README.txt", README.format(email=user.email, now=timezone.now()))
+    archive.writestr("records.json", json.dumps(records(user), cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))
+    conversations = in_order(Conversation.objects.filter(user=user), None)
+    for writer in (JsonWriter(), ArchiveWriter(timezone.get_default_timezone())):
+        with archive.open(f"conversations.{writer.suffix}", "w", force_zip64=True) as sink:
+            writer.begin(sink)
+            for conversation in conversations.iterator(50):
+                writer.add(conversation, sink)
+            writer.end(sink)
+    return conversations.count()
+
+
+def records(user: User) -> dict[str, list[dict[str, Any]]]:
+    """Every row that points at the person and is no part of a conversation, by model; without secrets."""
+    return {
+        model._meta.label: [
+            {name: value for name, value in row.items() if name not in SECRETS} for row in rows.values()
+        ]
+        for model, rows in erasure.belongings(user)
+        if model not in IN_CONVERSATIONS
+    }

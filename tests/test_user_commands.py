@@ -1,0 +1,194 @@
+"""What operators do for one person, and what they can count: erase_user, export_user, usage."""
+
+import csv
+import io
+import json
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from conversations.models import Conversation, Feedback, Message, Status
+from tests.factories import ConversationFactory, ReplyFactory, UserFactory, exchange
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(name: str, *arguments: str | Path) -> str:
+    output = io.StringIO()
+    call_command(name, *map(str, arguments), stdout=output, stderr=output)
+    return output.getvalue()
+
+
+def logged(staff: User, about: Any) -> LogEntry:
+    return LogEntry.objects.create(
+        user=staff,
+        content_type=ContentType.objects.get_for_model(about),
+        object_id=str(about.pk),
+        object_repr=str(about),
+        change_message="Changed something private",
+        action_flag=CHANGE,
+    )
+
+
+@pytest.fixture
+def full(user: User, stranger: User) -> User:
+    """A person of whom there is something everywhere; the stranger is staff, and has a conversation too."""
+    for text in ("Private", "Secret"):
+        answer = exchange(ConversationFactory.create(user=user, title=text), f"{text} question", f"{text} answer")
+        Feedback.objects.create(message=answer, user=user, rating="up")
+    ReplyFactory.create(conversation=answer.conversation, generation__status=Status.RUNNING)
+    Conversation.objects.filter(title="Private").update(trashed_at=timezone.now())
+    Conversation.objects.filter(title="Secret").update(pinned_at=timezone.now())
+    EmailAddress.objects.create(user=user, email=user.email, primary=True)
+    Client().force_login(user)
+    Client().force_login(stranger)
+    logged(stranger, user)
+    logged(stranger, answer.conversation)
+    logged(stranger, answer)
+    exchange(ConversationFactory.create(user=stranger, title="Theirs"), "Their question", "Their answer")
+    return user
+
+
+def text_of_the_database() -> str:
+    """All that is in any table, but for the migrations."""
+    with connection.cursor() as cursor:
+        texts = []
+        for table in connection.introspection.table_names(cursor):
+            if table != "django_migrations":
+                cursor.execute(f"SELECT row::text FROM {connection.ops.quote_name(table)} AS row")  # noqa: S608
+                texts += [text for (text,) in cursor.fetchall()]
+        return "\n".join(texts)
+
+
+def test_nothing_of_an_erased_person_is_left_anywhere(full: User, stranger: User, tmp_path: Path) -> None:
+    receipt = tmp_path / "receipt.json"
+    said = run("erase_user", full.email.upper(), "--receipt", receipt)
+    assert "Nothing is left" in said
+    left = text_of_the_database()
+    for trace in (str(full.pk), full.email, "Private", "Secret", "something private"):
+        assert trace not in left
+    assert list(User.objects.all()) == [stranger]
+    assert Session.objects.count() == 1
+    assert Message.objects.count() == 2
+    assert {(entry.user, entry.object_repr) for entry in LogEntry.objects.all()} == {(stranger, "(erased)")}
+    written = json.loads(receipt.read_text())
+    assert written["email"] == full.email
+    assert written["removed"] == {
+        "accounts.User": 1,
+        "account.EmailAddress": 1,
+        "admin.LogEntry": 3,
+        "conversations.Conversation": 2,
+        "conversations.Message": 5,
+        "conversations.Generation": 3,
+        "conversations.Feedback": 2,
+        "sessions.Session": 1,
+    }
+
+
+def test_a_dry_run_removes_nothing(full: User) -> None:
+    before = text_of_the_database()
+    assert "conversations.Message" in run("erase_user", full.email, "--dry-run")
+    assert text_of_the_database() == before
+
+
+def test_nobody_is_erased_when_the_receipt_cannot_be_written(full: User, tmp_path: Path) -> None:
+    (tmp_path / "receipt.json").write_text("that of somebody else")
+    with pytest.raises(CommandError, match="nothing was removed"):
+        run("erase_user", full.email, "--receipt", tmp_path / "receipt.json")
+    with pytest.raises(CommandError, match="Nobody here"):
+        run("erase_user", "nobody@example.org")
+    assert User.objects.filter(pk=full.pk, is_active=True).exists()
+
+
+def test_every_table_with_a_foreign_key_that_leads_to_a_person_is_looked_at(full: User) -> None:
+    """What the database itself says, held against what was found from the models."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE near AS (
+                SELECT 'accounts_user'::regclass::oid AS name
+                UNION SELECT conrelid FROM pg_constraint JOIN near ON confrelid = name WHERE contype = 'f'
+            ) SELECT name::regclass::text FROM near
+            """
+        )
+        tables = {table for (table,) in cursor.fetchall()}
+    from django.apps import apps
+
+    from conversations import erasure
+
+    names = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    found = {model._meta.db_table for model, _ in erasure.belongings(full)}
+    assert tables & names <= found
+    assert len(found) > 8
+
+
+def test_an_export_holds_everything_of_the_person_and_nothing_of_others(full: User, tmp_path: Path) -> None:
+    file = tmp_path / "person.zip"
+    assert "Wrote 2 conversations" in run("export_user", full.email, file)
+    assert file.stat().st_mode & 0o077 == 0
+    with zipfile.ZipFile(file) as archive:
+        document = json.loads(archive.read("conversations.json"))
+        records = json.loads(archive.read("records.json"))
+        with zipfile.ZipFile(io.BytesIO(archive.read("conversations.zip"))) as texts:
+            names = texts.namelist()
+        whole = b"".join(archive.read(name) for name in archive.namelist()).decode(errors="replace")
+    assert {conversation["title"] for conversation in document["conversations"]} == {"Private", "Secret"}
+    assert sum(len(conversation["messages"]) for conversation in document["conversations"]) == 5
+    assert len(names) == 2
+    assert records["accounts.User"][0]["email"] == full.email
+    assert records["account.EmailAddress"][0]["email"] == full.email
+    assert "password" not in records["accounts.User"][0]
+    assert "Their question" not in whole
+    with pytest.raises(CommandError, match="there already"):
+        run("export_user", full.email, file)
+
+
+@pytest.mark.parametrize("by", ["user", "model", "day"])
+def test_usage_adds_up_replies_and_tokens(by: str) -> None:
+    people = [UserFactory.create(email=f"{name}@example.org") for name in ("ada", "bob")]
+    for user, model, tokens in ((people[0], "large", 10), (people[0], "small", 20), (people[1], "small", 30)):
+        ReplyFactory.create(
+            conversation=ConversationFactory.create(user=user),
+            generation__model=model,
+            generation__prompt_tokens=tokens,
+            generation__completion_tokens=1,
+        )
+    ReplyFactory.create(
+        conversation=ConversationFactory.create(user=people[1]),
+        generation__model="small",
+        generation__status=Status.FAILED,
+    )
+    old = ConversationFactory.create(updated_at=timezone.now() - timedelta(days=40))
+    ReplyFactory.create(conversation=old, created_at=old.updated_at, generation__prompt_tokens=1_000_000)
+    today = str(timezone.now().date())
+    expected = {
+        "user": {"ada@example.org": [1, 2, 2, 0, 30, 2], "bob@example.org": [1, 2, 2, 1, 30, 1]},
+        "model": {"large": [1, 1, 1, 0, 10, 1], "small": [2, 3, 3, 1, 50, 2]},
+        "day": {today: [2, 4, 4, 1, 60, 3]},
+    }[by]
+    head = [by, "people", "conversations", "replies", "failed", "prompt_tokens", "completion_tokens"]
+    rows = json.loads(run("usage", "--by", by, "--json"))
+    assert {row.pop(by): list(row.values()) for row in rows} == expected
+    assert list(csv.reader(io.StringIO(run("usage", "--by", by, "--csv")))) == [
+        head,
+        *([key, *map(str, counts)] for key, counts in expected.items()),
+    ]
+    assert run("usage", "--by", by).split() == [
+        *head,
+        *(str(word) for key in expected for word in (key, *expected[key])),
+    ]
+    assert "1000000" in run("usage", "--since", str((timezone.now() - timedelta(days=50)).date()), "--csv")
+    with pytest.raises(CommandError, match="neither a date"):
+        run("usage", "--since=yesteryear")
