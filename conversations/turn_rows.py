@@ -4,6 +4,7 @@ The ORM needs twice as many, and takes longer to write each of them than the dat
 caller's transaction.
 """
 
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -16,13 +17,14 @@ from conversations.models import NO_MAKER, OPEN, Conversation, Message
 
 RATE_PERIOD = "1 minute"
 
+KNOWN = {type(None), bool, datetime, str, UUID}
+
 
 def admit(user: User, conversation: Conversation | None) -> tuple[int, bool]:
     """Count one more request of the person to the model, and lock the conversation at the same time.
 
     Returns how many requests this minute has seen, and whether the conversation is there, as a new one is, and one in
-    the trash is not. Until the
-    transaction ends, the person's other turns and those of the conversation wait here.
+    the trash is not. Until the transaction ends, the person's other turns and those of the conversation wait here.
     """
     turns, locked = _row(
         """
@@ -92,9 +94,11 @@ def _insertion(model: type[Model]) -> str:
 
 
 def _values(row: Model) -> list[Any]:
+    values = [(field, getattr(row, field.attname)) for field in row._meta.concrete_fields]
     return [
-        field.get_db_prep_save(getattr(row, field.attname), connection=connection)
-        for field in row._meta.concrete_fields
+        # What the driver knows needs no preparation by the field; of its own kinds exactly: a choice's is a subclass.
+        value if type(value) in KNOWN else field.get_db_prep_save(value, connection=connection)
+        for field, value in values
     ]
 
 
