@@ -28,8 +28,9 @@ def choices() -> list[str]:
         return [DEMO_MODEL]
     if settings.CHAT_MODELS:
         return list(dict.fromkeys(settings.CHAT_MODELS))
-    listed = llm.listed_models() or ()
-    return list(_chosen_from(listed, default_name()))
+    listed, default = llm.listed_models() or (), llm.default_model()
+    # Of the list that was read: it may be renewed at any moment.
+    return list(_chosen_from(listed, default if default != llm.OTHER_MODEL else next(iter(listed), "")))
 
 
 # A page asks for each of its parts.

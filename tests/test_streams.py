@@ -156,7 +156,7 @@ def test_the_last_event_is_written_in_the_readers_time_zone(
     with Stream(server, user, turn.reply, cookies="timezone=Asia/Tokyo") as viewer:
         _, html = viewer.last()
     hour = timezone.localtime(turn.reply.created_at, ZoneInfo("Asia/Tokyo")).strftime("%H:%M")
-    assert f">{hour}</time>" in html
+    assert re.search(rf'<time [^>]*title="[^"]* {hour}"', html)
 
 
 def test_many_viewers_share_one_rendering() -> None:
