@@ -2,24 +2,25 @@
 
 from typing import Any, Literal
 
+from django.conf import settings
 from ninja import Field, Schema
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, StrictBool, field_validator
 
-from conversations.api.schemas import clean_message
+from conversations.api.schemas import Body
 from conversations.models import MODEL_MAX_CHARS, TEMPERATURE_MAX
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 """What each of the roles is to the model."""
 
 
-class PartIn(Schema):
+class PartIn(Body):
     """A part of a message: text."""
 
     type: Literal["text"]
     text: str
 
 
-class SaidIn(Schema):
+class SaidIn(Body):
     """A message."""
 
     role: Literal["system", "developer", "user", "assistant"]
@@ -33,31 +34,31 @@ class SaidIn(Schema):
         return self.content or ""
 
 
-class StreamOptionsIn(Schema):
+class StreamOptionsIn(Body):
     """How to stream."""
 
-    include_usage: bool = False
+    include_usage: StrictBool = False
 
 
-class CompletionIn(Schema):
+class CompletionIn(Body):
     """A request for a chat completion; fields that are not here are left alone."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"model": "auto", "messages": [{"role": "user", "content": "Hello!"}]}}
     )
 
-    messages: list[SaidIn] = Field(min_length=1, description="What was said; the last one is a user's.")
+    messages: list[SaidIn] = Field(min_length=1, description="What was said.")
     model: str = Field("auto", max_length=MODEL_MAX_CHARS, description="One of `/v1/models`; `auto` is the default.")
-    stream: bool = False
+    stream: StrictBool = False
     stream_options: StreamOptionsIn | None = None
-    temperature: float | None = Field(None, ge=0, le=TEMPERATURE_MAX)
-    top_p: float | None = Field(None, ge=0, le=1)
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, strict=True, ge=0, le=TEMPERATURE_MAX)
+    top_p: float | None = Field(None, strict=True, ge=0, le=1)
+    max_tokens: int | None = Field(None, strict=True, ge=1)
+    max_completion_tokens: int | None = Field(None, strict=True, ge=1)
     stop: str | list[str] | None = None
-    seed: int | None = None
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    seed: int | None = Field(None, strict=True)
+    frequency_penalty: float | None = Field(None, strict=True, ge=-2, le=2)
+    presence_penalty: float | None = Field(None, strict=True, ge=-2, le=2)
     reasoning_effort: str | None = Field(None, max_length=50)
     response_format: dict[str, Any] | None = None
     n: Literal[1] | None = None
@@ -68,14 +69,13 @@ class CompletionIn(Schema):
 
     @field_validator("messages")
     @classmethod
-    def ends_with_a_message(cls, messages: list[SaidIn]) -> list[SaidIn]:
-        """The rules of the page's box hold for each of the person's messages."""
-        if messages[-1].role != "user":
-            raise ValueError("The last message has to be a user's.")
+    def can_be_asked(cls, messages: list[SaidIn]) -> list[SaidIn]:
+        """A person's message is no longer here than on the page."""
+        limit = settings.CHAT_MESSAGE_MAX_CHARS
         for message in messages:
-            if message.role == "user":
-                clean_message(message.text)
-            elif "\0" in message.text or any("\ud800" <= character <= "\udfff" for character in message.text):
+            if message.role == "user" and len(message.text) > limit:
+                raise ValueError(f"A message is too long: {limit:,} characters are allowed.")
+            if any("\ud800" <= character <= "\udfff" for character in message.text):
                 raise ValueError("A message is not valid text.")
         return messages
 

@@ -17,6 +17,7 @@ from conversations.transfer.documents import said
 
 PAGE, PAGE_MAX = 30, 100
 HISTORY_MAX = 1_000
+CURSOR = r"^([0-9]{1,18}-[0-9a-f]{32})?$"
 WHOLE = 1_000_000
 """Messages that a history without a limit may have."""
 
@@ -28,7 +29,7 @@ def list_conversations(
     request: ApiRequest,
     user_id: str,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE,
-    cursor: Annotated[str, Query(max_length=100)] = "",
+    cursor: Annotated[str, Query(pattern=CURSOR)] = "",
     archived: Annotated[bool, Query(description="The archived ones instead of the others.")] = False,  # noqa: FBT002
 ) -> HttpResponse:
     """List conversations, the latest first, page by page."""
@@ -61,7 +62,7 @@ def change_conversation(request: ApiRequest, user_id: str, conversation_id: UUID
     conversation = find_conversation(request, conversation_id)
     only = Conversation.objects.owned_by(request.auth.user).filter(pk=conversation.pk)
     if body.title is not None:
-        organizing.rename(conversation, title=title(body.title))
+        organizing.rename(conversation, title=body.title)
     if body.pinned is not None:
         (organizing.pin if body.pinned else organizing.unpin)(only)
     if body.archived is not None:
@@ -145,11 +146,3 @@ def parsed(cursor: str) -> Cursor | None:
         return Cursor.parse(cursor)
     except ValueError as error:
         raise invalid(("cursor", "That is no cursor of this list.")) from error
-
-
-def title(text: str) -> str:
-    """A title as it is stored: one line. Raises `Problem` for one that shows nothing."""
-    words = " ".join(text.split())
-    if not words or "\0" in words or not words.isprintable():
-        raise invalid(("title", "A title has 1 to 255 characters that can be printed."))
-    return words

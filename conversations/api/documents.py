@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from conversations.api.problems import DOOR
 from conversations.api.schemas import EXAMPLE_ID, ProblemOut
 
@@ -12,50 +14,38 @@ EVENT_EXAMPLE = (
     f'"message_id": "{EXAMPLE_ID}", "status": "complete"}}\n\n'
 )
 
-EVENTS: dict[str, Any] = {
-    "responses": {
-        200: {
-            "content": {
-                "text/event-stream": {
-                    "schema": {
-                        "type": "string",
-                        "description": "Server-sent events: `message.started`, `text.delta`, `tool.call`, "
-                        "`message.completed`, `error`. Each id is the number of characters so far.",
-                    },
-                    "example": EVENT_EXAMPLE,
-                }
-            }
-        }
-    }
-}
-"""An operation that can answer with a reply's events."""
 
-CHUNKS: dict[str, Any] = {
-    "responses": {
-        200: {
-            "content": {
-                "text/event-stream": {
-                    "schema": {
-                        "type": "string",
-                        "description": "With `stream`: the chunks that OpenAI's clients know.",
-                    },
-                    "example": 'data: {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": []}\n\n'
-                    "data: [DONE]\n\n",
-                }
-            }
-        }
-    }
-}
-"""An operation that can answer in chunks."""
+def stream(description: str, example: str, **fields: Any) -> dict[str, Any]:
+    """What an operation adds that can answer with events, each with these fields."""
+    schema = {"type": "object", "description": description, "properties": fields, "required": ["data"]}
+    content = {"text/event-stream": {"schema": schema, "example": example}}
+    return {"responses": {200: {"content": content}}}
+
+
+DATA = {"type": "string", "contentMediaType": "application/json"}
+EVENTS = stream(
+    "Server-sent events of a reply.",
+    EVENT_EXAMPLE,
+    event={"enum": ["message.started", "text.delta", "tool.call", "message.completed", "error"]},
+    id={"type": "string", "description": "The number of characters so far."},
+    data=DATA,
+)
+CHUNKS = stream(
+    "With `stream`: the chunks that OpenAI's clients know.",
+    'data: {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": []}\n\ndata: [DONE]\n\n',
+    data=DATA,
+)
 
 
 def errors(*statuses: int) -> dict[int, Any]:
     """The problems with these statuses as responses of an operation."""
-    return dict.fromkeys(statuses, ProblemOut)
+    return dict.fromkeys((400, *statuses), ProblemOut)
 
 
 def openapi(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with what the library does not write: the type of problems."""
+    """The document with what the library does not write: the type of problems, the limit of a message."""
+    message = document["components"]["schemas"]["ChatIn"]["properties"]["message"]
+    message["maxLength"] = settings.CHAT_MESSAGE_MAX_CHARS
     for path, operations in document["paths"].items():
         if path.startswith(DOOR):
             continue

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.forms import Field
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Header, Router
@@ -18,6 +19,7 @@ from conversations.api.completions import ChunkViewer, Completion
 from conversations.api.documents import CHUNKS
 from conversations.api.problems import Problem, invalid
 from conversations.configuration_forms import InstructionsField
+from conversations.forms import MessageField
 from conversations.llm import Usage
 from conversations.models import Configuration, Message
 from conversations.transfer.documents import said
@@ -29,12 +31,12 @@ router = Router(tags=["openai"])
 
 def errors(*statuses: int) -> dict[int, type[DoorErrorOut]]:
     """The errors with these statuses as responses of an operation."""
-    return dict.fromkeys(statuses, DoorErrorOut)
+    return dict.fromkeys((400, *statuses), DoorErrorOut)
 
 
 @router.post(
     "/chat/completions",
-    response={200: CompletionOut} | errors(400, 401, 403, 404, 409, 429, 500, 502, 503, 504),
+    response={200: CompletionOut} | errors(401, 403, 404, 409, 429, 500, 502, 503, 504),
     openapi_extra=CHUNKS,
     summary="Complete a chat",
 )
@@ -79,11 +81,17 @@ def kept(request: ApiRequest, body: CompletionIn, named: str) -> HttpResponseBas
     caller = request.auth
     *before, last = body.messages
     instructions = [message.text for message in before if message.role in {"system", "developer"}]
-    if len(instructions) < len(before) or (before and named != NEW):
+    if last.role != "user" or len(instructions) < len(before) or (before and named != NEW):
         raise invalid(("messages", "A conversation keeps its own history: send the new message only."))
-    configuration = Configuration(asking.chosen(body.model), cleaned("\n\n".join(instructions)), body.temperature)
+    configuration = Configuration(
+        asking.chosen(body.model),
+        cleaned("\n\n".join(instructions), InstructionsField(required=False)),
+        body.temperature,
+    )
     conversation = None if named == NEW else find_conversation(request, key(named))
-    turn = turns.send(caller.user, text=last.text.strip(), conversation=conversation, configuration=configuration)
+    turn = turns.send(
+        caller.user, text=cleaned(last.text, MessageField()), conversation=conversation, configuration=configuration
+    )
     completion = Completion(f"chatcmpl-{turn.reply.pk.hex}", configuration.model or model_choices.default_name())
     if body.stream:
         response = streamed(caller, completion, turn.reply.pk, with_usage=body.wants_usage)
@@ -122,10 +130,10 @@ def usage_of(message: Message) -> Usage | None:
     return Usage(generation.prompt_tokens, generation.completion_tokens)
 
 
-def cleaned(text: str) -> str:
-    """Instructions as they are stored. Raises `Problem`."""
+def cleaned(text: str, field: Field) -> str:
+    """The text as it is stored. Raises `Problem`."""
     try:
-        return str(InstructionsField(required=False).clean(text))
+        return str(field.clean(text))
     except ValidationError as error:
         raise invalid(("messages", error.messages[0])) from error
 

@@ -1,18 +1,26 @@
 """What the API takes and gives, as JSON."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from ninja import Field, Schema
-from pydantic import ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, StrictBool, field_validator
 
 from conversations.forms import MessageField
 from conversations.models import TITLE_MAX_CHARS
 
 EXAMPLE_ID = "0199c2f4-6d7e-7a31-9f00-3c1d5e2b8a10"
 EXAMPLE_TIME = "2026-02-04T10:00:00Z"
+
+
+TEXT = {"pattern": r"^[^\u0000]*\S[^\u0000]*$"}
+"""A text that shows something, as far as a schema can say so."""
+
+
+class Body(BaseModel):
+    """What is sent: an object. Not the library's class, which takes a list for one without fields."""
 
 
 def clean_message(text: str) -> str:
@@ -56,12 +64,16 @@ class ProblemOut(Schema):
     message_id: UUID | None = Field(None, description="The reply that failed; it can be retried.")
 
 
-class ChatIn(Schema):
+class ChatIn(Body):
     """What a person says."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"message": "Hello, assistant!"}})
 
-    message: str = Field(min_length=1, description="1 to `CHAT_MESSAGE_MAX_CHARS` characters, not only white space.")
+    message: str = Field(
+        min_length=1,
+        json_schema_extra=dict(TEXT),
+        description="1 to `CHAT_MESSAGE_MAX_CHARS` characters, not only white space.",
+    )
     conversation_id: UUID | None = Field(
         None, description="The conversation to go on with; without it a new one begins."
     )
@@ -73,7 +85,7 @@ class ChatIn(Schema):
         return clean_message(text)
 
 
-class RegenerateIn(Schema):
+class RegenerateIn(Body):
     """Another answer to the same message."""
 
     model: str = Field("", max_length=200, description="The model to ask; without it the conversation's.")
@@ -147,17 +159,30 @@ class ConversationsOut(Schema):
     next_cursor: str | None = Field(description="Goes into `cursor` for the next page; null on the last one.")
 
 
-class ConversationIn(Schema):
+def clean_title(text: str) -> str:
+    """A title as it is stored: one line. Raises `ValueError` for one that shows nothing."""
+    words = " ".join(text.split())
+    if not words.isprintable() or not words:
+        raise ValueError("A title has 1 to 255 characters that can be printed.")
+    return words
+
+
+Title = Annotated[
+    str, Field(min_length=1, max_length=TITLE_MAX_CHARS, json_schema_extra=dict(TEXT)), AfterValidator(clean_title)
+]
+
+
+class ConversationIn(Body):
     """What is to change; what is left out stays."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"title": "Greetings", "pinned": True}})
 
-    title: str | None = Field(None, min_length=1, max_length=TITLE_MAX_CHARS)
-    pinned: bool | None = None
-    archived: bool | None = None
+    title: Title | None = None
+    pinned: StrictBool | None = None
+    archived: StrictBool | None = None
 
 
-class TokenIn(Schema):
+class TokenIn(Body):
     """Who asks for a token."""
 
     model_config = ConfigDict(
@@ -168,7 +193,7 @@ class TokenIn(Schema):
     password: str = Field(min_length=1, max_length=4096)
 
 
-class RefreshIn(Schema):
+class RefreshIn(Body):
     """A token to get new ones with."""
 
     refresh_token: str = Field(min_length=1, max_length=8192)

@@ -94,5 +94,5 @@ urlpatterns = [
     path("api/docs", public(read), name="api-docs"),
     path("api/docs/", public(read)),
     *routes(),
-    re_path(r"^(?P<path>(?:api|v1)(?:/.*)?)$", public(nothing)),
+    re_path(r"^(?P<path>(?:api|v1)(?:/[\s\S]*)?)$", public(nothing)),
 ]

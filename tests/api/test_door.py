@@ -193,9 +193,9 @@ def test_a_failure_after_it_is_raised_by_the_stream(client: openai.OpenAI, modul
     "body",
     [
         {"messages": []},
-        {"messages": [{"role": "user", "content": " "}]},
+        {"messages": [{"role": "user", "content": " "}], "metadata": {"conversation": "new"}},
         {"messages": [{"role": "user", "content": "x" * 10_001}]},
-        {"messages": [{"role": "assistant", "content": "Hi"}]},
+        {"messages": [{"role": "assistant", "content": "Hi"}], "metadata": {"conversation": "new"}},
         {"messages": [{"role": "tool", "content": "5", "tool_call_id": "1"}]},
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
         {"messages": [{"role": "system", "content": "word " * 100_000}, {"role": "user", "content": "Hi"}]},
