@@ -14,7 +14,19 @@ from benchmarks.figures import Report
 from benchmarks.site import Site
 from benchmarks.table import table, write_down
 
-PARTS = ("load", "saturation", "memory", "checkpoints", "browser", "page", "long_chats", "transfer", "prune", "search")
+PARTS = (
+    "load",
+    "api",
+    "saturation",
+    "memory",
+    "checkpoints",
+    "browser",
+    "page",
+    "long_chats",
+    "transfer",
+    "prune",
+    "search",
+)
 TROUBLES_MAX = 5
 """Sentences about what went wrong that one part may say."""
 
@@ -66,11 +78,24 @@ def written(reports: dict[str, Report]) -> list[str]:
 def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callable[[], Report]]:
     """What measures each part."""
     # These know the models, which can be imported only after the set-up.
-    from benchmarks import browser, checkpoints, load, long_chats, memory, page, prune, saturation, search, transfer
+    from benchmarks import (
+        api,
+        browser,
+        checkpoints,
+        load,
+        long_chats,
+        memory,
+        page,
+        prune,
+        saturation,
+        search,
+        transfer,
+    )
 
     if quick:
         return {
             "load": lambda: load.measure(site, at or (1, 50, 200), rounds_of_one=1),
+            "api": lambda: api.measure(site, count=50),
             "saturation": lambda: saturation.measure(site, people=200, rise=6, window=6),
             "memory": lambda: memory.measure(site, counts=(10, 100)),
             "checkpoints": lambda: checkpoints.measure(count=50),
@@ -83,6 +108,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         }
     return {
         "load": lambda: load.measure(site, at or load.LEVELS),
+        "api": lambda: api.measure(site),
         "saturation": lambda: saturation.measure(site),
         "memory": lambda: memory.measure(site),
         "checkpoints": checkpoints.measure,

@@ -86,7 +86,7 @@ async def direct(site: Site, count: int, pace: Pace) -> Round:
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     request = head.encode() + content
-    return await _round(site, None, address.port or 0, [partial(Direct, request)] * count)
+    return await exchanges(site, None, address.port or 0, [partial(Direct, request)] * count)
 
 
 async def through(site: Site, server: Server, people: Sequence[Person], pace: Pace) -> Round:
@@ -98,7 +98,7 @@ async def through(site: Site, server: Server, people: Sequence[Person], pace: Pa
     complete = Generation.objects.filter(status=Status.COMPLETE)
     before = await complete.acount()
     makes = [partial(Turn, person, pace.message, port=server.port, words=words) for person in people]
-    load = await _round(site, server, server.port, makes)
+    load = await exchanges(site, server, server.port, makes)
     missing = len(people) - (await complete.acount() - before) - len(load.failures)
     if missing > 0:
         raise RuntimeError(f"{missing} replies were shown and are not in the database")
@@ -121,7 +121,8 @@ def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]
     return {part: after[part] - before[part] for part in after}
 
 
-async def _round(site: Site, server: Server | None, port: int, makes: Sequence[Callable[[], Exchange]]) -> Round:
+async def exchanges(site: Site, server: Server | None, port: int, makes: Sequence[Callable[[], Exchange]]) -> Round:
+    """These exchanges on new connections, the starts spread over `SPREAD`."""
     asks: list[Callable[[], Coroutine[None, None, Times]]] = [partial(client.play, make, port) for make in makes]
     # No collection of garbage in the middle of the load.
     gc.collect()
