@@ -25,7 +25,7 @@ from django.urls import get_resolver, set_script_prefix
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
-from chatbot import uploads  # noqa: E402 (apps can be imported only after the set-up)
+from chatbot import readiness, uploads  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.files import FileHandler  # noqa: E402
 from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
@@ -33,7 +33,7 @@ from conversations import llm, replies  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-HEALTH = "/healthz"
+HEALTH, READY = "/healthz", "/readyz"
 SignalHandler = Callable[[int, Any], Any]
 
 
@@ -52,7 +52,7 @@ class ChatHandler(ASGIHandler):
         self.files = FileHandler()
         self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
         # While the database is away, the others wait for it; the process is alive all the same.
-        self._health_thread = ThreadPoolExecutor(1, thread_name_prefix="health")
+        self._probe_threads = {path: ThreadPoolExecutor(1, thread_name_prefix="health") for path in (HEALTH, READY)}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, or the process's start and end."""
@@ -84,7 +84,7 @@ class ChatHandler(ASGIHandler):
         except RequestAborted:
             return
         loop = asyncio.get_running_loop()
-        threads = self._health_thread if scope["path"] == HEALTH else self._threads
+        threads = self._probe_threads.get(scope["path"], self._threads)
         response = await loop.run_in_executor(threads, self.respond, scope, body)
         if not response.streaming and not isinstance(response, AwaitedResponse):
             await self.send_response(response, send)
@@ -120,6 +120,9 @@ class ChatHandler(ASGIHandler):
         while True:
             event = (await receive())["type"]
             if event == "lifespan.startup":
+                if refusal := await asyncio.to_thread(readiness.refusal):
+                    await send({"type": "lifespan.startup.failed", "message": refusal})
+                    return
                 replies.serve()
                 drain_when_told()
                 warming = asyncio.create_task(warm_up(), name="warm up")

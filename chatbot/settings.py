@@ -214,7 +214,7 @@ HTTPS_ONLY = env.flag("HTTPS_ONLY", default=not DEBUG)
 """Whether people reach the site over HTTPS: secure cookies, redirects from HTTP, and HSTS."""
 
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY

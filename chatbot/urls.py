@@ -4,7 +4,8 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from chatbot.views import HealthView
+from chatbot.probe import ProbeView
+from chatbot.views import HealthView, ReadyView
 
 # The admin signs in where everybody does, within the same limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -16,6 +17,8 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("healthz", HealthView.as_view(), name="health"),
+    path("readyz", ReadyView.as_view(), name="ready"),
+    path("probe", ProbeView.as_view(), name="probe"),
 ]
 handler400 = "chatbot.errors.bad_request"
 handler404 = "chatbot.errors.not_found"

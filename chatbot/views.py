@@ -5,6 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from chatbot import readiness
+
 
 @method_decorator(login_not_required, name="dispatch")
 class HealthView(View):
@@ -13,3 +15,13 @@ class HealthView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Answer `ok` as plain text."""
         return HttpResponse("ok", content_type="text/plain")
+
+
+@method_decorator(login_not_required, name="dispatch")
+class ReadyView(View):
+    """Says whether the process can serve people: the database answers, and is as this version needs it."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Answer `ready`, or 503 with what is missing, as plain text."""
+        missing = readiness.missing()
+        return HttpResponse(missing or "ready", content_type="text/plain", status=503 if missing else 200)
