@@ -61,7 +61,11 @@ def follow(
     return answers.stream(request.auth, message.pk, offset=int(last_event_id or 0))
 
 
-@router.post("/{user_id}/messages/{message_id}/stop", response={204: None} | errors(401, 403, 404, 429, 503))
+@router.post(
+    "/{user_id}/messages/{message_id}/stop",
+    response={204: None} | errors(401, 403, 404, 429, 503),
+    summary="Stop a reply",
+)
 def stop(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponse:
     """End a reply and keep what came. One that has ended stays as it is."""
     message = find_reply(request, message_id)
@@ -70,7 +74,12 @@ def stop(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@router.post("/{user_id}/messages/{message_id}/regenerate", response={200: ChatOut} | FAILURES, openapi_extra=EVENTS)
+@router.post(
+    "/{user_id}/messages/{message_id}/regenerate",
+    response={200: ChatOut} | FAILURES,
+    openapi_extra=EVENTS,
+    summary="Ask for another answer",
+)
 def regenerate(
     request: ApiRequest,
     user_id: str,
@@ -87,7 +96,12 @@ def regenerate(
     return answers.reply(request, caller, answer.pk)
 
 
-@router.post("/{user_id}/messages/{message_id}/retry", response={200: ChatOut} | FAILURES, openapi_extra=EVENTS)
+@router.post(
+    "/{user_id}/messages/{message_id}/retry",
+    response={200: ChatOut} | FAILURES,
+    openapi_extra=EVENTS,
+    summary="Retry a failed reply",
+)
 def retry(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseBase:
     """Make a failed or stopped reply again, in the same place."""
     caller = request.auth

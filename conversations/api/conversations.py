@@ -24,7 +24,11 @@ WHOLE = 1_000_000
 router = Router(tags=["conversations"])
 
 
-@router.get("/{user_id}/conversations", response={200: ConversationsOut} | errors(401, 422, 429, 503))
+@router.get(
+    "/{user_id}/conversations",
+    response={200: ConversationsOut} | errors(401, 422, 429, 503),
+    summary="List conversations",
+)
 def list_conversations(
     request: ApiRequest,
     user_id: str,
@@ -47,7 +51,11 @@ def list_conversations(
     )
 
 
-@router.get("/{user_id}/conversations/{conversation_id}", response={200: ConversationOut} | errors(401, 404, 429, 503))
+@router.get(
+    "/{user_id}/conversations/{conversation_id}",
+    response={200: ConversationOut} | errors(401, 404, 429, 503),
+    summary="Describe a conversation",
+)
 def get_conversation(request: ApiRequest, user_id: str, conversation_id: UUID) -> HttpResponse:
     """Describe a conversation."""
     return json_response(conversation_fields(find_conversation(request, conversation_id)))
@@ -56,6 +64,7 @@ def get_conversation(request: ApiRequest, user_id: str, conversation_id: UUID) -
 @router.patch(
     "/{user_id}/conversations/{conversation_id}",
     response={200: ConversationOut} | errors(401, 403, 404, 409, 422, 429, 503),
+    summary="Change a conversation",
 )
 def change_conversation(request: ApiRequest, user_id: str, conversation_id: UUID, body: ConversationIn) -> HttpResponse:
     """Rename, pin or archive a conversation, or undo that."""
@@ -70,7 +79,11 @@ def change_conversation(request: ApiRequest, user_id: str, conversation_id: UUID
     return json_response(conversation_fields(find_conversation(request, conversation_id)))
 
 
-@router.delete("/{user_id}/conversations/{conversation_id}", response={204: None} | errors(401, 403, 404, 429, 503))
+@router.delete(
+    "/{user_id}/conversations/{conversation_id}",
+    response={204: None} | errors(401, 403, 404, 429, 503),
+    summary="Delete a conversation",
+)
 def delete_conversation(request: ApiRequest, user_id: str, conversation_id: UUID) -> HttpResponse:
     """Move a conversation to the trash, from which the page restores it for some days."""
     conversation = find_conversation(request, conversation_id)
@@ -83,6 +96,7 @@ def delete_conversation(request: ApiRequest, user_id: str, conversation_id: UUID
 @router.get(
     "/{user_id}/conversations/{conversation_id}/messages",
     response={200: list[MessageOut]} | errors(401, 404, 422, 429, 503),
+    summary="Read a conversation",
 )
 def list_messages(
     request: ApiRequest,

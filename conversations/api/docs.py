@@ -25,6 +25,8 @@ class Operation:
     """An example of its body, or nothing."""
     answer: str
     """An example of its answer, or nothing."""
+    events: str
+    """An example of its events, or nothing."""
     statuses: list[int]
     """Those of its problems."""
 
@@ -52,6 +54,7 @@ def operation(method: str, path: str, details: dict[str, Any], document: dict[st
         fields=[parameter(found) for found in details["parameters"]] + body_fields(schema, document),
         body=example(schema, document),
         answer=example(content(good), document),
+        events=good.get("content", {}).get("text/event-stream", {}).get("example", ""),
         statuses=sorted(int(status) for status in details["responses"] if int(status) >= 400),
     )
 

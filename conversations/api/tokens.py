@@ -19,7 +19,9 @@ from conversations.api.schemas import RefreshIn, TokenIn, TokenOut
 router = Router(tags=["tokens"])
 
 
-@router.post("/token", auth=None, response={200: TokenOut} | errors(401, 404, 422, 429, 503))
+@router.post(
+    "/token", auth=None, response={200: TokenOut} | errors(401, 404, 422, 429, 503), summary="Get tokens for a password"
+)
 def get_token(request: HttpRequest, body: TokenIn) -> HttpResponse:
     """Sign in with e-mail and password, within the limits of the page's sign-in.
 
@@ -38,7 +40,7 @@ def get_token(request: HttpRequest, body: TokenIn) -> HttpResponse:
     return tokens(user)
 
 
-@router.post("/token/refresh", auth=None, response={200: TokenOut} | errors(401, 404, 422, 503))
+@router.post("/token/refresh", auth=None, response={200: TokenOut} | errors(401, 404, 422, 503), summary="Renew tokens")
 def refresh_token(request: HttpRequest, body: RefreshIn) -> HttpResponse:
     """Get new tokens; a changed password ends the old ones."""
     if not jwts.issues():

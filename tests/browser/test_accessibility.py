@@ -18,6 +18,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from accounts import access_tokens
 from accounts.models import User
 from conversations.models import Conversation, Feedback, Role
 from tests.browser.acting import RICH
@@ -57,6 +58,8 @@ PAGES: dict[str, Where] = {
     "account_email": at("account_email"),
     "account_logout": at("account_logout"),
     "account_reauthenticate": at("account_reauthenticate"),
+    "access-tokens": at("access-tokens"),
+    "api-docs": at("api-docs"),
 }
 """Pages of somebody who has signed in, by the names of their URLs."""
 
@@ -82,6 +85,7 @@ NO_PAGES = {
         "message-feedback",
     ),
     *("message-detail", "message-choose", "message-markdown", "preferences", "trash-empty", "health"),
+    "access-token-revoke",
     *(
         f"{noun}-{verb}"
         for noun in ("conversation", "conversations")
@@ -140,6 +144,7 @@ def conversation(user: User) -> Conversation:
     Feedback.objects.create(message=answer, user=user, rating="down", comment="Too long")
     PresetFactory.create(user=user, name="Translator", system_prompt="Translate.", temperature=0.2)
     PresetFactory.create(user=None, name="House style")
+    access_tokens.make(user, name="Nightly report", is_read_only=True)
     asked = exchange(conversation, "And of Spain?", "Madrid.").parent
     ReplyFactory.create(
         conversation=conversation,
@@ -253,7 +258,11 @@ def test_the_results_of_an_import(new_page: NewPage, conversation: Conversation,
 
 def test_each_page_is_looked_at() -> None:
     # Django's admin is its own; allauth's further ways to sign in are not offered.
-    resolvers = [get_resolver("conversations.urls"), get_resolver("allauth.account.urls")]
+    resolvers = [
+        get_resolver("conversations.urls"),
+        get_resolver("accounts.urls"),
+        get_resolver("allauth.account.urls"),
+    ]
     patterns = [pattern for resolver in resolvers for pattern in resolver.url_patterns]
     names = {pattern.name for pattern in patterns if isinstance(pattern, URLPattern)}
     assert names - NO_PAGES - set(PAGES) - set(PUBLIC) == set()
