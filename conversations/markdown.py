@@ -5,6 +5,7 @@ no reference links, no footnotes. `render` is a `BlockStream` that gets everythi
 same, byte for byte, streamed or loaded.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -47,6 +48,7 @@ class BlockStream:
         self._size = 0
         self._finished: list[str] = []
         self._taken = 0
+        self._outline: list[int] = []
         self._code = _OpenCode()
         self._open: SafeString | None = SafeString("")
 
@@ -104,7 +106,7 @@ class BlockStream:
             self._finish(self._splitter.finish())
 
     def _finish(self, blocks: list[Block]) -> None:
-        self._finished += [_block_html(block) for block in blocks]
+        self._finished += [_block_html(block, self._outline) for block in blocks]
 
     def _render_open(self) -> SafeString:
         if self._open is None:
@@ -113,7 +115,8 @@ class BlockStream:
             if splitter.fence is not None:
                 html = self._code.render(splitter.fence, splitter.lines, partial)
             else:
-                html = _open_html("".join(splitter.lines) + partial, nested=splitter.nested_fence)
+                text = "".join(splitter.lines) + partial
+                html = _open_html(text, nested=splitter.nested_fence, outline=self._outline)
             self._open = SafeString(html)
         return self._open
 
@@ -140,22 +143,24 @@ class _OpenCode:
         return f"{self._html}{escape(shown, quote=False)}{highlight.FIGURE_END}"
 
 
-def _block_html(block: Block) -> str:
+def _block_html(block: Block, outline: list[int]) -> str:
     if block.fence is not None:
         words = block.fence.info.split()
         html = highlight.figure(words[0] if words else "", block.text, coloured=True)
         return f"{markdown_html.finished(html, Source(''))}\n"
-    return _html(prepare(block.text))
+    return _html(prepare(block.text), outline)
 
 
-def _open_html(text: str, *, nested: Fence | None) -> str:
+def _open_html(text: str, *, nested: Fence | None, outline: list[int]) -> str:
     if not text.strip():
         return ""
-    return prose(text) or parsed_open(text, nested=nested)
+    return prose(text) or parsed_open(text, nested=nested, outline=outline)
 
 
-def parsed_open(text: str, *, nested: Fence | None = None) -> str:
-    """HTML of an open block, made by the parser: what `prose` makes of some texts in less time."""
+def parsed_open(text: str, *, nested: Fence | None = None, outline: Sequence[int] = ()) -> str:
+    """HTML of an open block under the headings `outline`, made by the parser: what `prose` makes of some texts in less
+    time.
+    """
     source = prepare(text, is_open=True)
     if nested is None:
         source.text = complete(source.text)
@@ -165,16 +170,17 @@ def parsed_open(text: str, *, nested: Fence | None = None) -> str:
         if not source.text[line:].strip(f" \t>{nested.mark[0]}"):
             source.text = source.text[:line].rstrip("\n")
         source.text += CUT
-    return _html(source)
+    return _html(source, list(outline))
 
 
-def _html(source: Source) -> str:
+def _html(source: Source, outline: list[int]) -> str:
     def code(language: str | None, text: str) -> str:
         name = language or ""
         is_open = CUT in text or CUT in name
         return highlight.figure(source.restored(name), source.restored(text), coloured=not is_open)
 
-    return markdown_html.finished(pyromark.html(source.text, options=_options(source.text), highlight=code), source)
+    html = pyromark.html(source.text, options=_options(source.text), highlight=code)
+    return markdown_html.finished(html, source, outline)
 
 
 def _options(text: str) -> pyromark.Options:

@@ -56,8 +56,8 @@ CLEANER = nh3.Cleaner(
     url_relative="deny",
 )
 
-# One level down: the page has the only h1.
-HEADING = re.compile(r"(</?h)([1-5])>")
+HEADING = re.compile(r"<(/?)h([1-6])>")
+HEADING_MAX = 6
 ALIGNMENT = re.compile(r' style="text-align: (left|center|right)"')
 CHECKBOX = re.compile(r'<input disabled="" type="checkbox"( checked="")?/>')
 SAFE = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
@@ -76,10 +76,12 @@ VOID = frozenset({"br", "hr", "img", "input"})
 IMAGE = "image"
 
 
-def finished(html: str, source: Source) -> str:
-    """Safe HTML from the parser's HTML of `source`."""
+def finished(html: str, source: Source, outline: list[int] | None = None) -> str:
+    """Safe HTML from the parser's HTML of `source`; `outline` has the written levels of the headings it stands under,
+    and afterwards those that what follows stands under.
+    """
     if "<h" in html:
-        html = HEADING.sub(lambda match: f"{match[1]}{int(match[2]) + 1}>", html)
+        html = _headings(html, [] if outline is None else outline)
     if "<table>" in html:
         html = html.replace("<table>", '<div class="table" tabindex="0" role="region" aria-label="Table"><table>')
         html = ALIGNMENT.sub(r' class="\1"', html.replace("</table>", "</table></div>"))
@@ -96,6 +98,20 @@ def formula_html(formula: Formula) -> str:
     if formula.half:
         return math.half(formula.latex, display=formula.display)
     return math.mathml(formula.latex, display=formula.display) or f"<code>{escape(formula.source, quote=False)}</code>"
+
+
+def _headings(html: str, outline: list[int]) -> str:
+    """Headings by their depth, from h2 on, as the page has the only h1: models begin with any level and skip some."""
+
+    def tag(match: re.Match[str]) -> str:
+        if not match[1]:
+            level = int(match[2])
+            while outline and outline[-1] >= level:
+                outline.pop()
+            outline.append(level)
+        return f"<{match[1]}h{min(len(outline) + 1, HEADING_MAX)}>"
+
+    return HEADING.sub(tag, html)
 
 
 def _checkbox(match: re.Match[str]) -> str:

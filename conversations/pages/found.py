@@ -1,5 +1,6 @@
 """What a search found, as the page shows it: the passage with the hit marked, and where it leads."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from conversations.searching import HITS_MAX, Found, Hit, needle, search, terms_
 
 PASSAGE_BEFORE, PASSAGE_AFTER = 60, 180
 """Characters that are shown before the first mark, and after it."""
+SIGNS = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*|(?<!`)`([^`\n]+)`(?!`)|^#{1,6} (.*)|^```\w*$", re.MULTILINE)
+"""Markdown that only says how its text looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,9 @@ def result(hit: Hit, found: Found) -> Result:
     if hit.message_id is None:
         title = marked(hit.title, found.terms)
         return Result(url, title, SafeString(), hit.time, hit.is_archived, "")
-    passage = marked(hit.excerpt, found.terms, is_cut=hit.is_cut, is_passage=True)
+    plain = SIGNS.sub(lambda match: match[match.lastindex] if match.lastindex else "", hit.excerpt)
+    excerpt = plain if spans_of(plain, found.terms) else hit.excerpt
+    passage = marked(excerpt, found.terms, is_cut=hit.is_cut, is_passage=True)
     who = "You" if hit.role == "user" else "Assistant"
     url = f"{url}?at={hit.message_id}#m-{hit.message_id}"
     return Result(url, format_html("{}", hit.title), passage, hit.time, hit.is_archived, who)

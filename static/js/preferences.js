@@ -1,4 +1,4 @@
-// How a person likes the page, and where they are.
+// What a person sets: how they like the page, where they are, and the settings of a chat.
 
 // The person's time zone, so that "Today" and the hours are theirs. Told anew each day, for travellers.
 if (!/(^|; )timezone=/.test(document.cookie)) {
@@ -26,3 +26,21 @@ document.addEventListener("submit", (event) => {
   for (const name of Object.keys(localStorage)) if (name.startsWith("draft:")) localStorage.removeItem(name);
   sessionStorage.clear();
 });
+
+// Settings open in a dialog: what is swapped into a `<dialog>` shows it, saving closes it, and so does `data-close`.
+(() => {
+  document.addEventListener("htmx:afterSwap", ({ target }) => {
+    if (target instanceof HTMLDialogElement && !target.open) target.showModal();
+  });
+
+  document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
+    if (detail.successful && detail.requestConfig.verb === "post") target.closest("dialog")?.close();
+  });
+
+  document.addEventListener("click", (event) => {
+    const dialog = event.target.closest("[data-close]")?.closest("dialog");
+    if (!dialog) return;
+    event.preventDefault();
+    dialog.close();
+  });
+})();

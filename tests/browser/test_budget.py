@@ -10,7 +10,7 @@ from tests.factories import ConversationFactory, exchange
 from tests.server import ChatServer
 
 BYTES = 60_000
-REQUESTS = 24
+REQUESTS = 20
 
 
 def responses_of(page: Page, path: str) -> list[Response]:
