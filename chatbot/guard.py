@@ -1,10 +1,17 @@
 """What is refused before Django sees it: bodies and charsets that would cost too much to read."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.http import parse_header_parameters
+
+PROGRAMS = ("/api/", "/v1/")
+"""Where programs ask, which read the reason as JSON."""
+
+CODES = {HTTPStatus.BAD_REQUEST: "bad_request", HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large"}
+"""What the API calls these reasons."""
 
 
 class BodyTooLarge(Exception):
@@ -46,11 +53,14 @@ def bounded(receive: Any, room: int) -> Any:
 
 
 async def answer(scope: Any, send: Any, status: HTTPStatus) -> None:
-    """Refuse a request before Django has seen it: with a page for a person, else with a line."""
+    """Refuse a request before Django has seen it: with a page for a person, a problem for a program, else a line."""
     kind, body = b"text/plain", f"{status.value} {status.phrase}\n".encode()
     sent = dict(scope["headers"])
     if b"text/html" in sent.get(b"accept", b"") and b"hx-request" not in sent:
         kind, body = b"text/html; charset=utf-8", render_to_string(f"{status.value}.html").encode()
+    elif scope["path"].startswith(PROGRAMS):
+        problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": CODES[status]}
+        kind, body = b"application/problem+json", json.dumps(problem).encode()
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status.value, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -80,8 +80,8 @@ class Program:
             assert response.headers["Content-Type"] == "text/event-stream"
             yield parsed(response)
 
-    @contextmanager
-    def _asked(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+    def begin(self, method: str, path: str, body: Any = None, **headers: str) -> http.client.HTTPConnection:
+        """Send a request and leave the answer to whoever closes the connection."""
         connection = http.client.HTTPConnection(self._host, timeout=20)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
@@ -89,8 +89,13 @@ class Program:
         content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
+        connection.request(method, path if path.startswith("/") else self.path(path), content, sent)
+        return connection
+
+    @contextmanager
+    def _asked(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+        connection = self.begin(method, path, body, **headers)
         try:
-            connection.request(method, path if path.startswith("/") else self.path(path), content, sent)
             with connection.getresponse() as response:
                 yield response
         finally:

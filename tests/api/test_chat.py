@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from accounts.models import User
-from conversations.models import Conversation, Generation, Message, Status
+from conversations.models import Conversation, Generation, Message, Role, Status
 from tests.api.program import Answer, Program, said
 from tests.factories import ConversationFactory, exchange
 from tests.provider import ScriptedProvider, error, reply, stream
@@ -65,6 +65,23 @@ def test_what_is_no_json_is_refused(program: Program) -> None:
     assert (
         program.post("chat", {"message": "Hi", "conversation_id": "7"}).json["errors"][0]["field"] == "conversation_id"
     )
+
+
+def test_a_body_that_is_not_worth_reading_is_refused_as_a_problem(program: Program) -> None:
+    assert program.post("chat", None, Content_Length="999999999").problem == (413, "too_large")
+    assert program.post("chat", b"{}", Content_Type="application/json; charset=utf-16").problem == (400, "bad_request")
+
+
+def test_a_program_that_goes_away_loses_no_reply(program: Program, module_provider: ScriptedProvider) -> None:
+    module_provider.play(stream(Text("Late"), Gate("end"), *END))
+    connection = program.begin("POST", "chat", {"message": "Hello"})
+    module_provider.wait_for_requests()
+    connection.close()
+    module_provider.gate("end").open()
+    reply_key = Message.objects.get(role=Role.ASSISTANT).pk
+    with program.events(f"messages/{reply_key}/stream") as events:
+        *_, last = events
+    assert last.data["response"] == "Late"
 
 
 def test_anothers_or_an_unknown_conversation_is_not_there(
