@@ -10,6 +10,9 @@ from psycopg_pool import PoolTimeout
 
 logger = logging.getLogger(__name__)
 
+NAMED = 10
+"""Migrations that one sentence names."""
+
 AWAY = (DatabaseError, PoolTimeout)
 
 
@@ -49,4 +52,6 @@ def refusal() -> str:
         connection.close()
     if not pending:
         return ""
-    return f"The database is behind this version. Run `manage.py migrate` first. Missing: {', '.join(pending)}."
+    more = f" and {len(pending) - NAMED} more" if len(pending) > NAMED else ""
+    named = ", ".join(pending[:NAMED])
+    return f"The database is behind this version. Run `manage.py migrate` first. Missing: {named}{more}."

@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -50,16 +50,19 @@ class Handler(BaseHTTPRequestHandler):
     def _ask(self, fault: Fault) -> None:
         connection = http.client.HTTPConnection(self.server.site, timeout=fault.silence)
         connection.request("GET", self.path, headers=dict(self.headers) | fault.headers)
-        answer = connection.getresponse()
+        with closing(connection), connection.getresponse() as answer:
+            self._answer(answer, fault)
+
+    def _answer(self, answer: http.client.HTTPResponse, fault: Fault) -> None:
         if fault.buffers or fault.caches:
             self.server.kept[self.path] = answer.status, answer.headers, answer.read()
             self._pass_on(*self.server.kept[self.path])
         else:
             self._begin(answer.status, answer.headers)
-            with suppress(TimeoutError):
+            # The site says nothing for too long, or the reader has gone.
+            with suppress(OSError):
                 while data := answer.read1(65_536):
                     self.wfile.write(data)
-        connection.close()
 
     def _pass_on(self, status: int, headers: http.client.HTTPMessage, body: bytes) -> None:
         self._begin(status, headers)
@@ -80,6 +83,8 @@ class Handler(BaseHTTPRequestHandler):
 
 class Listener(ThreadingHTTPServer):
     """The port, and what its requests share."""
+
+    daemon_threads = False
 
     def __init__(self, site: str, fault: Fault) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
