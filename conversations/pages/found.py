@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.urls import reverse
@@ -18,6 +19,8 @@ PASSAGE_BEFORE, PASSAGE_AFTER = 60, 180
 """Characters that are shown before the first mark, and after it."""
 SIGNS = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*|(?<!`)`([^`\n]+)`(?!`)|^#{1,6} (.*)|^```\w*$", re.MULTILINE)
 """Markdown that only says how its text looks."""
+
+SPACES = str.maketrans("\n\r\t", "   ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,19 @@ def spans_of(text: str, terms: Sequence[str]) -> list[tuple[int, int]]:
     return spans
 
 
-def folded(text: str) -> tuple[str, list[int]]:
+def folded(text: str) -> tuple[str, Sequence[int]]:
     """The text folded as the database does it, with a space before it; and from where in the text each letter comes."""
+    if text.isascii():
+        return " " + text.lower().translate(SPACES), [0, *range(len(text))]
     letters, places = [" "], [0]
     for place, character in enumerate(text):
-        plain = "".join(one for one in unicodedata.normalize("NFKD", character) if not "\u0300" <= one <= "\u036f")
-        for one in unicodedata.normalize("NFC", plain).lower().replace("ς", "σ"):
-            letters.append(" " if one in "\n\r\t" else one)
-            places.append(place)
+        plain = _folded(character)
+        letters.append(plain)
+        places += [place] * len(plain)
     return "".join(letters), places
+
+
+@lru_cache(maxsize=10_000)
+def _folded(character: str) -> str:
+    plain = "".join(one for one in unicodedata.normalize("NFKD", character) if not "\u0300" <= one <= "\u036f")
+    return unicodedata.normalize("NFC", plain).lower().replace("ς", "σ").translate(SPACES)

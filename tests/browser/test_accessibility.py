@@ -52,6 +52,7 @@ PAGES: dict[str, Where] = {
     "conversations": at("conversations"),
     "archive": at("archive"),
     "trash": at("trash"),
+    "search": lambda conversation: f"{reverse('search')}?q=madrid",
     "conversations-export": at("conversations-export"),
     "conversations-import": at("conversations-import"),
     "account_change_password": at("account_change_password"),
@@ -114,6 +115,14 @@ def show_sidebar(page: Page) -> None:
         page.get_by_role("button", name="Show conversations").click()
 
 
+def look_for(words: str) -> Callable[[Page], None]:
+    def act(page: Page) -> None:
+        page.get_by_role("searchbox", name="Search").fill(words)
+        expect(page.locator("#found mark").first).to_be_visible()
+
+    return act
+
+
 def show_another_branch(page: Page) -> None:
     way = page.get_by_role("button", name="Previous alternative").get_attribute("formaction")
     assert way
@@ -131,6 +140,7 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "a thought": ("conversation-detail", lambda page: page.locator("details.thought summary").first.click()),
     "editing": ("conversation-detail", press("Edit message", role="link")),
     "another branch": ("conversation-detail", show_another_branch),
+    "results in the sidebar": ("conversation-detail", both(show_sidebar, look_for("madrid"))),
     "a selection": ("conversations", lambda page: page.get_by_role("checkbox").first.check()),
 }
 """Further states: the page that they begin on, and how a person gets there."""

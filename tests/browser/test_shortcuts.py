@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from tests.browser.acting import log, send
-from tests.browser.conftest import NewPage
+from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, exchange
 from tests.provider import END, Gate, ScriptedProvider, Text, stream
 
@@ -21,6 +21,25 @@ def chat(page: Page, user: User) -> Page:
 def test_n_begins_a_new_chat(chat: Page) -> None:
     chat.keyboard.press("n")
     chat.wait_for_url("/")
+
+
+def test_a_slash_goes_to_the_search(chat: Page) -> None:
+    chat.keyboard.press("/")
+    search = chat.get_by_role("searchbox", name="Search")
+    expect(search).to_be_focused()
+    chat.keyboard.type("good/")
+    expect(search).to_have_value("good/")
+    search.fill("good")
+    expect(chat.locator("#found mark")).to_have_text("Good")
+
+
+def test_a_slash_opens_the_drawer_on_a_phone(new_page: NewPage, user: User) -> None:
+    page = new_page(user, **PHONE)
+    page.goto(exchange(ConversationFactory.create(user=user), "Hello", "Good day").conversation.get_absolute_url())
+    log(page).focus()
+    page.keyboard.press("/")
+    page.keyboard.type("good")
+    expect(page.locator("#found mark")).to_have_text("Good")
 
 
 def test_keys_are_text_while_one_types_and_nothing_with_modifiers(chat: Page) -> None:
