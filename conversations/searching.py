@@ -1,8 +1,9 @@
 """Finding what was said: in titles and messages, any part of a word, in any script.
 
-The database folds text (`chat_fold`: small letters, no accents) and indexes its pieces by person (`chat_grams`). A word
-that is everywhere is found among a person's newest messages, without the index, which would name too many; any other by
-the index, whose newest candidates are then looked at. So a search costs no more for somebody who has said a lot.
+The database folds text (`chat_fold`: small letters, no accents) and indexes its pieces (`chat_grams`), hashed with the
+person (`chat_keys`), beside the blocks of days in which it was said (`chat_days`). A word that is everywhere is found
+among a person's newest messages, without the index; any other by the index, one block of days after the other, the
+newest first, until there are enough hits. So a search costs hardly more for somebody who has said a lot.
 """
 
 import re
@@ -26,6 +27,9 @@ ENOUGH = 30
 
 CANDIDATES = 2_000
 """Messages named by the index that are looked at."""
+
+BLOCKS_MAX, BLOCKS_MIN, LEVEL_MAX = 32, 2, 5
+"""Blocks of days that a person's time is divided into, and the widest of these, 4 ** 5 days."""
 
 HITS_MAX, TITLES_MAX = 50, 10
 EXCERPT_BEFORE, EXCERPT = 120, 400
@@ -116,6 +120,7 @@ def _is_whole(excerpt: str, phrase: str) -> bool:
     return phrase in " ".join(excerpt.lower().split())
 
 
+KEYS = "ARRAY(SELECT chat_key(%(user)s, gram) FROM unnest(%(grams)s::text[]) AS gram)"
 MESSAGE = f"""
     SELECT conversation.id, conversation.title, conversation.archived_at IS NOT NULL, message.created_at, message.id,
         message.role, substr(message.content, greatest(place - {EXCERPT_BEFORE}, 1), {EXCERPT}),
@@ -133,16 +138,28 @@ NEWEST_MESSAGES = f"""
         SELECT * FROM conversations_message WHERE user_id = %(user)s ORDER BY created_at DESC LIMIT %(newest)s
     ) AS message {LOOKED_AT} ORDER BY message.created_at DESC LIMIT %(most)s
 """  # noqa: S608 (constants)
+# Blocks of days from the newest on, wide enough that they are few, until enough is found.
 INDEXED_MESSAGES = f"""
-    WITH named AS MATERIALIZED (
-        SELECT message.id, message.created_at FROM conversations_message AS message
-        WHERE message.user_id = %(user)s AND message.content <> ''
-            AND chat_grams(message.content) COLLATE "C" @> %(grams)s::text[]
-    ), candidate AS MATERIALIZED (
-        SELECT named.id, named.created_at FROM named ORDER BY named.created_at DESC LIMIT %(candidates)s
+    WITH span AS MATERIALIZED (
+        SELECT min(created_at) AS first, max(created_at) AS last FROM conversations_message WHERE user_id = %(user)s
+    ), width AS MATERIALIZED (
+        SELECT level, chat_block(first, level) AS first, chat_block(last, level) AS last
+        FROM span, generate_series(0, {LEVEL_MAX}) AS level
+        WHERE level = {LEVEL_MAX} OR chat_block(last, level) - chat_block(first, level) < %(blocks)s
+        ORDER BY level LIMIT 1
     )
-    {MESSAGE} FROM candidate JOIN conversations_message AS message ON message.id = candidate.id {LOOKED_AT}
-    ORDER BY candidate.created_at DESC LIMIT %(most)s
+    {MESSAGE} FROM (
+        SELECT named.id, named.created_at
+        FROM width CROSS JOIN generate_series(width.last, width.first, -1) AS block CROSS JOIN LATERAL (
+            SELECT id, created_at FROM conversations_message
+            WHERE content <> '' AND (chat_keys(user_id, content) || chat_days(user_id, created_at))
+                @> ({KEYS} || chat_key(%(user)s, '@' || level || ':' || block))
+            ORDER BY created_at DESC
+        ) AS named
+        LIMIT %(candidates)s
+    ) AS candidate
+    JOIN conversations_message AS message ON message.id = candidate.id AND message.user_id = %(user)s {LOOKED_AT}
+    LIMIT %(most)s
 """  # noqa: S608 (constants)
 TITLE = "SELECT id, title, archived_at IS NOT NULL, updated_at FROM"
 LISTED = "user_id = %(user)s AND trashed_at IS NULL"
@@ -154,11 +171,11 @@ NEWEST_TITLES = f"""
     WHERE {HOLDS_ALL} ORDER BY updated_at DESC LIMIT %(titles)s
 """  # noqa: S608 (constants)
 INDEXED_TITLES = f"""
-    WITH named AS MATERIALIZED (
-        SELECT * FROM conversations_conversation
-        WHERE user_id = %(user)s AND chat_grams(title) COLLATE "C" @> %(grams)s::text[]
-    )
-    {TITLE} named WHERE trashed_at IS NULL AND {HOLDS_ALL} ORDER BY updated_at DESC LIMIT %(titles)s
+    {TITLE} (
+        SELECT id, title, user_id, archived_at, trashed_at, updated_at FROM conversations_conversation
+        WHERE chat_keys(user_id, title) @> {KEYS} ORDER BY updated_at DESC OFFSET 0
+    ) AS named
+    WHERE {LISTED} AND {HOLDS_ALL} LIMIT %(titles)s
 """  # noqa: S608 (constants)
 
 
@@ -180,11 +197,14 @@ def _titles(user: User, terms: Sequence[str]) -> list[Hit]:
 
 def _parameters(user: User, terms: Sequence[str]) -> dict[str, Any]:
     needles = [needle(term) for term in terms]
+    pieces = sorted(set().union(*(grams(term) for term in terms)))
     return {
         "user": user.pk,
         "first": max(needles, key=len),
         "needles": needles,
-        "grams": sorted(set().union(*(grams(term) for term in terms))),
+        "grams": pieces,
+        # A block costs a look at each piece. Many pieces name few messages, which need no division.
+        "blocks": min(BLOCKS_MAX, max(BLOCKS_MIN, 128 // max(1, len(pieces)) ** 2)),
         "candidates": CANDIDATES,
         "most": HITS_MAX,
         "titles": TITLES_MAX,

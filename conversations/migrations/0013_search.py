@@ -2,9 +2,7 @@
 
 from typing import ClassVar
 
-from django.db import ProgrammingError, connection, migrations
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.state import StateApps
+from django.db import migrations
 
 # Small letters without accents, in one form however they were typed; white space as plain spaces. What it does not know
 # of the script stays as it is. Independent of the database's locale but for small letters.
@@ -12,10 +10,10 @@ from django.db.migrations.state import StateApps
 FOLD = r"""
 CREATE OR REPLACE FUNCTION chat_fold(said text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT COST 200
-    RETURN translate(
-        CASE WHEN octet_length(said) = length(said) THEN lower(said)
-        ELSE lower(normalize(regexp_replace(normalize(said, NFKD), '[\u0300-\u036f]+', '', 'g'), NFC)) END,
-        E'ς\n\r\t', 'σ   ')
+    RETURN CASE WHEN octet_length(said) = length(said)
+        THEN replace(replace(replace(lower(said), E'\n', ' '), E'\r', ' '), E'\t', ' ')
+        ELSE translate(lower(normalize(regexp_replace(normalize(said, NFKD), '[\u0300-\u036f]+', '', 'g'), NFC)),
+            E'ς\n\r\t', 'σ   ') END
 """
 
 # Of folded text: every three characters that follow each other. Scripts without spaces, and signs such as emoji, are
@@ -41,22 +39,43 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT COST 5000
 """
 DENSE = r"\u2190-\u2bff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\uffef\U0001f000-\U0003ffff"
 
+# A piece as a person's: the halves of it are hashes of both, so that a person's pieces lie together in an index, and how
+# many messages of others hold a piece costs nothing. What else has the same hash is told apart when a hit is looked at.
+KEY = """
+CREATE OR REPLACE FUNCTION chat_key(owner uuid, piece text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+    RETURN (hashtext(owner::text COLLATE "C")::bigint << 32) | (hashtext(piece COLLATE "C")::bigint & 4294967295)
+"""
+KEYS = """
+CREATE OR REPLACE FUNCTION chat_keys(owner uuid, said text) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT COST 5000
+    RETURN ARRAY(SELECT hash | (hashtext(piece COLLATE "C")::bigint & 4294967295)
+    FROM (SELECT hashtext(owner::text COLLATE "C")::bigint << 32 AS hash OFFSET 0) AS person,
+        unnest(chat_grams(said)) AS piece)
+"""
+
+# The number of the block of 4 ** level days in which something was said; and the keys of all its blocks.
+BLOCK = """
+CREATE OR REPLACE FUNCTION chat_block(at timestamptz, level int) RETURNS int
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+    RETURN ((at AT TIME ZONE 'UTC')::date - date '1970-01-01') >> (2 * level)
+"""
+LEVELS = 6
+DAYS = """
+CREATE OR REPLACE FUNCTION chat_days(owner uuid, at timestamptz) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT COST 100
+    RETURN ARRAY[{keys}]
+""".format(keys=", ".join(f"chat_key(owner, '@{level}:' || chat_block(at, {level})::text)" for level in range(LEVELS)))
+
 INDEXES = (
-    ("message_search", "conversations_message", "content", "WHERE content <> ''"),
-    ("conversation_search", "conversations_conversation", "title", ""),
+    (
+        "message_search",
+        "conversations_message",
+        "(chat_keys(user_id, content) || chat_days(user_id, created_at))",
+        "WHERE content <> ''",
+    ),
+    ("conversation_search", "conversations_conversation", "chat_keys(user_id, title)", ""),
 )
-
-
-def create_extension(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Let an index hold a person's key beside pieces of text."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
-    except ProgrammingError as error:
-        raise ProgrammingError(
-            "The search needs PostgreSQL's extension btree_gin, and this role may not create it. Run"
-            " CREATE EXTENSION btree_gin; in this database as a superuser or as its owner, then migrate again."
-        ) from error
 
 
 class Migration(migrations.Migration):
@@ -67,9 +86,12 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("conversations", "0012_single_foreign_keys")]
 
     operations: ClassVar = [
-        migrations.RunPython(create_extension, migrations.RunPython.noop),
         migrations.RunSQL(FOLD, "DROP FUNCTION chat_fold"),
         migrations.RunSQL(GRAMS.format(dense=f"'[{DENSE}]+'", sparse=f"'[^{DENSE}]+'"), "DROP FUNCTION chat_grams"),
+        migrations.RunSQL(KEY, "DROP FUNCTION chat_key"),
+        migrations.RunSQL(KEYS, "DROP FUNCTION chat_keys"),
+        migrations.RunSQL(BLOCK, "DROP FUNCTION chat_block"),
+        migrations.RunSQL(DAYS, "DROP FUNCTION chat_days"),
         *(
             migrations.RunSQL(
                 [
@@ -77,14 +99,14 @@ class Migration(migrations.Migration):
                     f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
                     f"""
                     CREATE INDEX CONCURRENTLY {name} ON {table}
-                    USING gin (user_id, (chat_grams({column}) COLLATE "C"))
+                    USING gin ({pieces})
                     WITH (fastupdate = on, gin_pending_list_limit = 1024) {condition}
                     """,
                     # Statistics would cut the text of thousands of rows into pieces, and nothing reads them.
-                    f"ALTER INDEX {name} ALTER COLUMN 2 SET STATISTICS 0",
+                    f"ALTER INDEX {name} ALTER COLUMN 1 SET STATISTICS 0",
                 ],
                 f"DROP INDEX CONCURRENTLY {name}",
             )
-            for name, table, column, condition in INDEXES
+            for name, table, pieces, condition in INDEXES
         ),
     ]
