@@ -205,3 +205,12 @@ def test_html_in_a_title_is_shown_as_text(user: User, signed_in: Client) -> None
     ConversationFactory.create(user=user, title=attack, trashed_at=timezone.now())
     for path in PAGES:
         assert "<script>alert" not in page(signed_in, path)
+
+
+@pytest.mark.parametrize("address", ["foo", "account_logout"])
+def test_the_address_to_go_back_to_is_no_views_name(
+    signed_in: Client, conversation: Conversation, address: str
+) -> None:
+    done = signed_in.post(f"/c/{conversation.pk}/archive/", {"next": address})
+    assert (done.status_code, done["Location"]) == (302, address)
+    assert signed_in.post("/conversations/archive/", {"next": address})["Location"] == address

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views import View
@@ -59,7 +59,7 @@ class OrganizeView(View):
         conversations = self.find(request, deed, pk)
         if conversations is None:
             say(request, NOTHING_SELECTED)
-            return redirect(next_url(request))
+            return HttpResponseRedirect(next_url(request))
         keys = list(conversations.values_list("pk", flat=True))
         if not keys:
             raise Http404
@@ -67,13 +67,13 @@ class OrganizeView(View):
             change = deed.act(conversations)
         except UserFacingError as error:
             say(request, str(error))
-            return redirect(next_url(request))
+            return HttpResponseRedirect(next_url(request))
         for message_id in change.stopped:
             replies.stop(message_id)
         if deed.done and change.count:
             undo = f"conversations-{deed.undo}" if deed.undo else ""
             say(request, sentence(deed.done, change.count), undo=undo, at=change.at)
-        return redirect(self.place(request, keys))
+        return HttpResponseRedirect(self.place(request, keys))
 
     def find(self, request: ChatRequest, deed: Deed, pk: UUID | None) -> ConversationQuerySet | None:
         """The person's own conversations that are meant; None when the form has selected none."""
