@@ -5,6 +5,7 @@ provider whose public keys are at `JWT_JWKS_URL` (RS256, ES256, EdDSA). The algo
 signed it, so a public key is never taken for a secret.
 """
 
+import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -27,6 +28,7 @@ LEEWAY = timedelta(seconds=30)
 
 KEYS_KEPT = timedelta(minutes=10)
 KEYS_TIMEOUT_SECONDS = 3.0
+KEYS_PAUSE_SECONDS = 5.0
 
 USE, ACCESS, REFRESH = "token_use", "access", "refresh"
 PASSWORD = "pwd"  # noqa: S105 (a claim's name)
@@ -114,7 +116,24 @@ def _key(token: str, algorithm: str) -> Any:
     raise InvalidToken("The token is signed with an algorithm that is not accepted.")
 
 
+class KeyClient(jwt.PyJWKClient):
+    """The identity provider's keys. While it is away only one request in `KEYS_PAUSE_SECONDS` waits for it: they wait
+    in the threads that serve the pages too."""
+
+    _away_until = 0.0
+
+    def fetch_data(self) -> Any:
+        """The keys. Raises `PyJWKClientConnectionError` when they cannot be had, or could not a moment ago."""
+        if time.monotonic() < self._away_until:
+            raise jwt.PyJWKClientConnectionError("The keys could not be fetched a moment ago.")
+        try:
+            return super().fetch_data()
+        except (jwt.PyJWTError, ValueError, OSError) as error:
+            self._away_until = time.monotonic() + KEYS_PAUSE_SECONDS
+            raise jwt.PyJWKClientConnectionError(str(error)) from error
+
+
 @cache
-def _keys(url: str) -> jwt.PyJWKClient:
+def _keys(url: str) -> KeyClient:
     """The identity provider's keys, kept; an unknown one has them fetched again, at most every half a minute."""
-    return jwt.PyJWKClient(url, lifespan=KEYS_KEPT.total_seconds(), timeout=KEYS_TIMEOUT_SECONDS)
+    return KeyClient(url, lifespan=KEYS_KEPT.total_seconds(), timeout=KEYS_TIMEOUT_SECONDS)

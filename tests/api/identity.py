@@ -29,6 +29,8 @@ class IdentityProvider:
         self.published = {name: name for name in self.private}
         """The keys in the list: the algorithm of each `kid`."""
         self.asked = 0
+        self.is_away = False
+        """Whether it answers with an error."""
 
     def keys(self) -> dict[str, Any]:
         """The list of public keys."""
@@ -61,7 +63,7 @@ class IdentityProvider:
             def do_GET(self) -> None:
                 provider.asked += 1
                 body = json.dumps(provider.keys()).encode()
-                self.send_response(200)
+                self.send_response(503 if provider.is_away else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

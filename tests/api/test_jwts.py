@@ -211,6 +211,15 @@ def test_without_the_providers_keys_nobody_knows(user: User, keys: IdentityProvi
         callers.identify(keys.token(sub=str(user.pk)))
 
 
+def test_while_the_provider_is_away_one_request_waits_for_it(user: User, identity: IdentityProvider) -> None:
+    asked, identity.is_away = identity.asked, True
+    for _ in range(3):
+        with pytest.raises(KeysUnavailable):
+            callers.identify(identity.token(sub=str(user.pk)))
+    identity.is_away = False
+    assert identity.asked == asked + 1
+
+
 def test_a_claim_may_name_the_person_by_address(user: User, identity: IdentityProvider, settings: Settings) -> None:
     settings.JWT_USER_CLAIM = "email"
     caller = callers.identify(identity.token(sub="auth0|7", email=user.email.upper()))
