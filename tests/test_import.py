@@ -1,7 +1,10 @@
 """Bringing conversations back from a file, as their owner and as somebody else."""
 
+import asyncio
+import io
 import json
 import re
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
@@ -16,6 +19,8 @@ from accounts.models import User
 from conversations import locks
 from conversations.models import Conversation, Feedback, Generation, Message, Status
 from conversations.transfer import documents, imports
+from conversations.transfer.imports import Outcome, Result
+from conversations.transfer.progress import Progress
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 from tests.server import ChatServer
 from tests.visitor import Answer, Visitor
@@ -403,3 +408,36 @@ def test_one_person_imports_one_file_at_a_time(owner: Visitor, user: User) -> No
         answer = owner.upload("/import/", document(conversation()))
         assert "Another import of yours is still running" in told(answer)[0][1]
     assert outcomes(owner.upload("/import/", document(conversation()))) == ["imported"]
+
+
+class SlowFile(io.BytesIO):
+    """A file that cannot be read before `may_be_read`."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.may_be_read = threading.Event()
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.may_be_read.wait(timeout=20)
+        return super().readline(size)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_person_keeps_one_file_waiting_at_a_time(user: User) -> None:
+    first, second, third = SlowFile(document(conversation())), io.BytesIO(b"{}"), io.BytesIO(document(conversation()))
+
+    async def told_of(progress: Progress) -> list[Result]:
+        return [result async for results in progress.results() for result in results]
+
+    async def import_all() -> tuple[list[Result], ...]:
+        slow = Progress(user, first)
+        refused = await told_of(Progress(user, second))
+        is_let_go = second.closed
+        first.may_be_read.set()
+        done = await told_of(slow)
+        assert is_let_go
+        return refused, done, await told_of(Progress(user, third))
+
+    refused, done, later = asyncio.run(import_all())
+    assert [result.reason for result in refused] == [imports.BUSY]
+    assert [result.outcome for result in (*done, *later)] == [Outcome.IMPORTED] * 2

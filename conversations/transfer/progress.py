@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from functools import cache
 from typing import IO
+from uuid import UUID
 
 from accounts.models import User
 from conversations.threads import DatabaseThreads
 from conversations.transfer import imports
-from conversations.transfer.imports import Result
+from conversations.transfer.imports import Outcome, Result
 
 THREADS = 2
 """Imports that run at once in one process; the others wait their turn."""
@@ -18,6 +19,8 @@ PAUSE_SECONDS = 0.1
 """The least time between two parts of the page: what comes meanwhile is shown together."""
 
 _running: set[asyncio.Task[None]] = set()
+_importing: set[UUID] = set()
+"""People with an import in this process, one that waits for a thread included: each keeps a file on the disk."""
 
 
 @cache
@@ -27,17 +30,27 @@ def threads() -> DatabaseThreads:
 
 
 class Progress:
-    """An import that has begun. It goes on without viewers, and ends early only with its process."""
+    """An import that has begun. It goes on without viewers, and ends early only with its process.
+
+    A second one of the same person ends at once, its file closed.
+    """
 
     def __init__(self, user: User, file: IO[bytes]) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._fresh: list[Result] = []
         self._ended = self._is_stopping = False
+        if user.pk in _importing:
+            file.close()
+            self._ended = True
+            self._hear(Result(0, "", Outcome.FAILED, imports.BUSY))
+            return
+        _importing.add(user.pk)
         task = asyncio.create_task(self._run(user, file), name="import")
         # The event loop itself would forget a task that nobody waits for.
         _running.add(task)
         task.add_done_callback(_running.discard)
+        task.add_done_callback(lambda _: _importing.discard(user.pk))
 
     async def results(self) -> AsyncGenerator[list[Result]]:
         """Results as they come; an empty list when there was none for a while."""
