@@ -56,7 +56,8 @@ def chosen(model: str) -> str:
     """The model that the caller names, or nothing for the default. Raises `Problem` for one that is not offered."""
     if model in {"", llm.OTHER_MODEL}:
         return ""
-    if not model_choices.is_offered(model):
+    # While nobody knows what the provider offers, any name that can be stored passes.
+    if not model.isprintable() or not model_choices.is_offered(model):
         raise Problem("model_not_found")
     return model
 

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from ninja import Header, Router
 
 from conversations import branches, replies, turns
-from conversations.api import answers
+from conversations.api import answers, asking
 from conversations.api.auth import ApiRequest, find_conversation, find_reply
 from conversations.api.documents import EVENTS, errors
 from conversations.api.schemas import ChatIn, ChatOut, RegenerateIn
@@ -91,7 +91,7 @@ def regenerate(
     caller = request.auth
     answers.make_room(caller)
     message = find_reply(request, message_id)
-    model = body.model if body else ""
+    model = asking.chosen(body.model) if body else ""
     answer = branches.regenerate(message, model=model, turn=turn_key(request, idempotency_key))
     return answers.reply(request, caller, answer.pk)
 

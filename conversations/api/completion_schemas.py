@@ -1,5 +1,6 @@
 """What OpenAI's clients send."""
 
+import json
 from typing import Any, Literal
 
 from django.conf import settings
@@ -78,6 +79,16 @@ class CompletionIn(Body):
             if any("\ud800" <= character <= "\udfff" for character in message.text):
                 raise ValueError("A message is not valid text.")
         return messages
+
+    @field_validator("stop", "reasoning_effort", "response_format")
+    @classmethod
+    def can_be_passed_on(cls, value: object) -> object:
+        """What goes to the provider as it is has to be JSON."""
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (ValueError, RecursionError) as error:
+            raise ValueError("This cannot be passed on as JSON.") from error
+        return value
 
     @property
     def wants_usage(self) -> bool:

@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletionChunk
 from accounts import access_tokens
 from accounts.models import AccessToken, User
 from conversations.models import Conversation, Message
-from tests.api.program import said
+from tests.api.program import Program, said
 from tests.factories import ConversationFactory, exchange
 from tests.provider import ScriptedProvider, error, reply, stream
 from tests.provider.script import END, Close, Gate, Reasoning, Text
@@ -244,3 +244,19 @@ def test_the_limits_of_replies_hold_here_too(user: User, module_provider: Script
             ask(client)
         assert refusal.value.code == "too_many_turns"
         assert refusal.value.response.headers["Retry-After"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"stop": "\ud800"},
+        {"stop": ["a", "\ud800"]},
+        {"response_format": {"type": float("nan")}},
+    ],
+)
+def test_what_is_no_json_is_not_passed_on(server: ChatServer, user: User, more: dict[str, object]) -> None:
+    _, token = access_tokens.make(user, name="A program")
+    body = {"messages": [{"role": "user", "content": "Hello"}]} | more
+    refused = Program(server, user, token).post("/v1/chat/completions", body)
+    assert refused.status == 400
+    assert refused.json["error"]["param"] == next(iter(more))
