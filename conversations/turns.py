@@ -176,7 +176,9 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
     message = Message.objects.owned_by(user).filter(pk=key, role=Role.USER).select_related("conversation").first()
     if message is None:
         return None
-    if message.content != text or (conversation and message.conversation_id != conversation.pk):
+    # Without a conversation the turn began one.
+    is_in_place = message.conversation_id == conversation.pk if conversation else message.parent_id is None
+    if message.content != text or not is_in_place:
         raise TurnTaken
     reply = message.children.select_related("generation").oldest_first().first()
     if reply is None:

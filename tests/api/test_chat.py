@@ -161,6 +161,16 @@ def test_the_same_key_finds_the_same_turn(program: Program, module_provider: Scr
     assert other.problem == (422, "idempotency_key_reused")
 
 
+def test_a_key_of_another_conversation_begins_no_turn(program: Program, module_provider: ScriptedProvider) -> None:
+    module_provider.always(reply("Hi"))
+    begun = program.say("Begin").json["conversation_id"]
+    here = {"message": "Hello", "conversation_id": begun}
+    first = program.post("chat", here, Idempotency_Key="order-1")
+    assert program.post("chat", here, Idempotency_Key="order-1").json == first.json
+    elsewhere = program.post("chat", {"message": "Hello"}, Idempotency_Key="order-1")
+    assert elsewhere.problem == (422, "idempotency_key_reused")
+
+
 def test_a_key_is_a_persons_own(program: Program, others_program: Program, module_provider: ScriptedProvider) -> None:
     module_provider.always(reply("Hi"))
     mine = program.post("chat", {"message": "Hello"}, Idempotency_Key="1")
@@ -177,6 +187,13 @@ def test_a_regenerated_answer_stands_beside_the_first(program: Program, module_p
     history = program.get(f"conversations/{first['conversation_id']}/messages").json
     assert [message["content"] for message in history] == ["Hello", "Second"]
     assert Message.objects.count() == 3
+
+
+def test_a_model_that_cannot_be_stored_is_not_offered(program: Program, module_provider: ScriptedProvider) -> None:
+    module_provider.always(reply("Hi"))
+    message = program.say("Hello").json["message_id"]
+    refused = program.post(f"messages/{message}/regenerate", {"model": "\0"})
+    assert refused.problem == (404, "model_not_found")
 
 
 def test_a_reply_is_stopped_and_kept(program: Program, module_provider: ScriptedProvider) -> None:
