@@ -191,8 +191,9 @@ API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", 300, least=1)
 # Where browsers let other sites' pages use the API; nowhere unless origins are named.
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v1)/"
-CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id"]
-CORS_EXPOSE_HEADERS = ["link", "location", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"]
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id", "x-conversation"]
+CORS_EXPOSE_HEADERS = ["link", "location", "retry-after", "x-conversation"]
+CORS_EXPOSE_HEADERS += ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
 
 # --- Static files -----------------------------------------------------------------------------------------------------
 

@@ -206,6 +206,7 @@ def test_other_sites_pages_are_kept_out_unless_named(server: ChatServer, user: U
         allowed = named.ask("OPTIONS", "chat", **asked)
         assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example.org"
         assert "authorization" in allowed.headers["Access-Control-Allow-Headers"]
+        assert "x-conversation" in allowed.headers["Access-Control-Allow-Headers"]
         assert "Access-Control-Allow-Credentials" not in allowed.headers
         other = named.ask("OPTIONS", "chat", **asked | {"Origin": "https://evil.example"})
         assert "Access-Control-Allow-Origin" not in other.headers
