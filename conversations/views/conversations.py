@@ -77,7 +77,8 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
     if not form.is_valid():
         return refuse(request, form.sentence, 422, conversation)
     configuration = Configuration()
-    if conversation is None:
+    # A form costs as much as a statement, and most turns bring none of its fields.
+    if conversation is None and not ConfigurationForm.base_fields.keys().isdisjoint(request.POST):
         settings_form = ConfigurationForm(request.POST)
         if not settings_form.is_valid():
             return refuse(request, settings_form.sentence, 422, conversation)
