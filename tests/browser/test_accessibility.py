@@ -2,11 +2,11 @@
 desktop's screen and on a phone's.
 
 A new page needs an entry in `PAGES`, by the name of its URL; a state of a page (a menu that is open, a dialog) needs
-one in `STATES`.
+one in `STATES`. Each is loaded once, then looked at in both schemes and on both screens.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -26,8 +26,10 @@ from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-SCREENS = {"desktop": DESKTOP, "phone": PHONE}
-SCHEMES = ("light", "dark")
+SCREENS = {"desktop": DESKTOP["viewport"], "phone": PHONE["viewport"]}
+COLOURS = ("color-contrast", "link-in-text-block")
+"""The rules whose outcome depends on the colours: one look at the others is enough for a screen."""
+
 
 Where = Callable[[Conversation], str]
 """The address of a page, for somebody with this conversation and some others."""
@@ -49,6 +51,7 @@ PAGES: dict[str, Where] = {
     "message-regenerate": lambda conversation: reverse(
         "message-regenerate", args=(last_said(conversation, Role.ASSISTANT),)
     ),
+    "search": lambda conversation: f"{reverse('search')}?q=capital",
     "conversations": at("conversations"),
     "archive": at("archive"),
     "trash": at("trash"),
@@ -186,74 +189,84 @@ def reset_address(user: User) -> str:
     return f"/accounts/password/reset/key/{key}/"
 
 
-# The levels of headings in an answer are the model's: it may begin with any, and skip some.
-FIND = """async () => {
-  const isTheModels = (rule, node) =>
-    rule.id === "heading-order" && document.querySelector(node.target[0]).closest(".assistant .body");
-  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-  for (const rule of violations) rule.nodes = rule.nodes.filter((node) => !isTheModels(rule, node));
-  return violations;
+FIND = """async (rules) => {
+  const only = rules.length ? { runOnly: { type: "rule", values: rules } } : {};
+  return (await axe.run(document, { resultTypes: ["violations"], ...only })).violations;
 }"""
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, where: str, rules: Iterable[str] = ()) -> list[str]:
     """What axe-core finds, a line each."""
-    page.evaluate(AXE)
-    found = page.evaluate(FIND)
     return [
-        f"{rule['id']}: {rule['help']}\n    {node['html'][:200]}\n    {node['failureSummary']}"
-        for rule in found
+        f"{where}: {rule['id']}: {rule['help']}\n    {node['html'][:200]}\n    {node['failureSummary']}"
+        for rule in page.evaluate(FIND, [*rules])
         for node in rule["nodes"]
     ]
 
 
-def assert_accessible(page: Page, name: str) -> None:
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type] # a literal
-        assert not (found := violations(page)), f"{name}, {scheme}:\n" + "\n".join(found)
+def look(page: Page, name: str, screens: Iterable[str] = SCREENS) -> list[str]:
+    """What is found on a page as it stands, in both schemes and on these screens."""
+    page.evaluate(AXE)
+    found = []
+    for screen in screens:
+        page.set_viewport_size(SCREENS[screen])
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        found += violations(page, f"{name}, {screen}, light")
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        found += violations(page, f"{name}, {screen}, dark", COLOURS)
+    return found
+
+
+def look_at(page: Page, addresses: dict[str, str]) -> list[str]:
+    """What is found on the pages at these addresses, each called by its name."""
+    found = []
+    for name, address in addresses.items():
+        answer = page.goto(address)
+        assert answer
+        assert answer.status == 200, name
+        found += look(page, name)
+    return found
+
+
+def test_the_pages_of_a_person(new_page: NewPage, conversation: Conversation) -> None:
+    addresses = {name: where(conversation) for name, where in PAGES.items()}
+    assert look_at(new_page(conversation.user), addresses) == []
+
+
+def test_the_public_pages(new_page: NewPage, conversation: Conversation) -> None:
+    addresses = {name: where(conversation) for name, where in PUBLIC.items()}
+    assert look_at(new_page(), addresses) == []
+
+
+def test_the_empty_pages(new_page: NewPage, stranger: User) -> None:
+    names = ("conversation-new", "conversations", "archive", "trash", "conversations-export", "preset-list")
+    assert look_at(new_page(stranger), {name: reverse(name) for name in names}) == []
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("name", [*PAGES, *PUBLIC])
-def test_a_page(new_page: NewPage, conversation: Conversation, name: str, screen: str) -> None:
-    page = new_page(conversation.user if name in PAGES else None, **SCREENS[screen])
-    answer = page.goto((PAGES | PUBLIC)[name](conversation))
-    assert answer
-    assert answer.status == 200
-    assert_accessible(page, name)
+def test_the_states_of_pages(new_page: NewPage, conversation: Conversation, screen: str) -> None:
+    page = new_page(conversation.user, **{"desktop": DESKTOP, "phone": PHONE}[screen])
+    found = []
+    for name, (begins_on, act) in STATES.items():
+        page.goto(PAGES[begins_on](conversation))
+        act(page)
+        found += look(page, name, [screen])
+    assert found == []
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("name", STATES)
-def test_a_state_of_a_page(new_page: NewPage, conversation: Conversation, name: str, screen: str) -> None:
-    page = new_page(conversation.user, **SCREENS[screen])
-    begins_on, act = STATES[name]
-    page.goto(PAGES[begins_on](conversation))
-    act(page)
-    assert_accessible(page, name)
-
-
-@pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("name", ["conversation-new", "conversations", "archive", "trash", "conversations-export"])
-def test_an_empty_page(new_page: NewPage, stranger: User, name: str, screen: str) -> None:
-    page = new_page(stranger, **SCREENS[screen])
-    page.goto(reverse(name))
-    assert_accessible(page, name)
-
-
-@pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("name", ["400", "401", "403", "403_csrf", "404", "413", "429", "500"])
-def test_an_error_page(new_page: NewPage, name: str, screen: str) -> None:
-    page = new_page(**SCREENS[screen])
+def test_the_error_pages(new_page: NewPage) -> None:
+    page = new_page()
     # From here on, the addresses in the page are those of the site.
     page.goto(reverse("account_login"))
-    page.set_content(render_to_string(f"{name}.html", {"typed": "What I typed", "sign_in_url": "/accounts/login/"}))
-    assert_accessible(page, name)
+    found = []
+    for name in ("400", "401", "403", "403_csrf", "404", "413", "429", "500"):
+        page.set_content(render_to_string(f"{name}.html", {"typed": "What I typed", "sign_in_url": "/accounts/login/"}))
+        found += look(page, name)
+    assert found == []
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_the_results_of_an_import(new_page: NewPage, conversation: Conversation, screen: str) -> None:
-    page = new_page(conversation.user, **SCREENS[screen])
+def test_the_results_of_an_import(new_page: NewPage, conversation: Conversation) -> None:
+    page = new_page(conversation.user)
     there = {"id": str(conversation.pk), "title": conversation.title, "messages": []}
     there |= dict.fromkeys(("created_at", "updated_at"), conversation.created_at.isoformat())
     file = {"format": "chatbot-conversations", "version": 1, "conversations": [there, {"title": "Broken"}]}
@@ -263,7 +276,7 @@ def test_the_results_of_an_import(new_page: NewPage, conversation: Conversation,
     )
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("status")).to_contain_text("1 already here")
-    assert_accessible(page, "results")
+    assert look(page, "results") == []
 
 
 def test_each_page_is_looked_at() -> None:
