@@ -20,7 +20,7 @@ BAN_REQUESTS = lint.flake8-tidy-imports.banned-api = { \
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: help run admin test faults bench check format lock setup setup-dev
+.PHONY: help run admin test faults bench pictures check format lock setup setup-dev
 .DEFAULT_GOAL := help
 
 help: ## List the commands.
@@ -47,6 +47,10 @@ faults: setup-dev ## Break the site in every way that its tests know, for some m
 bench: setup-dev ## Measure what one server process carries (ARGS="load --at 200" chooses).
 	@$(PYTHON) tests/install_chromium.py
 	@exec $(PYTHON) -m benchmarks $(ARGS)
+
+pictures: setup-dev ## Make the pictures of the README anew.
+	@$(PYTHON) tests/install_chromium.py
+	@exec $(PYTHON) -m tests.pictures
 
 check: setup-dev ## Lint, types, contracts, migrations and deployment checks.
 	@$(PYTHON) -m ruff check --quiet
