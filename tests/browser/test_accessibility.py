@@ -51,7 +51,6 @@ PAGES: dict[str, Where] = {
     "message-regenerate": lambda conversation: reverse(
         "message-regenerate", args=(last_said(conversation, Role.ASSISTANT),)
     ),
-    "search": lambda conversation: f"{reverse('search')}?q=capital",
     "conversations": at("conversations"),
     "archive": at("archive"),
     "trash": at("trash"),
