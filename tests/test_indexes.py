@@ -97,7 +97,7 @@ pytestmark = pytest.mark.django_db
 
 
 def some_conversation() -> Conversation:
-    return Conversation.objects.select_related("user").latest("created_at")
+    return Conversation.objects.filter(trashed_at=None).select_related("user").latest("created_at")
 
 
 def somebody() -> User:

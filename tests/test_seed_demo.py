@@ -47,7 +47,8 @@ def test_with_a_password_the_first_person_signs_in_and_sees_the_page() -> None:
     email = said.split()[-1].rstrip(".")
     client = Client()
     assert client.login(email=email, password="a word to enter")
-    assert Conversation.objects.latest("updated_at").title in client.get("/").text
+    newest = Conversation.objects.listed().newest_first()[0]
+    assert f'href="{newest.get_absolute_url()}"' in client.get("/").text
 
 
 @pytest.mark.django_db

@@ -18,7 +18,7 @@ from tests.provider import END, Gate, ScriptedProvider, Text, stream
     [
         ("One line", "p"),
         (f"{RICH}\nDone", "p"),
-        ("Text\n\n## Title", "h3"),
+        ("Text\n\n## Title", "h2"),
         ("## Title\n\nText", "p"),
         ("- a\n- b\n\nText", "p"),
     ],
