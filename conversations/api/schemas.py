@@ -160,9 +160,9 @@ class ConversationsOut(Schema):
 
 
 def clean_title(text: str) -> str:
-    """A title as it is stored: one line. Raises `ValueError` for one that shows nothing."""
-    words = " ".join(text.split())
-    if not words.isprintable() or not words:
+    """A title as it is stored: one line of what can be printed. Raises `ValueError` for one that shows nothing."""
+    words = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    if not words or "\0" in text:
         raise ValueError("A title has 1 to 255 characters that can be printed.")
     return words
 
