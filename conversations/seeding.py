@@ -19,6 +19,9 @@ from conversations.models import Conversation, Feedback, Generation, Message, Ra
 from conversations.seeding_texts import ANSWERS, CODE, COMMENTS, FIRST_NAMES, LAST_NAMES, QUESTIONS, THOUGHTS, TOPICS
 
 CONVERSATIONS_AT_A_TIME = 200
+SECONDS_A_MESSAGE = 120
+"""How long a person usually thinks before the next question."""
+
 DAYS = 365
 """How far back the conversations go."""
 
@@ -94,7 +97,8 @@ def copy(rows: Iterable[Model]) -> None:
 
 def _converse(rows: Rows, owner: UUID, length: int, chance: Random) -> None:
     """Add a conversation of so many messages."""
-    began = timezone.now() - timedelta(days=1 + DAYS * chance.random() ** 1.5)
+    # However long it is, it ended before now.
+    began = timezone.now() - timedelta(days=1 + DAYS * chance.random() ** 1.5, seconds=length * SECONDS_A_MESSAGE)
     topic = chance.choice(TOPICS)
     conversation = Conversation(pk=_key(began), user_id=owner, title=_question(topic, chance)[:80], created_at=began)
     said_at, said = began, list[Message]()
@@ -107,7 +111,7 @@ def _converse(rows: Rows, owner: UUID, length: int, chance: Random) -> None:
         said.append(message)
         if is_answer:
             _make(rows, message, chance)
-        said_at += timedelta(seconds=2 if not is_answer else chance.expovariate(1 / 120))
+        said_at += timedelta(seconds=2 if not is_answer else chance.expovariate(1 / SECONDS_A_MESSAGE))
     for before, after in pairwise(said):
         after.parent_id = before.pk
     conversation.updated_at = said[-1].created_at
