@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -29,6 +30,7 @@ from chatbot import readiness, uploads  # noqa: E402 (apps can be imported only 
 from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.files import FileHandler  # noqa: E402
 from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
+from chatbot.telemetry.exchange import Exchange  # noqa: E402
 from conversations import llm, replies  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,11 @@ class ChatHandler(ASGIHandler):
         if scope["type"] == "lifespan":
             await self.live(receive, send)
             return
+        exchange = Exchange(scope, send)
+        await self.serve(scope, receive, exchange.send)
+
+    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request: refuse it, send a file, or ask Django."""
         limit = await self.body_limit(scope)
         if status := refused(scope, limit):
             await answer(scope, send, status)
@@ -85,7 +92,7 @@ class ChatHandler(ASGIHandler):
             return
         loop = asyncio.get_running_loop()
         threads = self._probe_threads.get(scope["path"], self._threads)
-        response = await loop.run_in_executor(threads, self.respond, scope, body)
+        response = await loop.run_in_executor(threads, copy_context().run, self.respond, scope, body)
         if not response.streaming and not isinstance(response, AwaitedResponse):
             await self.send_response(response, send)
             return

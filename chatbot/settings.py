@@ -192,7 +192,7 @@ API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", 300, least=1)
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v1)/"
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id", "x-conversation"]
-CORS_EXPOSE_HEADERS = ["link", "location", "retry-after", "x-conversation"]
+CORS_EXPOSE_HEADERS = ["link", "location", "retry-after", "x-conversation", "x-request-id"]
 CORS_EXPOSE_HEADERS += ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
 
 # --- Static files -----------------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ class Claim:
     """With its key, its parent's, and of its conversation key, instructions and temperature; nothing else."""
     model: str
     """The model that was chosen for the reply, or the conversation's; empty when nobody chose."""
+    request_id: str = ""
+    """The request that asked for the reply; empty when it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,14 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
             WHERE generation.message_id = %s AND message.id = generation.message_id
                 AND conversation.id = generation.conversation_id AND generation.stop_requested_at IS NULL AND {NO_MAKER}
             RETURNING message.parent_id, coalesce(nullif(generation.model, ''), conversation.model),
-                conversation.id, conversation.system_prompt, conversation.temperature
+                conversation.id, conversation.system_prompt, conversation.temperature, generation.request_id
             """,  # noqa: S608 (a constant)
             [worker, message_id],
         )
         if won := cursor.fetchone():
-            parent_id, model, key, system_prompt, temperature = won
+            parent_id, model, key, system_prompt, temperature, request_id = won
             conversation = Conversation(pk=key, system_prompt=system_prompt, temperature=temperature)
-            return Claim(Message(pk=message_id, conversation=conversation, parent_id=parent_id), model)
+            return Claim(Message(pk=message_id, conversation=conversation, parent_id=parent_id), model, request_id)
     # Its maker died with a stop request unanswered.
     free = Generation.objects.filter(pk=message_id).without_maker()
     if free.filter(stop_requested_at__isnull=False).exists():

@@ -16,6 +16,7 @@ import openai  # noqa: TID251 (this file is where the vendor is known)
 from django.conf import settings
 
 from chatbot.embedded.model import Endpoint
+from chatbot.telemetry import origin
 from conversations import llm_errors as errors
 from conversations import llm_models
 from conversations.llm_reading import TRANSPORT_ERRORS, translated
@@ -170,11 +171,17 @@ async def _post(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any])
         body=body | options,
         # The header keeps the client from reading the body; compression would hold a token back for its block's end.
         options={
-            "headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"},
+            "headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"} | _own_id(),
             "timeout": openai.Timeout(None, connect=settings.CHAT_TIMEOUT_CONNECT),
             "security": {"bearer_auth": True},
         },
     )
+
+
+def _own_id() -> dict[str, str]:
+    """The request's id as OpenAI keeps it, and as gateways and other servers log it."""
+    request_id = origin.request_id()
+    return {origin.HEADER: request_id, "X-Client-Request-Id": request_id} if request_id else {}
 
 
 async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:

@@ -12,11 +12,13 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextvars import Context
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
+from chatbot.telemetry import origin
 from conversations import context, leases, model_choices
 from conversations.affinity import Affinity
 from conversations.context import Window
@@ -205,7 +207,7 @@ class ReplyEngine:
         model = model_choices.to_ask(claim.model)
         maker = Maker(reply, worker=worker, model=model, window=window, refusal=refusal)
         self._makers[reply.message_id] = maker
-        maker.task = asyncio.create_task(self._make(maker), name=f"reply {reply.message_id}")
+        maker.task = asyncio.create_task(self._make(maker, claim), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
         return True
 
@@ -233,7 +235,8 @@ class ReplyEngine:
         """Start the named loop if it is not running; it ends by itself when it has nothing to do."""
         running = self._loops.get(name)
         if not self._closing.is_set() and (running is None or running.done()):
-            self._loops[name] = asyncio.create_task(loop(), name=name)
+            # It works for every request, not for the one that happened to begin it.
+            self._loops[name] = asyncio.create_task(loop(), name=name, context=Context())
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not for longer than until the process ends."""
@@ -296,7 +299,12 @@ class ReplyEngine:
 
     # --- Making -------------------------------------------------------------------------------------------------------
 
-    async def _make(self, maker: Maker) -> None:
+    async def _make(self, maker: Maker, claim: Claim) -> None:
+        origin.begin(
+            request_id=claim.request_id or origin.request_id(),
+            conversation_id=str(claim.message.conversation_id),
+            message_id=str(maker.reply.message_id),
+        )
         try:
             outcome = await maker.run(self._once_back)
             if await self._saved(maker, outcome):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
@@ -31,7 +32,7 @@ class DatabaseThreads:
             finally:
                 connection.close()
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, call)
 
     def close(self) -> None:
         """Take no more functions; those that run come to their end."""

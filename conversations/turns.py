@@ -11,6 +11,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
+from chatbot.telemetry import origin
 from conversations import leases, paths, turn_rows
 from conversations.errors import ConversationGone, MessageGone, UserFacingError
 from conversations.llm_errors import ProviderModel
@@ -215,6 +216,7 @@ def _open_again(message: Message) -> None:
         thought="",
         thought_seconds=None,
         worker="",
+        request_id=origin.request_id(),
         error="",
         error_code="",
         error_detail="",
@@ -263,7 +265,9 @@ def store_reply(reply: Message, *before: Model, full: TooManyReplies | None, mod
     """
     conversation = reply.conversation
     is_new = conversation in before
-    generation = reply.generation = Generation(message=reply, conversation=conversation, model=model)
+    generation = reply.generation = Generation(
+        message=reply, conversation=conversation, model=model, request_id=origin.request_id()
+    )
     if full:
         # No constraint would keep a reply that has failed from overtaking an open one.
         if not is_new and conversation.generations.open().exists():

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models.expressions import RawSQL
 
+from chatbot.telemetry.origin import MAX_CHARS as REQUEST_ID_MAX_CHARS
 from conversations.models.conversations import Conversation
 from conversations.models.messages import Message
 
@@ -82,6 +83,13 @@ class Generation(models.Model):
     error_code = models.CharField(max_length=50, blank=True)
     error_detail = models.TextField(blank=True, help_text="The technical cause, for staff.")
     error = models.TextField(blank=True, help_text="The sentence that the person read.")
+    request_id = models.CharField(
+        max_length=REQUEST_ID_MAX_CHARS,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The request that asked for it, as in the logs and in the request to the provider.",
+    )
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     window_start = models.DateTimeField(

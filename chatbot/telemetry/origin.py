@@ -1,0 +1,48 @@
+"""Which request the running code works for: its id, and what else its log lines tell.
+
+A context variable carries it: to the thread that serves the request, to the task that makes its reply, from there to
+the request to the provider. A reply's generation keeps the id, so that whichever process makes the reply goes by it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
+
+from uuid_utils import uuid7
+
+HEADER = "X-Request-ID"
+NAME = b"x-request-id"
+MAX_CHARS = 64
+
+# An e-mail address or a sentence is none: the id goes into logs and to the provider.
+WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._=:/+-]{7,%d}" % (MAX_CHARS - 1))
+
+_fields: ContextVar[Mapping[str, str]] = ContextVar("origin", default=MappingProxyType({}))
+
+
+def begin(**fields: str) -> None:
+    """Let the code that runs from here on, in this context, work for the request of this `request_id`.
+
+    The other fields are added to its log lines.
+    """
+    _fields.set(fields)
+
+
+def fields() -> Mapping[str, str]:
+    """What the running code's log lines tell of its request; empty when it works for none."""
+    return _fields.get()
+
+
+def request_id() -> str:
+    """The id of the request that the running code works for, or an empty text."""
+    return _fields.get().get("request_id", "")
+
+
+def id_for(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The id that a proxy gave the request, when it is well formed: 8 to 64 letters, digits and `._=:/+-`. Else a new
+    one, whose order is time's."""
+    for name, value in headers:
+        if name == NAME and WELL_FORMED.fullmatch(value):
+            return value.decode("ascii")
+    return uuid7().hex
