@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 PYTHON := .venv/bin/python
 RUN_LOCKS := requirements.txt requirements-local.txt
-ALL_LOCKS := $(RUN_LOCKS) requirements-dev.txt
+ALL_LOCKS := $(RUN_LOCKS) requirements-telemetry.txt requirements-dev.txt
 
 # What production would say, and nothing from the developer's .env.
 PRODUCTION = ENV_FILE=/dev/null DEBUG=false ALLOWED_HOSTS=chat.example.org OPENAI_API_KEY=x \
@@ -72,8 +72,9 @@ lock: setup ## Lock the packages of pyproject.toml again (UPGRADE=--upgrade take
 	@[ -x .venv/bin/uv ] || $(PYTHON) -m pip install --quiet "$$(sed -n 's/^pinned_uv=/uv==/p' bin/setup)"
 	@$(COMPILE) --output-file requirements.txt pyproject.toml
 	@$(COMPILE) --constraint requirements.txt --output-file requirements-local.txt --group local
+	@$(COMPILE) --constraint requirements.txt --output-file requirements-telemetry.txt --group telemetry
 	@$(COMPILE) --constraint requirements.txt --constraint requirements-local.txt \
-		--output-file requirements-dev.txt --group dev
+		--constraint requirements-telemetry.txt --output-file requirements-dev.txt --group dev
 
 setup: ## Make .venv with the locked packages.
 	@bin/setup $(RUN_LOCKS)

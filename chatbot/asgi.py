@@ -30,8 +30,9 @@ from chatbot import readiness, uploads  # noqa: E402 (apps can be imported only 
 from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.files import FileHandler  # noqa: E402
 from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
+from chatbot.telemetry import metrics, origin, scrape  # noqa: E402
 from chatbot.telemetry.exchange import Exchange  # noqa: E402
-from conversations import llm, replies  # noqa: E402
+from conversations import gauges, llm, replies  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class ChatHandler(ASGIHandler):
         super(ASGIHandler, self).__init__()
         self.load_middleware(is_async=False)
         self.files = FileHandler()
+        self.requests = 0
+        """Those that have a thread, or wait for one."""
         self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
         # While the database is away, the others wait for it; the process is alive all the same.
         self._probe_threads = {path: ThreadPoolExecutor(1, thread_name_prefix="health") for path in (HEALTH, READY)}
@@ -62,7 +65,10 @@ class ChatHandler(ASGIHandler):
             await self.live(receive, send)
             return
         exchange = Exchange(scope, send)
-        await self.serve(scope, receive, exchange.send)
+        try:
+            await self.serve(scope, receive, exchange.send)
+        finally:
+            exchange.end()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request: refuse it, send a file, or ask Django."""
@@ -70,11 +76,16 @@ class ChatHandler(ASGIHandler):
         if status := refused(scope, limit):
             await answer(scope, send, status)
         else:
-            handler = self.files if self.files.serves(scope) else self.handle
             try:
-                await handler(scope, bounded(receive, limit), send)
+                await self.handler_for(scope)(scope, bounded(receive, limit), send)
             except BodyTooLarge:
                 await answer(scope, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    def handler_for(self, scope: Any) -> Any:
+        """Who serves the request."""
+        if scrape.serves(scope):
+            return scrape.serve
+        return self.files if self.files.serves(scope) else self.handle
 
     async def body_limit(self, scope: Any) -> int:
         """Bytes that the request's body may have: more for a file to import, from somebody who has signed in."""
@@ -92,7 +103,12 @@ class ChatHandler(ASGIHandler):
             return
         loop = asyncio.get_running_loop()
         threads = self._probe_threads.get(scope["path"], self._threads)
-        response = await loop.run_in_executor(threads, copy_context().run, self.respond, scope, body)
+        counts = threads is self._threads
+        self.requests += counts
+        try:
+            response = await loop.run_in_executor(threads, copy_context().run, self.respond, scope, body)
+        finally:
+            self.requests -= counts
         if not response.streaming and not isinstance(response, AwaitedResponse):
             await self.send_response(response, send)
             return
@@ -115,6 +131,8 @@ class ChatHandler(ASGIHandler):
             signals.request_started.send(sender=self.__class__, scope=scope)
             request, refusal = self.create_request(scope, body)
             response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
+            if request and request.resolver_match:
+                origin.add(route=request.resolver_match.view_name)
         if response.streaming:
             connections.close_all()
         else:
@@ -195,4 +213,19 @@ def hear(loop: asyncio.AbstractEventLoop, grace: float, server: SignalHandler, n
     server(number, frame)
 
 
+THREADS = {
+    "chat_web_threads": "Requests that this process works on at the same time, at most.",
+    "chat_web_threads_busy": "Requests that it works on.",
+    "chat_web_requests_queued": "Requests that wait for a thread.",
+}
+
+
+def threads_now() -> dict[str, float]:
+    """How busy the threads of requests are; for any thread."""
+    size, requests = settings.WEB_THREADS, application.requests
+    return dict(zip(THREADS, (size, min(size, requests), max(0, requests - size)), strict=True))
+
+
 application = ChatHandler()
+metrics.registry.register(metrics.Gauges(THREADS, threads_now))
+gauges.register()

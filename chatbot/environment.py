@@ -34,6 +34,13 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is not set. {why}")
         return value
 
+    def secret(self, name: str, *, least: int) -> str:
+        """A value of at least so many characters, or an empty text."""
+        value = self.text(name)
+        if value and len(value) < least:
+            raise ImproperlyConfigured(f"{name} has fewer than {least} characters: anybody could guess it.")
+        return value
+
     def flag(self, name: str, *, default: bool) -> bool:
         """true or false; also 1/0, yes/no, on/off."""
         value = self.text(name, str(default)).lower()

@@ -10,6 +10,7 @@ from django.middleware.security import SecurityMiddleware
 from servestatic.middleware import ServeStaticMiddleware
 
 from chatbot.middleware import CompressionMiddleware
+from chatbot.telemetry import origin
 
 
 class FileHandler(ASGIHandler):
@@ -28,6 +29,11 @@ class FileHandler(ASGIHandler):
     def serves(self, scope: Any) -> bool:
         """Whether the request is for a file."""
         return bool(scope["path"].startswith(settings.STATIC_URL))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve the file."""
+        origin.add(route="static")
+        await super().__call__(scope, receive, send)
 
 
 async def not_found(request: HttpRequest) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
+
+from chatbot.telemetry import origin
 
 TIMEZONE_COOKIE = "timezone"
 SIGNED_OUT = "You were signed out. Sign in again in another tab, then send once more; what you typed stays in the box."
@@ -35,6 +38,16 @@ class SignedInMiddleware(LoginRequiredMiddleware):
     A redirect would lose what was typed: an htmx request gets a sentence, a form with a message a page, both with
     status 401.
     """
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], *args: Any
+    ) -> HttpResponseBase | None:
+        """Refuse those who are not signed in, and tell the request's log lines who is."""
+        refusal = super().process_view(request, view_func, *args)
+        # Only where it is known: a view for everybody need not ask the database.
+        if (user := getattr(request, "_cached_user", None)) and user.is_authenticated:
+            origin.add(user_id=str(user.pk))
+        return refusal
 
     def handle_no_permission(  # type: ignore[override] # a redirect is not the only answer
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]

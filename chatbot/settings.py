@@ -234,6 +234,11 @@ SECURE_CSP = {
     "frame-ancestors": [CSP.NONE],
 }
 
+# --- Watching ---------------------------------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
+"""What Prometheus shows to see `/metrics`; without one nobody sees it."""
+
 # --- Logs: never a message's text -------------------------------------------------------------------------------------
 
 LOGGING = {

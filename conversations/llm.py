@@ -20,6 +20,8 @@ from chatbot.embedded import model as local_model
 from chatbot.embedded.locks import EmbeddedServiceError
 from chatbot.embedded.model import Endpoint
 from chatbot.embedded.weights import MODEL as DEMO_MODEL
+from chatbot.telemetry import metrics
+from chatbot.telemetry.model_calls import ModelCall
 from conversations import llm_errors as errors
 from conversations import llm_models
 from conversations.llm_errors import LLMError
@@ -126,29 +128,38 @@ async def stream(
     endpoint = Endpoint("", "", "")
     attempt = 0
     while True:
-        answer = Answer()
+        answer, call = Answer(), ModelCall()
         try:
             endpoint = await _endpoint()
             body["model"] = named
             silence = settings.CHAT_TIMEOUT_SILENCE
             deadline = asyncio.get_running_loop().time() + settings.CHAT_TIMEOUT_FIRST_TOKEN
             async with (
-                llm_client.opened(endpoint, body, deadline) as response,
+                llm_client.opened(endpoint, body, deadline, call.headers) as response,
                 aclosing(llm_reading.read(response, answer, deadline=deadline, silence=silence)) as events,
             ):
                 if not named:
                     yield Asked(body["model"])
                 async for event in events:
+                    if not call.begun:
+                        call.begin(body["model"])
+                    if type(event) is Usage:
+                        call.use(event.prompt_tokens, event.completion_tokens)
                     yield event
+            call.finish()
             return
         except LLMError as error:
+            call.fail(error.code, body.get("model", ""))
             contents = [message.content for message in messages]
             error.detail = errors.redact(error.detail, key=endpoint.api_key, contents=contents)
             wait = _wait(error, attempt)
             if answer.begun or wait is None:
                 raise
             code = error.code
+        finally:
+            call.end()
         attempt += 1
+        metrics.retries.labels(code).inc()
         logger.warning("The model provider failed (%s); attempt %s follows in %.1f s", code, attempt + 1, wait)
         await asyncio.sleep(wait)
 

@@ -5,7 +5,7 @@ The only file that imports `openai`. conversations.llm, which stands before it, 
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
@@ -16,7 +16,6 @@ import openai  # noqa: TID251 (this file is where the vendor is known)
 from django.conf import settings
 
 from chatbot.embedded.model import Endpoint
-from chatbot.telemetry import origin
 from conversations import llm_errors as errors
 from conversations import llm_models
 from conversations.llm_reading import TRANSPORT_ERRORS, translated
@@ -97,15 +96,17 @@ def _may_use_proxy(endpoint: Endpoint) -> bool:
 
 
 @asynccontextmanager
-async def opened(endpoint: Endpoint, body: dict[str, Any], deadline: float) -> AsyncIterator[httpx2.Response]:
-    """Send the request and give the answer, its body unread.
+async def opened(
+    endpoint: Endpoint, body: dict[str, Any], deadline: float, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx2.Response]:
+    """Send the request, with these headers beside its own, and give the answer, its body unread.
 
     Without a model in `body`, the first that the server lists is asked and its name put there. Raises LLMError, at the
     latest at `deadline` (the loop's time).
     """
     try:
         async with asyncio.timeout_at(deadline):
-            response = await _ask(endpoint, body)
+            response = await _ask(endpoint, body, headers or {})
     except TimeoutError:
         raise errors.ProviderTimeout("no response in time") from None
     except TRANSPORT_ERRORS as failure:
@@ -134,15 +135,15 @@ def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusE
     return error
 
 
-async def _ask(endpoint: Endpoint, body: dict[str, Any]) -> httpx2.Response:
+async def _ask(endpoint: Endpoint, body: dict[str, Any], headers: Mapping[str, str]) -> httpx2.Response:
     client = await _client(endpoint)
     if endpoint.model:
         body["model"] = endpoint.model
     if body["model"]:
-        return await _post_as_understood(client, endpoint.base_url, body)
+        return await _post_as_understood(client, endpoint.base_url, body, headers)
     body["model"] = gone = await _first_model(client, endpoint.base_url)
     try:
-        return await _post_as_understood(client, endpoint.base_url, body)
+        return await _post_as_understood(client, endpoint.base_url, body, headers)
     except openai.APIStatusError as answer:
         if not isinstance(_refusal(endpoint, body, answer), errors.ProviderModel):
             raise
@@ -150,20 +151,24 @@ async def _ask(endpoint: Endpoint, body: dict[str, Any]) -> httpx2.Response:
         body["model"] = await _first_model(client, endpoint.base_url)
         if body["model"] == gone:
             raise
-    return await _post_as_understood(client, endpoint.base_url, body)
+    return await _post_as_understood(client, endpoint.base_url, body, headers)
 
 
-async def _post_as_understood(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any]) -> httpx2.Response:
+async def _post_as_understood(
+    client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any], headers: Mapping[str, str]
+) -> httpx2.Response:
     try:
-        return await _post(client, base_url, body)
+        return await _post(client, base_url, body, headers)
     except (openai.BadRequestError, openai.UnprocessableEntityError) as refusal:
         if base_url in _without_stream_options or "stream_options" not in refusal.response.text:
             raise
         _without_stream_options.add(base_url)
-    return await _post(client, base_url, body)
+    return await _post(client, base_url, body, headers)
 
 
-async def _post(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any]) -> httpx2.Response:
+async def _post(
+    client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any], headers: Mapping[str, str]
+) -> httpx2.Response:
     options = {} if base_url in _without_stream_options else {"stream_options": {"include_usage": True}}
     return await client.post(
         "/chat/completions",
@@ -171,17 +176,11 @@ async def _post(client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any])
         body=body | options,
         # The header keeps the client from reading the body; compression would hold a token back for its block's end.
         options={
-            "headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"} | _own_id(),
+            "headers": {**headers, "X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"},
             "timeout": openai.Timeout(None, connect=settings.CHAT_TIMEOUT_CONNECT),
             "security": {"bearer_auth": True},
         },
     )
-
-
-def _own_id() -> dict[str, str]:
-    """The request's id as OpenAI keeps it, and as gateways and other servers log it."""
-    request_id = origin.request_id()
-    return {origin.HEADER: request_id, "X-Client-Request-Id": request_id} if request_id else {}
 
 
 async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from chatbot.telemetry import metrics
 from conversations import context, llm
 from conversations.context import Window
 from conversations.errors import UserFacingError
@@ -67,6 +69,8 @@ class LiveReply:
         self.ended = False
         self.lost = False
         """Whether this object no longer stands for the reply: its viewers have to ask for it again."""
+        self.since = time.perf_counter()
+        """When this process took it, to make or to follow it."""
         self.joined: asyncio.Task[None] | None = None
         """Ends when the reply is being made or followed by this process."""
         self.viewers: set[asyncio.Event] = set()
@@ -226,9 +230,16 @@ class Maker:
             model=self._asked,
         )
 
+    def count(self, outcome: Outcome) -> None:
+        """Count the reply, which has ended so."""
+        label = metrics.model_label(self._asked)
+        metrics.replies.labels(outcome.status, outcome.error_code, label).inc()
+        metrics.reply_seconds.labels(label).observe(time.perf_counter() - self.reply.since)
+
     async def _gather(self, database: Database) -> None:
         self._window = self._window or await database(window_for, self.reply.message_id)
         limit = settings.CHAT_REPLY_MAX_CHARS
+        metrics.added_seconds.observe(time.perf_counter() - self.reply.since)
         asked = llm.stream(self._window.messages, model=self.model, temperature=self._window.temperature)
         async with contextlib.aclosing(asked) as events:
             async for event in events:
@@ -236,6 +247,8 @@ class Maker:
                     case llm.TextDelta(text=text):
                         if self._first_token_at is None:
                             self._first_token_at = datetime.now(UTC)
+                            waited = time.perf_counter() - self.reply.since
+                            metrics.first_token_seconds.labels(metrics.model_label(self._asked)).observe(waited)
                         self._think(self._thinking.end())
                         self.reply.text += text
                         self.reply.wake()

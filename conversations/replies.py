@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
 from uuid import UUID
@@ -75,6 +76,19 @@ class ReplyEngine:
     def making(self) -> int:
         """Replies that this process makes."""
         return len(self._makers)
+
+    def counts(self) -> dict[str, int]:
+        """How many replies are being made, wait for the database, and are followed; and their viewers."""
+        makers = list(self._makers.values())
+        others = [reply for key, reply in list(self._replies.items()) if key not in self._makers]
+        ended = sum(maker.outcome is not None for maker in makers)
+        joining = sum(reply.joined is not None and not reply.joined.done() for reply in others)
+        return {
+            "replies_running": len(makers) - ended,
+            "replies_queued": ended + joining,
+            "replies_followed": len(others) - joining,
+            "reply_viewers": self.viewers,
+        }
 
     def join(self, message_id: UUID) -> LiveReply:
         """The reply as this process knows it; made here from now on if nobody makes it, else followed.
@@ -225,6 +239,7 @@ class ReplyEngine:
             elif not seen.has_maker:
                 without_maker.append(reply)
         for reply in without_maker:
+            reply.since = time.perf_counter()
             await self._claim(reply)
 
     def _forget(self, reply: LiveReply) -> None:
@@ -329,7 +344,10 @@ class ReplyEngine:
 
     async def _save(self, maker: Maker, outcome: Outcome) -> bool:
         """Write the outcome. False when the reply is another's or gone."""
-        return await self._once_back(leases.finish, maker.reply.message_id, outcome, worker=maker.worker)
+        saved = await self._once_back(leases.finish, maker.reply.message_id, outcome, worker=maker.worker)
+        if saved:
+            maker.count(outcome)
+        return saved
 
     async def _once_back[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the function, again and again while the database is away."""
@@ -391,6 +409,12 @@ def expect(message_id: UUID) -> None:
     """Say that a turn was stored whose stream will be asked for. For any thread."""
     if _serving:
         _serving.call_soon_threadsafe(lambda: engine().expect(message_id))
+
+
+def counts() -> dict[str, int]:
+    """How many replies, and viewers of replies, the process has. For any thread."""
+    serving = _engines.get(_serving) if _serving else None
+    return serving.counts() if serving else {}
 
 
 def stop(message_id: UUID) -> None:

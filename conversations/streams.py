@@ -60,6 +60,11 @@ def has_too_many(person: UUID) -> bool:
     return _open[person] >= settings.CHAT_STREAMS_PER_USER
 
 
+def open_streams() -> int:
+    """How many event streams this process has open. For any thread."""
+    return _open.total()
+
+
 def response(
     message_id: UUID, *, person: UUID, end: Callable[[], str], is_welcome: Callable[[], bool]
 ) -> StreamingHttpResponse:

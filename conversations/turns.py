@@ -11,7 +11,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
-from chatbot.telemetry import origin
+from chatbot.telemetry import metrics, origin
 from conversations import leases, paths, turn_rows
 from conversations.errors import ConversationGone, MessageGone, UserFacingError
 from conversations.llm_errors import ProviderModel
@@ -264,6 +264,7 @@ def store_reply(reply: Message, *before: Model, full: TooManyReplies | None, mod
     `ReplyInProgress`, or `IntegrityError` for what `refusal` puts into words.
     """
     conversation = reply.conversation
+    origin.add(conversation_id=str(conversation.pk), message_id=str(reply.pk))
     is_new = conversation in before
     generation = reply.generation = Generation(
         message=reply, conversation=conversation, model=model, request_id=origin.request_id()
@@ -275,6 +276,7 @@ def store_reply(reply: Message, *before: Model, full: TooManyReplies | None, mod
         generation.status = Status.FAILED
         generation.error_code, generation.error = full.code, str(full)
         generation.finished_at = reply.created_at
+        metrics.replies.labels(Status.FAILED, full.code, metrics.OTHER).inc()
     if is_new:
         conversation.current_message_id = reply.pk
         turn_rows.insert(*before, reply, generation)

@@ -1,20 +1,54 @@
 """One request and its answer, as they are watched."""
 
+import logging
+import re
+import time
 from typing import Any
 
-from chatbot.telemetry import origin
+from chatbot.telemetry import metrics, origin
+
+access = logging.getLogger("chatbot.access")
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+PROBES = frozenset({"/healthz", "/readyz", metrics.PATH})
+"""Asked every few seconds by machines: their lines are for debugging."""
+
+PATH_MAX_CHARS = 200
+KEY = re.compile("/key/[^/]+")
+"""Who has the address that resets a password has the account."""
 
 
 class Exchange:
-    """What is told of one request: everything in it is known by the end of `send`'s last call."""
+    """One request from its beginning to the end of its answer: counted, and told in a line of the log.
+
+    `send` stands for the server's. Who serves the request tells `origin` the route and the person.
+    """
 
     def __init__(self, scope: Any, send: Any) -> None:
+        self.began = time.perf_counter()
+        self.status = 0
         self._send = send
-        self.request_id = origin.id_for(scope["headers"])
-        origin.begin(request_id=self.request_id)
+        self._scope = scope
+        method = scope["method"] if scope["method"] in METHODS else metrics.OTHER
+        path = KEY.sub("/key/...", scope["path"])[:PATH_MAX_CHARS]
+        self.fields = origin.begin(request_id=origin.id_for(scope["headers"]), method=method, path=path)
 
     async def send(self, message: Any) -> None:
         """Pass a message of the answer on; its headers name the request."""
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), (origin.NAME, self.request_id.encode())]
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (origin.NAME, self.fields["request_id"].encode())]
+            route = self.fields.get("route", metrics.OTHER)
+            metrics.answered(self.fields["method"], route, self.status, time.perf_counter() - self.began)
         await self._send(message)
+
+    def end(self) -> None:
+        """The answer is over, or its reader has gone."""
+        level = logging.DEBUG if self._scope["path"] in PROBES else logging.INFO
+        if access.isEnabledFor(level):
+            seconds = time.perf_counter() - self.began
+            fields = {"status": self.status, "duration_ms": round(seconds * 1000, 1)}
+            # The other fields of the line are the request's origin.
+            access.log(
+                level, "%s %s %s", self.fields["method"], self.fields["path"], self.status, extra={"own": fields}
+            )

@@ -7,7 +7,6 @@ the request to the provider. A reply's generation keeps the id, so that whicheve
 import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
-from types import MappingProxyType
 
 from uuid_utils import uuid7
 
@@ -18,25 +17,32 @@ MAX_CHARS = 64
 # An e-mail address or a sentence is none: the id goes into logs and to the provider.
 WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._=:/+-]{7,%d}" % (MAX_CHARS - 1))
 
-_fields: ContextVar[Mapping[str, str]] = ContextVar("origin", default=MappingProxyType({}))
+_fields: ContextVar[dict[str, str] | None] = ContextVar("origin", default=None)
 
 
-def begin(**fields: str) -> None:
+def begin(**fields: str) -> dict[str, str]:
     """Let the code that runs from here on, in this context, work for the request of this `request_id`.
 
-    The other fields are added to its log lines.
+    The other fields are added to its log lines. Returns the fields, to which `add` adds.
     """
     _fields.set(fields)
+    return fields
+
+
+def add(**fields: str) -> None:
+    """Tell more of the request that the running code works for."""
+    if (known := _fields.get()) is not None:
+        known |= fields
 
 
 def fields() -> Mapping[str, str]:
     """What the running code's log lines tell of its request; empty when it works for none."""
-    return _fields.get()
+    return _fields.get() or {}
 
 
 def request_id() -> str:
     """The id of the request that the running code works for, or an empty text."""
-    return _fields.get().get("request_id", "")
+    return fields().get("request_id", "")
 
 
 def id_for(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -8,6 +8,7 @@ from ninja.security import HttpBearer
 from accounts import callers
 from accounts.callers import Caller
 from accounts.jwts import InvalidToken
+from chatbot.telemetry import origin
 from conversations.api.problems import Problem
 from conversations.models import Conversation, Message, Role
 
@@ -34,6 +35,7 @@ class BearerToken(HttpBearer):
         request.rate = caller.rate  # type: ignore[attr-defined] # for the answer's headers, whatever it is
         if caller.rate.is_over:
             raise Problem("too_many_requests", headers={"Retry-After": str(caller.rate.reset)})
+        origin.add(user_id=str(caller.user.pk))
         named = request.resolver_match.kwargs.get("user_id") if request.resolver_match else None
         if named is not None and not caller.is_called(named):
             raise InvalidToken("The token stands for somebody else than the address names.")

@@ -1,0 +1,166 @@
+"""Figures of this process in Prometheus' format: counted where things happen, or looked up when they are asked for.
+
+Counting takes microseconds and needs no setting; only showing the figures does (`METRICS_TOKEN`). Several processes are
+several instances to Prometheus, each asked at an address of its own.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+PATH = "/metrics"
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+MODELS_MAX = 100
+OTHER = "other"
+
+WAIT = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60, 120)
+REPLY = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+OURS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
+
+# A time of birth beside each series doubles them, and Prometheus does not need it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+registry = CollectorRegistry()
+ProcessCollector(registry=registry)
+
+requests = Counter(
+    "chat_http_requests", "Requests answered.", ("method", "route", "status"), registry=registry
+)  # the name gets its `_total` from the client
+request_seconds = Histogram(
+    "chat_http_request_duration_seconds",
+    "From a request to the beginning of its answer.",
+    ("route",),
+    buckets=OURS,
+    registry=registry,
+)
+replies = Counter("chat_replies", "Replies that ended.", ("status", "error", "model"), registry=registry)
+reply_seconds = Histogram(
+    "chat_reply_duration_seconds",
+    "From the moment a process takes a reply up to its end.",
+    ("model",),
+    buckets=REPLY,
+    registry=registry,
+)
+first_token_seconds = Histogram(
+    "chat_reply_first_token_seconds",
+    "From the moment a process takes a reply up to its first word.",
+    ("model",),
+    buckets=WAIT,
+    registry=registry,
+)
+added_seconds = Histogram(
+    "chat_reply_added_latency_seconds",
+    "From the moment a process takes a reply up to the request to the model: what the chat adds.",
+    buckets=OURS,
+    registry=registry,
+)
+model_requests = Counter(
+    "chat_model_requests",
+    "Requests to the model's provider; without an error those that it answered.",
+    ("model", "error"),
+    registry=registry,
+)
+model_seconds = Histogram(
+    "chat_model_first_token_seconds",
+    "From a request to the provider to the first piece of its answer.",
+    ("model",),
+    buckets=WAIT,
+    registry=registry,
+)
+retries = Counter("chat_model_retries", "Requests to the provider made once more.", ("error",), registry=registry)
+prompt_tokens = Counter(
+    "chat_prompt_tokens", "Tokens that models read, as counted there.", ("model",), registry=registry
+)
+completion_tokens = Counter(
+    "chat_completion_tokens", "Tokens that models wrote, as counted there.", ("model",), registry=registry
+)
+
+_answering: set[str] = set()
+_requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request whose answer begins with this status, so many seconds after it came."""
+    key = (method, route, status)
+    if key not in _requests:
+        # To find a series by its labels takes longer than to count.
+        _requests[key] = requests.labels(method, route, f"{status // 100}xx"), request_seconds.labels(route)
+    counter, histogram = _requests[key]
+    counter.inc()
+    histogram.observe(seconds)
+
+
+def answers(model: str) -> None:
+    """Remember that a provider has answered under this name."""
+    if len(_answering) < MODELS_MAX:
+        _answering.add(model)
+
+
+def model_label(model: str) -> str:
+    """The model's name when the site names it or it has answered, else `other`: what people type makes no series."""
+    return model if model in _answering or model in settings.CHAT_MODELS else OTHER
+
+
+class Gauges(Collector):
+    """Figures that are looked up when they are asked for: `look` gives each name its value."""
+
+    def __init__(self, helps: Mapping[str, str], look: Callable[[], Mapping[str, float]]) -> None:
+        self._helps = helps
+        self._look = look
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures that there are now. Names that end in `_total` only grow."""
+        for name, value in self._look().items():
+            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            yield family(name, self._helps[name], value=value)
+
+
+POOL = {
+    "pool_max": ("chat_database_pool_connections_max", "Connections to the database that this process may hold."),
+    "pool_size": ("chat_database_pool_connections", "Connections to the database that this process holds."),
+    "pool_available": ("chat_database_pool_connections_idle", "Those of them that nobody uses."),
+    "requests_waiting": ("chat_database_pool_waiting", "Threads that wait for a connection."),
+    "requests_num": ("chat_database_pool_requests_total", "Times that a thread asked for a connection."),
+    "requests_queued": ("chat_database_pool_queued_total", "Times that it had to wait for one."),
+    "requests_errors": ("chat_database_pool_errors_total", "Times that it got none."),
+}
+"""Name and meaning of what the pool counts."""
+
+
+def _pool() -> dict[str, float]:
+    # The one that there is: the property would make one, and with it an embedded database would be started.
+    pools: dict[str, Any] = connection._connection_pools  # type: ignore[attr-defined] # PostgreSQL's
+    pool = pools.get(connection.alias)
+    counted = pool.get_stats() if pool else {}
+    return {name: counted.get(key, 0) for key, (name, _) in POOL.items()}
+
+
+registry.register(Gauges(dict(POOL.values()), _pool))
+
+
+def is_on() -> bool:
+    """Whether anybody may see the figures."""
+    return bool(settings.METRICS_TOKEN)
+
+
+def may_see(authorization: bytes) -> bool:
+    """Whether a request with this header may."""
+    return secrets.compare_digest(authorization, b"Bearer " + settings.METRICS_TOKEN.encode())
+
+
+def page() -> bytes:
+    """All figures. Takes milliseconds, and asks neither the database nor anybody else."""
+    return generate_latest(registry)
