@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from conversations import paths, turns
 from conversations.errors import ConversationGone, MessageGone
 from conversations.models import Conversation, Generation, Message, Role
-from conversations.turns import ReplyInProgress, TooManyTurns, Turn, TurnTaken
+from conversations.turns import NOT_ADMITTED, ReplyInProgress, Turn, TurnTaken
 
 
 def edit(message: Message, *, text: str, turn: UUID | None = None) -> Turn:
@@ -45,7 +45,7 @@ def regenerate(reply: Message, *, model: str = "", turn: UUID | None = None) -> 
             )
             turns.store_reply(answer, full=full, model=model)
             return answer
-    except (IntegrityError, TooManyTurns) as error:
+    except (IntegrityError, *NOT_ADMITTED) as error:
         if found := _find_answer(reply, key):
             return found
         raise turns.refusal(error) from error

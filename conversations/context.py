@@ -1,6 +1,6 @@
 """Which messages the model sees: the system prompt, then as much of the newest part as fits its window."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from conversations.llm import ChatMessage
+from conversations.llm import ChatMessage, Usage
 from conversations.models import Message, Role
 
 BYTES_PER_TOKEN = 3
@@ -28,6 +28,17 @@ REPLY_SHARE = 4
 def estimate_tokens(text: str) -> int:
     """About how many tokens a message with this text takes, rather too many than too few."""
     return len(text.encode()) // BYTES_PER_TOKEN + 1 + TOKENS_PER_MESSAGE
+
+
+def tokens_used(asked: Iterable[ChatMessage], answered: str, usage: Usage | None) -> int:
+    """What one answer counts toward the limits: the provider's numbers; where it gives none, as for an answer that was
+    stopped, estimates of what was `asked` and `answered`. 0 when nothing came."""
+    if not usage and not answered:
+        return 0
+    prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+    if not prompt:
+        prompt = sum(estimate_tokens(message.content) for message in asked)
+    return prompt + (completion or (estimate_tokens(answered) if answered else 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from uuid import UUID
 from django.db import DataError, connection, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from conversations.models import NO_MAKER, OPEN, Conversation, Generation, Message, Status, has_no_maker
+from conversations.models import NO_MAKER, OPEN, Conversation, Generation, Message, Status, counting, has_no_maker
 from conversations.thoughts import NOTHING, Thought
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ class Claim:
     """A reply that was won, and what its conversation asks of the model."""
 
     message: Message
-    """With its key, its parent's, and of its conversation key, instructions and temperature; nothing else."""
+    """With its key, its parent's and its person's, and of its conversation key, instructions and temperature; nothing
+    else."""
     model: str
     """The model that was chosen for the reply, or the conversation's; empty when nobody chose."""
     request_id: str = ""
@@ -63,6 +65,8 @@ class Outcome:
     error_detail: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    tokens: int = 0
+    """What counts toward the person's limits."""
     first_token_at: datetime | None = None
     window_start: datetime | None = None
     window_cut: bool = False
@@ -93,14 +97,16 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
             WHERE generation.message_id = %s AND message.id = generation.message_id
                 AND conversation.id = generation.conversation_id AND generation.stop_requested_at IS NULL AND {NO_MAKER}
             RETURNING message.parent_id, coalesce(nullif(generation.model, ''), conversation.model),
-                conversation.id, conversation.system_prompt, conversation.temperature, generation.request_id
+                conversation.id, conversation.user_id, conversation.system_prompt, conversation.temperature,
+                generation.request_id
             """,  # noqa: S608 (a constant)
             [worker, message_id],
         )
         if won := cursor.fetchone():
-            parent_id, model, key, system_prompt, temperature, request_id = won
+            parent_id, model, key, person, system_prompt, temperature, request_id = won
             conversation = Conversation(pk=key, system_prompt=system_prompt, temperature=temperature)
-            return Claim(Message(pk=message_id, conversation=conversation, parent_id=parent_id), model, request_id)
+            message = Message(pk=message_id, conversation=conversation, user_id=person, parent_id=parent_id)
+            return Claim(message, model, request_id)
     # Its maker died with a stop request unanswered.
     free = Generation.objects.filter(pk=message_id).without_maker()
     if free.filter(stop_requested_at__isnull=False).exists():
@@ -139,10 +145,12 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
         return dict(cursor.fetchall())
 
 
-def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
-    """Write the reply and how it ended, in one statement. False when it is no longer this worker's.
+def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> bool:
+    """Write the reply and how it ended, and count the person's tokens, in one statement. False when it is no longer
+    this worker's; the tokens of one that was deleted count all the same.
 
-    Locks the message before its generation, as the deletion of a conversation does.
+    Locks what the person's turns wait for first, as storing a turn does; then the message before its generation, as the
+    deletion of a conversation does.
     """
     columns = {
         "status": str(outcome.status),
@@ -163,21 +171,37 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH said AS (
-                SELECT id FROM conversations_message WHERE id = %s FOR NO KEY UPDATE
+            WITH counter AS (
+                SELECT user_id FROM conversations_turnwindow WHERE user_id = %(person)s AND %(counted)s > 0
+                FOR NO KEY UPDATE
+            ), said AS (
+                SELECT id FROM conversations_message WHERE id = %(message)s AND (SELECT count(*) FROM counter) >= 0
+                FOR NO KEY UPDATE
             ), own AS (
                 SELECT message_id, draft FROM said JOIN conversations_generation ON message_id = said.id
-                WHERE worker = %s AND status = 'running' FOR UPDATE OF conversations_generation
+                WHERE worker = %(worker)s AND status = 'running' FOR UPDATE OF conversations_generation
             ), ended AS (
                 UPDATE conversations_generation AS generation
-                SET finished_at = statement_timestamp(), {", ".join(f"{name} = %s" for name in columns)}
+                SET finished_at = statement_timestamp(), {", ".join(f"{name} = %({name})s" for name in columns)}
                 FROM own WHERE generation.message_id = own.message_id
+            ), counted AS (
+                UPDATE conversations_turnwindow AS kept SET {counting(tokens="%(counted)s")} FROM counter
+                WHERE kept.user_id = counter.user_id
+                    AND (EXISTS (SELECT FROM own) OR NOT EXISTS (SELECT FROM said))
             )
             UPDATE conversations_message AS message
-            SET content = coalesce(nullif(%s, ''), nullif(own.draft, ''), message.content)
+            SET content = coalesce(nullif(%(text)s, ''), nullif(own.draft, ''), message.content)
             FROM own WHERE message.id = own.message_id
             """,  # noqa: S608 (the names above)
-            [message_id, worker, *columns.values(), outcome.text],
+            {
+                "message": message_id,
+                "worker": worker,
+                "person": person,
+                "counted": outcome.tokens,
+                "zone": timezone.get_default_timezone_name(),
+                "text": outcome.text,
+                **columns,
+            },
         )
         return bool(cursor.rowcount)
 

@@ -140,12 +140,14 @@ class Maker:
         reply: LiveReply,
         *,
         worker: str,
+        person: UUID,
         model: str,
         window: Window | None = None,
         refusal: UserFacingError | None = None,
     ) -> None:
         self.reply = reply
         self.worker = worker
+        self.person = person
         self.model = model
         self.task: asyncio.Task[None] | None = None
         self.outcome: Outcome | None = None
@@ -228,6 +230,7 @@ class Maker:
             error_detail=failed.detail,
             thought=self.reply.thought,
             model=self._asked,
+            tokens=self.tokens(),
         )
 
     def count(self, outcome: Outcome) -> None:
@@ -235,6 +238,11 @@ class Maker:
         label = metrics.model_label(self._asked)
         metrics.replies.labels(outcome.status, outcome.error_code, label).inc()
         metrics.reply_seconds.labels(label).observe(time.perf_counter() - self.reply.since)
+
+    def tokens(self) -> int:
+        """What the reply counts toward the person's limits so far."""
+        answered = self.reply.text + self.reply.thought.text
+        return context.tokens_used(self._window.messages if self._window else (), answered, self._usage)
 
     async def _gather(self, database: Database) -> None:
         self._window = self._window or await database(window_for, self.reply.message_id)
@@ -286,6 +294,7 @@ class Maker:
             error_detail=getattr(error, "detail", ""),
             prompt_tokens=self._usage.prompt_tokens if self._usage else None,
             completion_tokens=self._usage.completion_tokens if self._usage else None,
+            tokens=self.tokens(),
             first_token_at=self._first_token_at,
             window_start=self._window.start if self._window else None,
             window_cut=bool(self._window and self._window.is_cut),

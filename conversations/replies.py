@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from chatbot.telemetry import origin
-from conversations import context, leases, model_choices
+from conversations import context, leases, limits, model_choices
 from conversations.affinity import Affinity
 from conversations.context import Window
 from conversations.leases import Claim, Draft, Outcome
@@ -219,7 +219,8 @@ class ReplyEngine:
         self._replies[reply.message_id] = reply
         refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
         model = model_choices.to_ask(claim.model)
-        maker = Maker(reply, worker=worker, model=model, window=window, refusal=refusal)
+        person = claim.message.user_id
+        maker = Maker(reply, worker=worker, person=person, model=model, window=window, refusal=refusal)
         self._makers[reply.message_id] = maker
         maker.task = asyncio.create_task(self._make(maker, claim), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
@@ -298,6 +299,14 @@ class ReplyEngine:
                         maker.stop()
                 elif not maker.outcome and self._makers.get(key) is maker:
                     self._lose(maker)
+                    await self._count(maker)
+
+    async def _count(self, maker: Maker) -> None:
+        """Count the tokens of a reply that was deleted while it was made. One that was taken over is counted there."""
+        try:
+            await self.database(limits.count_tokens, maker.person, maker.tokens(), unless=maker.reply.message_id)
+        except Exception:
+            logger.exception("The tokens of reply %s cannot be counted.", maker.reply.message_id)
 
     def _lose(self, maker: Maker) -> None:
         """Another process has taken the reply over, or it was deleted: viewers follow it there."""
@@ -344,7 +353,8 @@ class ReplyEngine:
 
     async def _save(self, maker: Maker, outcome: Outcome) -> bool:
         """Write the outcome. False when the reply is another's or gone."""
-        saved = await self._once_back(leases.finish, maker.reply.message_id, outcome, worker=maker.worker)
+        key = maker.reply.message_id
+        saved = await self._once_back(leases.finish, key, outcome, worker=maker.worker, person=maker.person)
         if saved:
             maker.count(outcome)
         return saved

@@ -6,44 +6,67 @@ caller's transaction.
 
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Model
+from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import NO_MAKER, OPEN, Conversation, Message
+from conversations.models import NO_MAKER, OPEN, Conversation, Message, Use, counting
+from conversations.models.turn_windows import TODAY
 
 RATE_PERIOD = "1 minute"
 
 KNOWN = {type(None), bool, datetime, str, UUID}
 
 
-def admit(user: User, conversation: Conversation | None) -> tuple[int, bool]:
+class Admission(NamedTuple):
+    """What is known of a person who wants to ask the model, this request counted."""
+
+    turns: int
+    """Requests of this minute."""
+    is_there: bool
+    """Whether the conversation is there, as a new one is, and one in the trash is not."""
+    use: Use
+    """Without this one."""
+    has_limits: bool
+    """Whether the site limits anybody's use."""
+
+
+def admit(user: User, conversation: Conversation | None) -> Admission:
     """Count one more request of the person to the model, and lock the conversation at the same time.
 
-    Returns how many requests this minute has seen, and whether the conversation is there, as a new one is, and one in
-    the trash is not. Until the transaction ends, the person's other turns and those of the conversation wait here.
+    Until the transaction ends, the person's other turns and those of the conversation wait here.
     """
-    turns, locked = _row(
-        """
+    turns, locked, has_limits, *use = _row(
+        f"""
         WITH locked AS (
             SELECT id FROM conversations_conversation WHERE id = %(conversation)s AND trashed_at IS NULL
             FOR NO KEY UPDATE
         )
-        INSERT INTO conversations_turnwindow AS kept (user_id, began_at, turns)
-        VALUES (%(user)s, statement_timestamp(), 1)
+        INSERT INTO conversations_turnwindow AS kept
+            (user_id, began_at, turns, counted_on, day_messages, month_messages)
+        VALUES (%(user)s, statement_timestamp(), 1, {TODAY}, 1, 1)
         ON CONFLICT (user_id) DO UPDATE SET
             began_at = CASE WHEN kept.began_at > statement_timestamp() - %(period)s::interval THEN kept.began_at
                 ELSE statement_timestamp() END,
             turns = CASE WHEN kept.began_at > statement_timestamp() - %(period)s::interval THEN kept.turns + 1
-                ELSE 1 END
-        RETURNING turns, (SELECT count(*) FROM locked)
-        """,
-        {"user": user.pk, "conversation": conversation and conversation.pk, "period": RATE_PERIOD},
+                ELSE 1 END,
+            {counting(messages="1", today="excluded.counted_on")}
+        RETURNING turns, (SELECT count(*) FROM locked),
+            (SELECT id FROM conversations_usagelimit ORDER BY id LIMIT 1) IS NOT NULL,
+            counted_on, day_messages - 1, day_tokens, month_messages - 1, month_tokens
+        """,  # noqa: S608 (constants)
+        {
+            "user": user.pk,
+            "conversation": conversation and conversation.pk,
+            "period": RATE_PERIOD,
+            "zone": timezone.get_default_timezone_name(),
+        },
     )
-    return turns, conversation is None or bool(locked)
+    return Admission(turns, conversation is None or bool(locked), Use(*use), has_limits)
 
 
 def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:

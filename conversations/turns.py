@@ -12,8 +12,9 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from chatbot.telemetry import metrics, origin
-from conversations import leases, paths, turn_rows
+from conversations import leases, limits, paths, turn_rows
 from conversations.errors import ConversationGone, MessageGone, UserFacingError
+from conversations.limits import LimitReached
 from conversations.llm_errors import ProviderModel
 from conversations.models import Configuration, Conversation, Generation, Message, Role, Status
 
@@ -61,6 +62,10 @@ class NothingToRetry(UserFacingError):
     http_status = 409
 
 
+NOT_ADMITTED = (TooManyTurns, LimitReached)
+"""What is raised before anything is stored, though the same turn may have been stored before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A person's message and the reply to it."""
@@ -92,8 +97,9 @@ def send(
     that has failed already, with the sentence of `TooManyReplies`.
 
     Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
-    `CHAT_TURNS_PER_MINUTE`, `TurnTaken` when another text, conversation or person has the key, `ConversationGone` when
-    the conversation was deleted meanwhile, be it only to the trash.
+    `CHAT_TURNS_PER_MINUTE`, `LimitReached` for a person who has nothing left, `TurnTaken` when another text,
+    conversation or person has the key, `ConversationGone` when the conversation was deleted meanwhile, be it only to
+    the trash.
     """
     return store(user, text=text, conversation=conversation, turn=turn, configuration=configuration)
 
@@ -115,7 +121,7 @@ def store(
     try:
         with transaction.atomic():
             return _store_turn(user, text, conversation, key, beside, configuration)
-    except (IntegrityError, TooManyTurns) as error:
+    except (IntegrityError, *NOT_ADMITTED) as error:
         # The same turn may have been stored before: a double click arrives as two requests.
         if found := _find_turn(user, key, text, conversation):
             return found
@@ -135,7 +141,7 @@ def retry(message: Message) -> None:
     """Ask for a failed or stopped reply again. Its text stays until the new one has ended.
 
     The branch through it is then the chosen one. Raises `NothingToRetry` when the reply is neither, `ReplyInProgress`
-    while another reply is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `TooManyReplies` at
+    while another reply is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `LimitReached`, `TooManyReplies` at
     `CHAT_REPLIES_PER_USER`, `ConversationGone`.
     """
     conversation = message.conversation
@@ -190,17 +196,20 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
 def admit(
     user: User, conversation: Conversation | None, *, unkept: int = 0
 ) -> tuple[TooManyReplies | None, UUID | None]:
-    """Let one more request to the model pass, once the person's and the conversation's earlier ones are stored.
+    """Let one more request to the model pass, once the person's and the conversation's earlier ones are stored. It
+    counts when the transaction is committed.
 
     `unkept` replies of the person are being made that are stored nowhere. Returns the refusal for a person who has as
     many open replies as allowed, in whatever process, and the end of the conversation's chosen branch. Raises
-    `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`.
+    `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`, `LimitReached`.
     """
-    turns, is_there = turn_rows.admit(user, conversation)
-    if turns > settings.CHAT_TURNS_PER_MINUTE:
+    admission = turn_rows.admit(user, conversation)
+    if admission.turns > settings.CHAT_TURNS_PER_MINUTE:
         raise TooManyTurns
-    if not is_there:
+    if not admission.is_there:
         raise ConversationGone
+    if admission.has_limits:
+        limits.check(user, admission.use)
     open_replies, end = turn_rows.look(user, conversation)
     limit = settings.CHAT_REPLIES_PER_USER
     return TooManyReplies(limit=limit) if open_replies + unkept >= limit else None, end

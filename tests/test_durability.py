@@ -38,7 +38,7 @@ def test_a_checkpoint_does_not_wait_for_the_disk(claimed: Message) -> None:
 
 
 def test_the_end_of_a_reply_waits_for_the_disk(claimed: Message) -> None:
-    assert leases.finish(claimed.pk, Outcome(Status.COMPLETE, "Words"), worker=WORKER)
+    assert leases.finish(claimed.pk, Outcome(Status.COMPLETE, "Words"), worker=WORKER, person=claimed.user_id)
     assert synchronous_commit() == "on"
 
 

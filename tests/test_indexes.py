@@ -16,7 +16,7 @@ from accounts import rates
 from accounts.backends import AccountBackend, columns
 from accounts.models import AccessToken, User
 from accounts.sessions import SessionStore
-from conversations import branches, context, leases, paths, turn_rows
+from conversations import branches, context, leases, limits, paths, turn_rows
 from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Preset, Role, Status
 from conversations.pages import lists
 from conversations.retention import Rules
@@ -69,13 +69,29 @@ SELECT gen_random_uuid(), people.keys[1 + number %% cardinality(people.keys)], '
     false, now(), now(), 0
 FROM generate_series(1, %(strangers)s) AS number, (SELECT array_agg(id) AS keys FROM accounts_user) AS people;
 
+INSERT INTO auth_group (name) SELECT 'Group ' || number FROM generate_series(1, 500) AS number;
+
+INSERT INTO accounts_user_groups (user_id, group_id)
+SELECT member.id, named.id FROM (SELECT id FROM accounts_user LIMIT %(strangers)s / 2) AS member,
+    (SELECT id FROM auth_group LIMIT 2) AS named;
+
+INSERT INTO conversations_usagelimit (id, user_id, period, messages)
+SELECT gen_random_uuid(), id, 'day', 50 FROM accounts_user;
+
+INSERT INTO conversations_usagelimit (id, group_id, period, messages)
+SELECT gen_random_uuid(), id, 'day', 50 FROM auth_group;
+
+INSERT INTO conversations_turnwindow (user_id, began_at, turns, counted_on)
+SELECT id, now(), 1, current_date FROM accounts_user;
+
 INSERT INTO accounts_requestwindow (user_id, began_at, requests) SELECT id, now(), 1 FROM accounts_user;
 
 INSERT INTO django_session (session_key, session_data, expire_date)
 SELECT md5(number::text), '', now() + interval '1 day' FROM generate_series(1, %(strangers)s) AS number;
 
 ANALYZE accounts_user, django_session, conversations_conversation, conversations_message, conversations_generation,
-    conversations_feedback, conversations_preset, accounts_accesstoken, accounts_requestwindow;
+    conversations_feedback, conversations_preset, accounts_accesstoken, accounts_requestwindow, auth_group,
+    accounts_user_groups, conversations_usagelimit, conversations_turnwindow;
 """
 
 
@@ -89,7 +105,7 @@ def large_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None
             cursor.execute(FILL, counts)
         yield
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE accounts_user, django_session CASCADE")
+            cursor.execute("TRUNCATE accounts_user, auth_group, django_session CASCADE")
         connection.close()
 
 
@@ -206,8 +222,10 @@ STATEMENTS: dict[str, Callable[[Message], object]] = {
     "the claim of a reply": lambda reply: leases.claim(reply.pk, worker="worker"),
     "a checkpoint": lambda reply: leases.checkpoint([leases.Draft(reply.pk, "worker", "text")]),
     "the end of a reply": lambda reply: leases.finish(
-        reply.pk, leases.Outcome(Status.COMPLETE, "text"), worker="worker"
+        reply.pk, leases.Outcome(Status.COMPLETE, "text", tokens=9), worker="worker", person=reply.user_id
     ),
+    "the limits of a person": lambda reply: limits.limits_of(reply.user),
+    "the tokens of a completion": lambda reply: limits.count_tokens(reply.user_id, 9, unless=reply.pk),
     "a look at a reply": lambda reply: leases.look([reply.pk]),
     "who is signed in": lambda reply: AccountBackend().get_user(reply.user_id),
     "whom an access token stands for": lambda reply: rates.count_token(

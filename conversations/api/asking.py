@@ -1,5 +1,7 @@
 """A completion that is stored nowhere: the model is asked within the limits of replies, and its events passed on."""
 
+import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
@@ -11,13 +13,16 @@ from django.http.response import HttpResponseBase
 
 from accounts.callers import Caller
 from chatbot.awaited import AwaitedResponse
-from conversations import context, llm, model_choices, replies, streams, turns
+from conversations import context, limits, llm, model_choices, replies, streams, turns
 from conversations.api import completions, problems
 from conversations.api.answers import json_response
 from conversations.api.completion_schemas import ROLES, CompletionIn
 from conversations.api.completions import Completion
 from conversations.api.problems import Problem, invalid
 from conversations.llm import ChatMessage, Event
+from conversations.threads import DATABASE_AWAY
+
+logger = logging.getLogger(__name__)
 
 _running: Counter[UUID] = Counter()
 """Completions of this process by person."""
@@ -31,9 +36,8 @@ def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
     if sum(context.estimate_tokens(message.content) for message in messages) > room:
         raise invalid(("messages", "The messages are longer than the model can read."))
     with transaction.atomic():
-        full, _ = turns.admit(caller.user, None, unkept=_running[person])
-    if full:
-        raise Problem("too_many_replies")
+        if turns.admit(caller.user, None, unkept=_running[person])[0]:
+            raise Problem("too_many_replies")
     model = model_choices.to_ask(chosen(body.model))
     completion = Completion(f"chatcmpl-{uuid4().hex}", model)
 
@@ -63,20 +67,40 @@ def chosen(model: str) -> str:
 
 
 async def limited(person: UUID, messages: list[ChatMessage], model: str, body: CompletionIn) -> AsyncGenerator[Event]:
-    """The model's events, one reply of the person's and of this process's; raises `Problem` when that has too many."""
+    """The model's events, one reply of the person's and of this process's; raises `Problem` when that has too many.
+
+    However it ends, what came of it counts toward the person's limits.
+    """
     if replies.engine().making + _running.total() >= settings.CHAT_REPLIES_PER_PROCESS:
         raise Problem("server_busy")
     with running(person):
         room = settings.CHAT_REPLY_MAX_CHARS
+        answered: list[str] = []
+        usage = None
         asked = llm.stream(messages, model=model, temperature=body.temperature, options=body.options)
-        async with aclosing(asked) as events:
-            async for event in events:
-                yield event
-                if isinstance(event, llm.TextDelta | llm.ReasoningDelta):
-                    room -= len(event.text)
-                if room < 0:
-                    yield llm.Finish("length")
-                    return
+        try:
+            async with aclosing(asked) as events:
+                async for event in events:
+                    if isinstance(event, llm.TextDelta | llm.ReasoningDelta):
+                        answered.append(event.text)
+                        room -= len(event.text)
+                    elif isinstance(event, llm.Usage):
+                        usage = event
+                    yield event
+                    if room < 0:
+                        yield llm.Finish("length")
+                        return
+        finally:
+            await count(person, context.tokens_used(messages, "".join(answered), usage))
+
+
+async def count(person: UUID, tokens: int) -> None:
+    """Count the tokens of a completion. Not to be interrupted by a client that went away."""
+    counting = asyncio.ensure_future(replies.engine().database(limits.count_tokens, person, tokens))
+    try:
+        await asyncio.shield(counting)
+    except DATABASE_AWAY as error:
+        logger.warning("The tokens of a completion cannot be counted: %s", error)
 
 
 @contextmanager

@@ -2,15 +2,18 @@
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from accounts.jwts import InvalidToken, KeysUnavailable
 from conversations.errors import UserFacingError
+from conversations.limits import LimitReached, NothingAllowed
 from conversations.threads import DATABASE_AWAY
 
 logger = logging.getLogger(__name__)
@@ -18,6 +21,10 @@ logger = logging.getLogger(__name__)
 DOCS = "/api/docs"
 DOOR = "/v1/"
 """Where errors have the form that OpenAI's clients know."""
+
+
+NO_RETRY = "x-should-retry"
+"""The header by which OpenAI's clients are told not to ask again at once."""
 
 
 class Kind(NamedTuple):
@@ -47,6 +54,7 @@ KINDS = {
     "too_many_attempts": Kind(429, "Too many attempts to sign in. Try again later.", 300),
     "too_many_turns": Kind(429, "You are sending messages faster than this site allows.", 60),
     "too_many_replies": Kind(429, "You have as many replies running at once as this site allows. Retry this one.", 5),
+    "usage_limit_reached": Kind(429, "You have used what this site allows you for a day or a month."),
     "too_many_streams": Kind(429, "You are waiting for as many replies at once as this site allows.", 5),
     "internal": Kind(500, "Something went wrong on the server."),
     "empty_reply": Kind(502, "The model ended without an answer."),
@@ -137,7 +145,7 @@ def as_problem(error: Exception) -> Problem:
         case InvalidToken() | AuthenticationError():
             return Problem("invalid_token", str(error) if isinstance(error, InvalidToken) else "")
         case UserFacingError(code=code):
-            return Problem(SAME.get(code, code))
+            return _limit_reached(error) if isinstance(error, LimitReached) else Problem(SAME.get(code, code))
         case ValidationError(errors=errors):
             return _invalid(errors)
         case Http404():
@@ -153,6 +161,17 @@ def as_problem(error: Exception) -> Problem:
         return Problem("unavailable")
     logger.error("A request of the API failed.", exc_info=error)
     return Problem("internal")
+
+
+def _limit_reached(error: LimitReached) -> Problem:
+    """What is used up, and when it ends; a limit of 0 does not."""
+    limit = error.standing
+    members = {"period": limit.period, "unit": limit.unit, "limit": limit.limit, "used": limit.used}
+    headers, resets_at = {NO_RETRY: "false"}, None
+    if not isinstance(error, NothingAllowed):
+        resets_at = limit.ends_at.isoformat()
+        headers["Retry-After"] = str(max(1, math.ceil((limit.ends_at - timezone.now()).total_seconds())))
+    return Problem(error.code, str(error), headers=headers, **members, resets_at=resets_at)
 
 
 def _invalid(errors: list[dict[str, Any]]) -> Problem:

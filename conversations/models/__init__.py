@@ -15,7 +15,8 @@ from conversations.models.generations import (
 )
 from conversations.models.messages import Message, MessageQuerySet, Role
 from conversations.models.presets import PRESET_NAME_MAX_CHARS, Preset, PresetQuerySet
-from conversations.models.turn_windows import TurnWindow
+from conversations.models.turn_windows import TurnWindow, Use, counting
+from conversations.models.usage_limits import Period, UsageLimit
 
 __all__ = [
     "COMMENT_MAX_CHARS",
@@ -35,12 +36,16 @@ __all__ = [
     "GenerationQuerySet",
     "Message",
     "MessageQuerySet",
+    "Period",
     "Preset",
     "PresetQuerySet",
     "Rating",
     "Role",
     "Status",
     "TurnWindow",
+    "UsageLimit",
+    "Use",
+    "counting",
     "from_microseconds",
     "has_no_maker",
     "microseconds",

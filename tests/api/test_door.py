@@ -223,7 +223,7 @@ def test_the_limits_of_replies_hold_here_too(user: User, module_provider: Script
     module_provider.always(stream(Text("One"), Gate("end"), *END))
     _, token = access_tokens.make(user, name="OpenAI's client")
     with (
-        ChatServer(OPENAI_BASE_URL=module_provider.url, CHAT_REPLIES_PER_USER="2", CHAT_TURNS_PER_MINUTE="4") as server,
+        ChatServer(OPENAI_BASE_URL=module_provider.url, CHAT_REPLIES_PER_USER="2", CHAT_TURNS_PER_MINUTE="3") as server,
         openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=20) as client,
     ):
         open_streams = []

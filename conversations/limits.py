@@ -1,0 +1,166 @@
+"""Which limits hold for a person, how much of them is used, and what is said when nothing is left.
+
+Only `turns.admit` asks, in the transaction that stores a turn and before the model is asked; so whatever asks the model
+for a person goes through it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from accounts.models import User
+from conversations.errors import UserFacingError
+from conversations.models import Period, TurnWindow, Use, counting
+
+UNITS = ("messages", "tokens")
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+class Limit(NamedTuple):
+    """What one person may use in a period; None is no limit."""
+
+    messages: int | None
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of one number of a limit is used."""
+
+    period: Period
+    unit: str
+    """`messages` or `tokens`."""
+    used: int
+    limit: int
+    ends_at: datetime
+    """When the period ends."""
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing is left."""
+        return self.used >= self.limit
+
+    @property
+    def amount(self) -> str:
+        """The limit in words."""
+        return f"{self.limit:,} {self.unit.removesuffix('s') if self.limit == 1 else self.unit}"
+
+    @property
+    def period_name(self) -> str:
+        """The period that goes on now."""
+        return "today" if self.period == Period.DAY else "this month"
+
+
+class LimitReached(UserFacingError):
+    """You have used your {amount} for {period}. You can write again {when}."""
+
+    code = "usage_limit_reached"
+    http_status = 429
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__(amount=standing.amount, period=standing.period_name, when=when(standing.ends_at))
+        self.standing = standing
+
+
+class NothingAllowed(LimitReached):
+    """Your limit here is {amount}, so nothing can be asked. Whoever runs this site can raise it."""
+
+
+def check(user: User, use: Use) -> None:
+    """Raise `LimitReached` for a person who has nothing left; `use` is without what is asked now. Causes a query."""
+    used_up = [standing for standing in standings(use, limits_of(user)) if standing.is_used_up]
+    if not used_up:
+        return
+    if never := [standing for standing in used_up if not standing.limit]:
+        raise NothingAllowed(never[0])
+    raise LimitReached(max(used_up, key=lambda standing: standing.ends_at))
+
+
+def standings_of(user: User) -> list[Standing]:
+    """Where the person stands; nothing where no limit holds. Causes two queries."""
+    limits = limits_of(user)
+    if not limits:
+        return []
+    window = TurnWindow.of(user.pk) or TurnWindow()
+    return standings(window.use, limits)
+
+
+def standings(use: Use, limits: Mapping[Period, Limit]) -> list[Standing]:
+    """Where somebody stands who has used so much."""
+    return [
+        Standing(period, unit, getattr(use, f"{period}_{unit}"), number, end_of(period, use))
+        for period, limit in limits.items()
+        for unit, number in zip(UNITS, limit, strict=True)
+        if number is not None
+    ]
+
+
+def end_of(period: Period, use: Use) -> datetime:
+    """The next midnight, or the first one of the next month, in the site's time zone."""
+    first = use.day.replace(day=1) + timedelta(days=32) if period == Period.MONTH else use.day + DAY
+    day = first.replace(day=1) if period == Period.MONTH else first
+    return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone()).astimezone(UTC)
+
+
+def limits_of(user: User) -> dict[Period, Limit]:
+    """What holds for the person now, by period, as `UsageLimit` says. Causes a query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT 0 AS level, period, messages, tokens FROM conversations_usagelimit WHERE user_id = %(user)s
+            UNION ALL
+            SELECT 1, period, messages, tokens FROM accounts_user_groups AS belongs
+                JOIN conversations_usagelimit AS usagelimit ON usagelimit.group_id = belongs.group_id
+                WHERE belongs.user_id = %(user)s
+            UNION ALL
+            SELECT 2, period, messages, tokens FROM conversations_usagelimit
+                WHERE user_id IS NULL AND group_id IS NULL
+            """,
+            {"user": user.pk},
+        )
+        rows = cursor.fetchall()
+    found: dict[Period, Limit] = {}
+    for period in Period:
+        levels = [level for level, of, *_ in rows if of == period]
+        nearest = [(messages, tokens) for level, of, messages, tokens in rows if of == period and level == min(levels)]
+        if nearest:
+            found[period] = Limit(*(most_generous(numbers) for numbers in zip(*nearest, strict=True)))
+    return found
+
+
+def most_generous(numbers: Iterable[int | None]) -> int | None:
+    """The largest of several limits; None, which is no limit, is larger than any."""
+    listed = list(numbers)
+    return None if None in listed else max(number for number in listed if number is not None)
+
+
+def count_tokens(person: UUID, tokens: int, *, unless: UUID | None = None) -> None:
+    """Count tokens for which no stored reply ends; nothing where the message `unless` is still there to end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE conversations_turnwindow AS kept SET {counting(tokens="%(tokens)s")}
+            WHERE user_id = %(user)s AND NOT EXISTS (SELECT FROM conversations_message WHERE id = %(unless)s)
+            """,  # noqa: S608 (constants)
+            {
+                "tokens": tokens,
+                "user": person,
+                "unless": unless,
+                "zone": timezone.get_default_timezone_name(),
+            },
+        )
+
+
+def when(end: datetime) -> str:
+    """A moment to come, in the reader's time zone: `at 00:00 (in 5 hours)`, `on 1 December at 00:00 (in 9 days)`."""
+    left = max(end - timezone.now(), MINUTE)
+    unit, name = next((unit, name) for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")) if left >= unit)
+    count = round(left / unit)
+    clock = date_format(timezone.localtime(end), "H:i" if left < DAY else r"j F \a\t H:i")
+    return f"{'at' if left < DAY else 'on'} {clock} (in {count} {name}{'' if count == 1 else 's'})"

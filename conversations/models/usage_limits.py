@@ -1,0 +1,86 @@
+"""How much people may use."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import models
+from uuid_utils.compat import uuid7
+
+
+class Period(models.TextChoices):
+    """A calendar day or month, in the site's time zone."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+class UsageLimit(models.Model):
+    """How many messages and tokens one person, each person of a group, or everybody may use in a period.
+
+    For each period one level counts: the person's own row; without one, those of the person's groups, of several the
+    larger number; without one, the row for everybody. An empty number is no limit, 0 lets nobody ask. Staff and
+    superusers are people like others.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # The constraint's index leads with it.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DB_CASCADE,
+        null=True,
+        blank=True,
+        related_name="usage_limits",
+        db_index=False,
+        help_text="Wins over the limits of groups and of everybody for the same period.",
+    )
+    group = models.ForeignKey(
+        Group,
+        models.DB_CASCADE,
+        null=True,
+        blank=True,
+        related_name="usage_limits",
+        help_text="For each of its people. Of several groups the most generous counts. Neither: for everybody.",
+    )
+    period = models.CharField(max_length=5, choices=Period, default=Period.DAY)
+    messages = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Everything asked of the model counts: messages, retries, regenerated answers, requests of programs. "
+        "Empty: no limit. 0: nothing may be asked.",
+    )
+    tokens = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="What the model reads and writes. A reply that has begun is finished; the next one is refused. "
+        "Empty: no limit.",
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(user=None) | models.Q(group=None),
+                name="usage_limit_has_one_target",
+                violation_error_message="Choose a person or a group, not both.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(messages__isnull=False) | models.Q(tokens__isnull=False),
+                name="usage_limit_has_a_number",
+                violation_error_message="Give a number of messages, of tokens, or both.",
+            ),
+            models.CheckConstraint(condition=models.Q(period__in=Period.values), name="usage_limit_period_is_known"),
+            models.UniqueConstraint(
+                fields=("user", "group", "period"),
+                name="one_usage_limit_per_target_and_period",
+                nulls_distinct=False,
+                violation_error_message="There is a limit for this target and period already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Limit a {self.period} of {self.target}"
+
+    @property
+    def target(self) -> str:
+        """For whom it is. Causes a query unless the person or the group was read with it."""
+        return str(self.user or self.group or "everybody")
