@@ -27,6 +27,6 @@ import os, urllib.request as u; \
 host = os.environ.get('ALLOWED_HOSTS', 'localhost').split(',')[0].strip().lstrip('.*') or 'localhost'; \
 u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={'Host': host}), timeout=4)"]
 # Behind a proxy of your own, name it in FORWARDED_ALLOW_IPS: uvicorn believes X-Forwarded-* headers from there only.
-# The proxy logs requests; here a line for each would cost a thirtieth of a reply's work.
+# The site logs its requests itself (LOG_FORMAT): uvicorn's lines would tell what was searched for.
 CMD ["uvicorn", "chatbot.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--loop", "uvloop", \
     "--http", "httptools", "--lifespan", "on", "--proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "20"]

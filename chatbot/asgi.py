@@ -30,7 +30,7 @@ from chatbot import readiness, uploads  # noqa: E402 (apps can be imported only 
 from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.files import FileHandler  # noqa: E402
 from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
-from chatbot.telemetry import metrics, origin, scrape  # noqa: E402
+from chatbot.telemetry import logs, metrics, origin, scrape  # noqa: E402
 from chatbot.telemetry.exchange import Exchange  # noqa: E402
 from conversations import gauges, llm, replies  # noqa: E402
 
@@ -148,6 +148,7 @@ class ChatHandler(ASGIHandler):
                 if refusal := await asyncio.to_thread(readiness.refusal):
                     await send({"type": "lifespan.startup.failed", "message": refusal})
                     return
+                logs.watch_loop()
                 replies.serve()
                 drain_when_told()
                 warming = asyncio.create_task(warm_up(), name="warm up")

@@ -34,6 +34,14 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is not set. {why}")
         return value
 
+    def choice(self, name: str, default: str, *, among: tuple[str, ...]) -> str:
+        """One of these words, as it is written there; upper and lower case are the same."""
+        value = self.text(name, default)
+        for word in among:
+            if value.lower() == word.lower():
+                return word
+        raise ImproperlyConfigured(f"{name}={value!r} is none of {', '.join(among)}.")
+
     def secret(self, name: str, *, least: int) -> str:
         """A value of at least so many characters, or an empty text."""
         value = self.text(name)

@@ -8,6 +8,7 @@ from django.utils.csp import CSP
 
 from chatbot.database import check_connection
 from chatbot.environment import Environment
+from chatbot.telemetry.logs import TALKATIVE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")))
@@ -241,13 +242,28 @@ METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
 
 # --- Logs: never a message's text -------------------------------------------------------------------------------------
 
+LOG_FORMAT = env.choice("LOG_FORMAT", "text" if DEBUG else "json", among=("json", "text"))
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO").upper()},
-    # The client libraries log each request's address at INFO.
-    "loggers": {"django": {"handlers": [], "propagate": True}}
-    | {name: {"level": "WARNING"} for name in ("httpx", "httpx2", "httpcore", "httpcore2", "openai")},
+    "formatters": {
+        # On a developer's computer exceptions keep their words, as on Django's own page.
+        "json": {"()": "chatbot.telemetry.logs.JSONFormatter", "frank": DEBUG},
+        "text": {"()": "chatbot.telemetry.logs.TextFormatter", "frank": DEBUG},
+    },
+    "filters": {"discretion": {"()": "chatbot.telemetry.logs.Discretion"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["discretion"]},
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # They would write past the root; the access lines of uvicorn tell what was searched for.
+        **{name: {"handlers": [], "propagate": True} for name in ("django", "uvicorn", "uvicorn.error")},
+        "uvicorn.access": {"handlers": [], "propagate": False},
+        # A line for each request is for machines.
+        "chatbot.access": {"level": "NOTSET" if LOG_FORMAT == "json" else "WARNING"},
+        # Spares the work of making records that are dropped; the clients tell each request's address at INFO.
+        **dict.fromkeys(TALKATIVE, {"level": "WARNING"}),
+    },
 }

@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 
 OWN = {"DATABASE_URL", "CSRF_TRUSTED_ORIGINS", "SIGNUP_OPEN", "EMAIL_URL", "DEFAULT_FROM_EMAIL"}
+OWN_PREFIXES = ("API_", "CHAT_", "CORS_", "DATABASE_", "JWT_", "LOG_", "METRICS_", "OPENAI_", "OTEL_", "SENTRY_")
 if "TEST_SERVER" not in os.environ:
     for name in list(os.environ):
-        if name in OWN or name.startswith(("API_", "CHAT_", "CORS_", "DATABASE_", "JWT_", "OPENAI_")):
+        if name in OWN or name.startswith(OWN_PREFIXES):
             del os.environ[name]
 
 VAR_DIR = Path(__file__).resolve().parent.parent / "var" / "tests"
+os.environ.setdefault("LOG_FORMAT", "text")
 os.environ |= {
     "ENV_FILE": os.devnull,
     "DEBUG": "false",

@@ -1,0 +1,82 @@
+"""Exceptions in words that cannot repeat what people or models said.
+
+An exception's own text may hold anything: the row that the database refused, the value that could not be read. What is
+told of it is its kind, where it came from, and the words of those kinds that speak of machines and code only.
+"""
+
+import traceback
+from collections.abc import Iterator
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
+
+PLAIN = (
+    OSError,
+    AttributeError,
+    ImportError,
+    NameError,
+    RecursionError,
+    NotImplementedError,
+    ImproperlyConfigured,
+)
+"""Kinds whose words are the interpreter's or the system's."""
+
+OF_THE_SERVER = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+"""Classes of PostgreSQL's errors about connections, transactions, resources and the server itself; in the messages of
+the other classes there are values."""
+
+
+def described(error: BaseException) -> str:
+    """The error's kind, and its words where they are harmless: `OSError: [Errno 28] No space left on device`."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    words = _words(error)
+    return f"{name}: {words}" if words else name
+
+
+def _words(error: BaseException) -> str:
+    # Django's errors of the database stand for the driver's.
+    cause = (_cause(error) or error) if isinstance(error, DatabaseError) else error
+    if isinstance(cause, psycopg.Error):
+        return _words_of_database(cause)
+    return str(error) if isinstance(error, PLAIN) else ""
+
+
+def _words_of_database(error: psycopg.Error) -> str:
+    state = error.sqlstate
+    if not state:
+        # The driver's own: about connections, or about values.
+        return str(error) if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) else ""
+    words = error.diag.message_primary if state[:2] in OF_THE_SERVER else error.diag.constraint_name
+    return " ".join(filter(None, (f"SQLSTATE {state}", words)))
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that led to it, it first."""
+    seen = set[int]()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        if isinstance(each, BaseExceptionGroup):
+            for inner in each.exceptions:
+                yield from chain(inner)
+        each = _cause(each)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """What led to it, as far as it does not hide that."""
+    if error.__cause__ is not None and error.__cause__ is not error:
+        return error.__cause__
+    # One that was raised "from" itself has lost its cause, not what was being handled at first.
+    return error.__context__ if error.__cause__ is error or not error.__suppress_context__ else None
+
+
+def traced(error: BaseException) -> str:
+    """Where it and those that led to it came from, it last, without the words that are not to be repeated."""
+    parts = [
+        f"Traceback (most recent call last):\n{''.join(traceback.format_tb(each.__traceback__))}{described(each)}"
+        for each in chain(error)
+    ]
+    return "\n\nThat led to:\n\n".join(reversed(parts))

@@ -1,0 +1,103 @@
+"""Log lines: one JSON object each for machines, or one line of text for people; never what people or models said.
+
+Of a record only its message, its level and its origin are told, and the fields that this project's own code adds:
+what else libraries hang on their records (requests, connections) holds addresses with what was searched for.
+"""
+
+import asyncio
+import json
+import logging
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from chatbot.telemetry import faults, origin
+
+logger = logging.getLogger(__name__)
+
+TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "django.db.backends", "django.template")
+"""Loggers that would tell requests, statements and variables with all that is in them."""
+
+
+class Formatter(logging.Formatter):
+    """What both formats have in common: exceptions are described, in messages and in tracebacks.
+
+    With `frank`, on a developer's own computer, they keep their words.
+    """
+
+    def __init__(self, *, frank: bool = False) -> None:
+        super().__init__("{asctime} {levelname} {name} {message}", style="{")
+        self.frank = frank
+
+    def message(self, record: logging.LogRecord) -> str:
+        """The record's message."""
+        if self.frank:
+            return record.getMessage()
+        message = faults.described(record.msg) if isinstance(record.msg, BaseException) else str(record.msg)
+        if not record.args:
+            return message
+        if not isinstance(record.args, tuple):
+            return message % record.args
+        return message % tuple(
+            faults.described(value) if isinstance(value, BaseException) else value for value in record.args
+        )
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
+        """Where the record's exception came from."""
+        return super().formatException(ei) if self.frank or ei[1] is None else faults.traced(ei[1])
+
+
+class TextFormatter(Formatter):
+    """Lines for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, level, logger, message, the request's id; then the traceback."""
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        line = (
+            f"{moment:%Y-%m-%d %H:%M:%S},{record.msecs:03.0f} {record.levelname} {record.name} {self.message(record)}"
+        )
+        if request_id := origin.request_id():
+            line = f"{line} [{request_id}]"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JSONFormatter(Formatter):
+    """Lines for machines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One JSON object: time (RFC 3339), level, logger, message, then what is known of the request."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": self.message(record),
+            **origin.fields(),
+            **getattr(record, "own", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+class Discretion(logging.Filter):
+    """Drops what talkative loggers say below a warning, whatever level their packages' own switches set."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record may be told."""
+        return record.levelno >= logging.WARNING or not record.name.startswith(TALKATIVE)
+
+
+def watch_loop() -> None:
+    """Log what ends tasks of the running loop, and threads, unseen: Python itself would print the exceptions' words."""
+    asyncio.get_running_loop().set_exception_handler(_tell_of_task)
+    threading.excepthook = _tell_of_thread
+
+
+def _tell_of_task(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    logger.error("%s", context.get("message"), exc_info=error or False)
+
+
+def _tell_of_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value and not isinstance(args.exc_value, SystemExit):
+        logger.error("A thread has ended: %s", args.thread and args.thread.name, exc_info=args.exc_value)
