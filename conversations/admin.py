@@ -169,3 +169,7 @@ class PresetAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptab
     def get_queryset(self, request: HttpRequest) -> QuerySet[Preset]:
         """Shared ones only."""
         return Preset.objects.shared().order_by("name")
+
+
+# Registers what follows the page of a person.
+from conversations import admin_limits  # noqa: E402, F401

@@ -56,6 +56,11 @@ class Standing:
         """The period that goes on now."""
         return "today" if self.period == Period.DAY else "this month"
 
+    @property
+    def sentence(self) -> str:
+        """How much of it is used: `12 of 50 messages today`."""
+        return f"{self.used:,} of {self.amount} {self.period_name}"
+
 
 class LimitReached(UserFacingError):
     """You have used your {amount} for {period}. You can write again {when}."""
@@ -87,8 +92,7 @@ def standings_of(user: User) -> list[Standing]:
     limits = limits_of(user)
     if not limits:
         return []
-    window = TurnWindow.of(user.pk) or TurnWindow()
-    return standings(window.use, limits)
+    return standings(TurnWindow.use_of(user), limits)
 
 
 def standings(use: Use, limits: Mapping[Period, Limit]) -> list[Standing]:

@@ -43,8 +43,7 @@ def ended(turn: turns.Turn, tokens: int = 0) -> turns.Turn:
 
 def use(user: User) -> list[int]:
     """Messages and tokens of today, then of this month."""
-    window = TurnWindow.of(user.pk)
-    counted = window.use if window else Use(date.min)
+    counted = TurnWindow.objects.get(pk=user.pk).use
     return [counted.day_messages, counted.day_tokens, counted.month_messages, counted.month_tokens]
 
 

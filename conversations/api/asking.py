@@ -96,6 +96,8 @@ async def limited(person: UUID, messages: list[ChatMessage], model: str, body: C
 
 async def count(person: UUID, tokens: int) -> None:
     """Count the tokens of a completion. Not to be interrupted by a client that went away."""
+    if not tokens:
+        return
     counting = asyncio.ensure_future(replies.engine().database(limits.count_tokens, person, tokens))
     try:
         await asyncio.shield(counting)

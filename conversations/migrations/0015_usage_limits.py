@@ -14,6 +14,20 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="turnwindow", options={"verbose_name": "usage", "verbose_name_plural": "usage"}
+        ),
+        migrations.AlterField(
+            model_name="turnwindow",
+            name="user",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                primary_key=True,
+                related_name="turn_window",
+                serialize=False,
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
         migrations.AddField(
             model_name="turnwindow",
             name="counted_on",

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+from accounts.models import User
 
 TODAY = "(statement_timestamp() AT TIME ZONE %(zone)s)::date"
 
@@ -44,7 +45,9 @@ class TurnWindow(models.Model):
     """How often a person has asked the model since `began_at`, and how much was used on the day `counted_on` and in its
     month. Deleting what was said changes nothing here."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.DB_CASCADE, primary_key=True, related_name="+")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, primary_key=True, related_name="turn_window"
+    )
     began_at = models.DateTimeField()
     turns = models.PositiveIntegerField()
     # Defaults in the database too: processes of the version before go on while a deployment migrates.
@@ -54,13 +57,17 @@ class TurnWindow(models.Model):
     month_messages = models.PositiveIntegerField(default=0, db_default=0)
     month_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
 
+    class Meta:
+        verbose_name = verbose_name_plural = "usage"
+
     def __str__(self) -> str:
         return f"{self.turns} turns since {self.began_at}"
 
     @classmethod
-    def of(cls, user_id: object) -> Self | None:
-        """The person's; None for somebody who has never asked."""
-        return cls.objects.filter(pk=user_id).first()
+    def use_of(cls, user: User) -> Use:
+        """What the person has used. Causes a query, unless the window was read with the person."""
+        use: Use = (getattr(user, "turn_window", None) or cls(user=user)).use
+        return use
 
     @property
     def use(self) -> Use:

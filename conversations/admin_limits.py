@@ -1,0 +1,151 @@
+"""How much people may use, and how much they do."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from accounts.models import User
+from conversations import limits
+from conversations.limits import UNITS
+from conversations.models import Period, TurnWindow, UsageLimit, Use
+
+WHICH_HOLDS = (
+    "For the day and for the month one level counts: the person's own limit; without one, those of their groups, of "
+    "several the most generous number; without one, that of everybody. Staff and superusers are people like others. "
+    "Days and months are those of the site's time zone, {zone}."
+)
+
+
+def in_words(use: Use, period: str) -> str:
+    """What was used in the period that goes on."""
+    numbers = (f"{getattr(use, f'{period}_{unit}'):,} {unit}" for unit in UNITS)
+    return f"{', '.join(numbers)} {'today' if period == Period.DAY else 'this month'}"
+
+
+@admin.register(UsageLimit)
+class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
+    """Limits, and what is used of those that are one person's."""
+
+    list_display = ("target", "period", "messages", "tokens", "used")
+    list_filter = ("period", ("group", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("group", "user__turn_window")
+    search_fields = ("user__email", "group__name")
+    autocomplete_fields = ("user", "group")
+    readonly_fields = ("used",)
+    ordering = ("-user_id", "-group_id", "period")
+
+    def get_fieldsets(self, request: HttpRequest, obj: UsageLimit | None = None) -> Any:
+        """For whom, with what decides between several; and how much."""
+        zone = timezone.get_default_timezone_name()
+        target = {"fields": ("user", "group"), "description": WHICH_HOLDS.format(zone=zone)}
+        used = ("used",) if obj else ()
+        return [(None, target), ("Limit", {"fields": ("period", "messages", "tokens", *used)})]
+
+    @admin.display
+    def used(self, limit: UsageLimit) -> str:
+        """What the person has used in the limit's period."""
+        return in_words(TurnWindow.use_of(limit.user), limit.period) if limit.user else "counted for each person"
+
+
+@admin.register(TurnWindow)
+class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
+    """Who has used something this month."""
+
+    list_display = ("user", "month_messages", "month_tokens", "today")
+    list_select_related = ("user",)
+    list_filter = (("user__groups", admin.RelatedOnlyFieldListFilter),)
+    search_fields = ("user__email",)
+    show_full_result_count = False
+    ordering = ("-month_tokens", "user")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TurnWindow]:
+        """Those whose numbers are of this month."""
+        today = timezone.localdate(timezone=timezone.get_default_timezone())
+        found: QuerySet[TurnWindow] = super().get_queryset(request)
+        return found.filter(counted_on__gte=today.replace(day=1))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody makes anything uncounted."""
+        return False
+
+    @admin.display
+    def today(self, window: TurnWindow) -> str:
+        """The day's use."""
+        return in_words(window.use, Period.DAY)
+
+
+class OnePerPeriod(BaseInlineFormSet):  # type: ignore[type-arg] # not subscriptable at run time
+    """The limits of one person or group."""
+
+    def clean(self) -> None:
+        """At most one for the day and one for the month."""
+        kept = [form for form in self.forms if form not in self.deleted_forms]
+        periods = [form.cleaned_data["period"] for form in kept if "period" in getattr(form, "cleaned_data", {})]
+        if len(set(periods)) < len(periods):
+            raise ValidationError("There can be one limit for the day and one for the month.", code="unique")
+
+
+class UsageLimitInline(admin.TabularInline):  # type: ignore[type-arg] # not subscriptable at run time
+    """The same on the page of a person or a group."""
+
+    model = UsageLimit
+    formset = OnePerPeriod
+    fields = ("period", "messages", "tokens")
+    extra = 0
+    max_num = len(Period)
+
+
+PersonAdmin: Any = type(admin.site.get_model_admin(User))
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class LimitedUserAdmin(PersonAdmin):  # type: ignore[misc] # whichever is registered
+    """Accounts, each with its limits and its use."""
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        """The limits of somebody who is there."""
+        return [*super().get_inlines(request, obj), *([UsageLimitInline] if obj else [])]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Django's, and what is used."""
+        return (*super().get_readonly_fields(request, obj), "used")
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """The account's; of somebody who is there, what is used too."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return (*fieldsets, ("Usage", {"fields": ("used",)})) if obj else fieldsets
+
+    @admin.display
+    def used(self, person: User) -> SafeString:
+        """What is used of the limits that hold, whosever they are, and of the periods that have none."""
+        use = TurnWindow.use_of(person)
+        lines = [in_words(use, period) for period in Period]
+        standings = limits.standings(use, limits.limits_of(person))
+        lines += [f"Limit: {standing.sentence}" for standing in standings]
+        return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
+
+
+@admin.register(Group)
+class LimitedGroupAdmin(GroupAdmin):
+    """Groups, each with the limits of its people."""
+
+    inlines = (UsageLimitInline,)
