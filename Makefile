@@ -36,12 +36,12 @@ admin: setup .env ## Make an administrator.
 
 test: setup-dev ## Run every test (ARGS="tests/test_x.py -k name" chooses).
 	@$(PYTHON) tests/install_chromium.py
-	@$(PYTHON) tests/install_servers.py
+	@$(PYTHON) tests/install_programs.py
 	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(ARGS)
 
 faults: setup-dev ## Break the site in every way that its tests know, for some minutes (ARGS="-k killed" chooses).
 	@$(PYTHON) tests/install_chromium.py
-	@$(PYTHON) tests/install_servers.py
+	@$(PYTHON) tests/install_programs.py
 	@exec env FAULTS=full $(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(ARGS) tests/faults
 
 bench: setup-dev ## Measure what one server process carries (ARGS="load --at 200" chooses).

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import Settings
 
+from chatbot import probe
 from conversations.management.doctor import proxy, site
 from conversations.management.doctor.findings import Finding, Level
 from tests.provider import ScriptedProvider, reply
@@ -169,7 +170,7 @@ def test_a_fault_of_the_proxy_is_found(server: ChatServer, fault: Fault, words: 
 
 
 def test_everybody_coming_from_the_proxys_address_is_found(server: ChatServer) -> None:
-    heard = proxy.hear(server.url, 0)
+    heard = proxy.hear(server.url, 0, probe.token())
     heard.arrived["host"] = "chat.example.org"
     assert "all share one limit" in troubles(proxy.headers("http://chat.example.org", heard))[0]
 

@@ -12,7 +12,7 @@ import pytest
 
 from conversations.management.doctor import proxy
 from conversations.management.doctor.findings import Level
-from tests.install_servers import program
+from tests.install_programs import program
 from tests.server import ROOT, ChatServer
 
 EXAMPLES = ROOT / "docs" / "examples"

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,7 +20,6 @@ BLOCKS = [block for block in re.findall(r"```\n(.*?)```", SECTION, re.DOTALL) if
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 def test_the_commands_for_programs_work(server: ChatServer, user: User, module_provider: ScriptedProvider) -> None:
     module_provider.always(reply("Once upon a time"))
     _, token = access_tokens.make(user, name="README")

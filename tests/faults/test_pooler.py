@@ -17,7 +17,7 @@ from tests.faults.invariants import every_reply_is_what_was_said, no_turn_is_los
 from tests.faults.person import Person
 from tests.faults.site import Site
 from tests.faults.speech import Speech, script_for
-from tests.install_servers import program
+from tests.install_programs import program
 from tests.provider import ScriptedProvider
 from tests.server import ROOT
 from tests.test_examples import EXAMPLES, free_port, listens

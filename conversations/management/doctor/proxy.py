@@ -46,12 +46,14 @@ class Refused(Exception):
 
 def everything(url: str, *, pause: float = PAUSE) -> Iterator[Finding]:
     """All checks of the site at this public address."""
+    # One token for all requests: two with the same address are what a cache would answer once.
+    token = probe.token()
     try:
-        first, again = hear(url, 0), hear(url, 0)
+        first, again = hear(url, 0, token), hear(url, 0, token)
         yield ok(f"address: the chat answers at {url}")
         yield from cached(first, again)
         yield from headers(url, first)
-        yield from streamed(hear(url, pause), pause)
+        yield from streamed(hear(url, pause, token), pause)
     except Refused as error:
         yield error.finding
 
@@ -111,13 +113,12 @@ def streamed(heard: Heard, pause: float) -> Iterator[Finding]:
         yield ok(f"stream: events arrive at once, and {pause:g} s of silence are survived")
 
 
-def hear(url: str, pause: float) -> Heard:
-    """Ask the probe for a stream with such a pause. Raises `Refused`."""
+def hear(url: str, pause: float, token: str) -> Heard:
+    """Ask the probe for a stream with such a pause, let in by the token. Raises `Refused`."""
     address = urlsplit(url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=SECONDS + pause)
-    # The same address each time, which a cache would know again.
-    path = f"{address.path.rstrip('/')}/probe?{urlencode({'token': _token(), 'pause': pause})}"
+    path = f"{address.path.rstrip('/')}/probe?{urlencode({'token': token, 'pause': pause})}"
     try:
         connection.request("GET", path, headers={"Accept": "text/event-stream", "Accept-Encoding": "gzip, br"})
         answer = connection.getresponse()
@@ -191,13 +192,3 @@ def is_own(host: str) -> bool:
     except ValueError:
         return host == "localhost"
     return address.is_private
-
-
-_tokens: list[str] = []
-
-
-def _token() -> str:
-    """One token for all requests of this process."""
-    if not _tokens:
-        _tokens.append(probe.token())
-    return _tokens[0]

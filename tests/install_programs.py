@@ -1,6 +1,6 @@
-"""Finds the servers before which and behind which the chat is tested, and installs those that are missing.
+"""Finds the programs with which the chat is tested, servers before and behind it and curl; installs what is missing.
 
-`python tests/install_servers.py` prints where nginx, Caddy and pgbouncer are.
+`python tests/install_programs.py` prints where they are.
 """
 
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = {"nginx": "nginx-light", "caddy": "caddy", "pgbouncer": "pgbouncer"}
+PACKAGES = {"nginx": "nginx-light", "caddy": "caddy", "pgbouncer": "pgbouncer", "curl": "curl"}
 ELSEWHERE = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin")
 
 
@@ -23,7 +23,7 @@ def program(name: str) -> str:
     """The program of this name. Raises `FileNotFoundError` with what to do."""
     found = find(name)
     if found is None:
-        raise FileNotFoundError(f"Install {name}: python tests/install_servers.py")
+        raise FileNotFoundError(f"Install {name}: python tests/install_programs.py")
     return str(found)
 
 
@@ -41,7 +41,7 @@ def install(names: list[str]) -> None:
             [*rights, *environment, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
         ]
     for command in commands:
-        sys.stderr.write(f"Installing servers for the tests: {' '.join(command)}\n")
+        sys.stderr.write(f"Installing programs for the tests: {' '.join(command)}\n")
         try:
             subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         except OSError as error:
