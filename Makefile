@@ -37,7 +37,7 @@ admin: setup .env ## Make an administrator.
 test: setup-dev ## Run every test (ARGS="tests/test_x.py -k name" chooses).
 	@$(PYTHON) tests/install_chromium.py
 	@$(PYTHON) tests/install_programs.py
-	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 faults: setup-dev ## Break the site in every way that its tests know, for some minutes (ARGS="-k killed" chooses).
 	@$(PYTHON) tests/install_chromium.py

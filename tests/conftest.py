@@ -43,18 +43,31 @@ def provider() -> Iterator[ScriptedProvider]:
         yield scripted
 
 
-@pytest.fixture(scope="module")
-def module_provider() -> Iterator[ScriptedProvider]:
-    """The provider of a module's server process."""
+@pytest.fixture(scope="session")
+def worker_provider() -> Iterator[ScriptedProvider]:
+    """The provider of this worker's server process."""
     with ScriptedProvider() as scripted:
         yield scripted
 
 
-@pytest.fixture(scope="module")
-def module_server(django_db_setup: None, module_provider: ScriptedProvider) -> Iterator[ChatServer]:
-    """A server process for a module's tests."""
-    with ChatServer(OPENAI_BASE_URL=module_provider.url, CHAT_TURNS_PER_MINUTE="1000") as server:
+@pytest.fixture(scope="session")
+def worker_server(django_db_setup: None, worker_provider: ScriptedProvider) -> Iterator[ChatServer]:
+    """A server process for all modules that need none of their own: it takes seconds to start."""
+    with ChatServer(OPENAI_BASE_URL=worker_provider.url, CHAT_TURNS_PER_MINUTE="1000") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def module_provider(worker_provider: ScriptedProvider) -> ScriptedProvider:
+    """The provider of a module's server process."""
+    worker_provider.reset()
+    return worker_provider
+
+
+@pytest.fixture(scope="module")
+def module_server(worker_server: ChatServer) -> ChatServer:
+    """The server process of a module's tests; a module may have one with other settings."""
+    return worker_server
 
 
 @pytest.fixture
@@ -63,4 +76,7 @@ def server(module_server: ChatServer, module_provider: ScriptedProvider, transac
     # The cache's table is no model's: it is not emptied after a test.
     cache.clear()
     module_provider.reset()
+    if not module_server.is_up:
+        # A test that ended it has failed; the others need not.
+        module_server.start()
     return module_server

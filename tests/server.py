@@ -51,6 +51,11 @@ class ChatServer:
         return self._process is not None
 
     @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The process's id."""
         return self.process.pid

@@ -14,6 +14,9 @@ from chatbot.embedded.postgres.cluster import Cluster
 from tests.server import ROOT
 
 NAME = "chat"
+TESTS = "tests"
+"""What the sessions of the tests themselves are called."""
+
 OPTIONS = {
     # What people say must not get into the server's log either, so the log is kept to be looked through.
     "logging_collector": "on",
@@ -81,8 +84,12 @@ class Database:
 
     def sessions(self) -> list[str]:
         """The state of each session of the site: `idle`, `active`, `idle in transaction`."""
-        sql = "SELECT state FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
-        return [str(state) for (state,) in self._execute("postgres", sql, NAME)]
+        # One of the tests' own may still be there, about to end.
+        sql = (
+            "SELECT state FROM pg_stat_activity"
+            " WHERE datname = %s AND backend_type = 'client backend' AND application_name <> %s"
+        )
+        return [str(state) for (state,) in self._execute("postgres", sql, NAME, TESTS)]
 
     def empty(self) -> None:
         """Forget every person and all that was said."""
@@ -93,6 +100,8 @@ class Database:
         return (self.folder / "data" / "log" / "postgresql.log").read_text(errors="replace")
 
     def _execute(self, name: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(host=self._sockets, user="postgres", dbname=name, autocommit=True) as connection:
+        with psycopg.connect(
+            host=self._sockets, user="postgres", dbname=name, autocommit=True, application_name=TESTS
+        ) as connection:
             cursor = connection.execute(sql.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []

@@ -22,11 +22,6 @@ class Process(ChatServer):
     files_at_start = 0
 
     @property
-    def is_up(self) -> bool:
-        """Whether it runs."""
-        return self.process.poll() is None
-
-    @property
     def threads(self) -> int:
         """How many threads it has, where the system tells."""
         return self._count("task")

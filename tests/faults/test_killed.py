@@ -9,7 +9,7 @@ from tests.faults.person import PATIENCE, Person, Turn
 from tests.faults.site import Process, Site
 from tests.faults.speech import Speech
 
-ROUNDS, KILLS_PER_ROUND = (5, 4) if FULL else (1, 2)
+ROUNDS, KILLS_PER_ROUND = (5, 4) if FULL else (1, 1)
 REPLIES_PER_KILL = 5
 WORDS = 80
 MOMENTS = 3.0
