@@ -19,7 +19,7 @@ from accounts.models import User
 from tests.health import wait_for_answer
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
 
