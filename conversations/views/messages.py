@@ -13,7 +13,7 @@ from django.views import View
 
 from conversations import replies, streams, turns
 from conversations.errors import UserFacingError
-from conversations.models import Message, Role
+from conversations.models import Message
 from conversations.pages.chat import message_context
 from conversations.views.answers import refuse
 from conversations.views.requests import ChatRequest, find_reply
@@ -24,8 +24,7 @@ class MessageStreamView(View):
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
         """Stream it as server-sent events, making it if nobody does."""
-        owned = Message.objects.owned_by(request.user).filter(pk=pk, role=Role.ASSISTANT)
-        if not owned.exists():
+        if not Message.objects.has_reply(request.user, pk):
             raise Http404
         if streams.has_too_many(request.user.pk):
             # Whoever shows it asks again in a while; the reply need not wait for that.
@@ -40,7 +39,8 @@ class MessageStreamView(View):
             return get_user(request) == request.user
 
         def end() -> str:
-            message = owned.select_related("conversation", "generation", "feedback").with_alternatives().first()
+            owned = Message.objects.owned_by(request.user).filter(pk=pk).with_alternatives()
+            message = owned.select_related("conversation", "generation", "feedback").first()
             context = message_context(message) if message else {"message": None}
             # Another thread, which knows neither where the site is mounted nor the reader's time zone.
             set_script_prefix(prefix)

@@ -1,0 +1,105 @@
+"""Tags of every template, without loading anything: `icon`; and Django's `include` and `url`, which remember here.
+
+An answer of the page has dozens of them. Looking the same names up again each time was a sixth of its making.
+"""
+
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.template import Context, Library, Node
+from django.template.base import FilterExpression, Parser, TextNode, Token
+from django.template.defaulttags import URLNode, url
+from django.template.loader import render_to_string
+from django.template.loader_tags import IncludeNode, do_include
+from django.urls import NoReverseMatch, URLResolver, get_resolver, get_script_prefix, get_urlconf, reverse
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
+
+SOME_KEY = UUID(int=0)
+
+register = Library()
+
+
+class Icon(Node):
+    """An icon whose name the context has."""
+
+    def __init__(self, name: FilterExpression) -> None:
+        self.name = name
+
+    def render(self, context: Context) -> SafeString:
+        """Draw it."""
+        return drawing(self.name.resolve(context))
+
+
+@register.tag
+def icon(parser: Parser, token: Token) -> Node:
+    """`{% icon "copy" %}`: the drawing with this name in `_icon.html`; one that is written out becomes plain text."""
+    _, argument = token.split_contents()
+    name = parser.compile_filter(argument)
+    return TextNode(drawing(name.var)) if isinstance(name.var, str) else Icon(name)
+
+
+@cache
+def drawing(name: str) -> SafeString:
+    """The icon with this name, rendered once."""
+    return render_to_string("_icon.html", {"name": name})
+
+
+class FoundInclude(IncludeNode):
+    """An `include` of a template whose name is written out: found at the first rendering, and kept."""
+
+    def render(self, context: Context) -> SafeString:
+        """Render the template."""
+        if isinstance(name := self.template.var, str) and context.template:
+            # The node lives as long as the template around it, which the loader forgets when a file changes.
+            self.template.var = context.template.engine.get_template(name)
+        rendered: SafeString = super().render(context)
+        return rendered
+
+
+@register.tag
+def include(parser: Parser, token: Token) -> IncludeNode:
+    """Django's own `include`, faster where the name is written out."""
+    node = do_include(parser, token)
+    if not isinstance(node.template.var, str):
+        return node
+    return FoundInclude(node.template, extra_context=node.extra_context, isolated_context=node.isolated_context)
+
+
+class KnownAddress(URLNode):
+    """A `url` of a view whose name is written out, with no argument or one key."""
+
+    def render(self, context: Context) -> str:
+        """Write the address, or set the variable to it."""
+        keys = [argument.resolve(context) for argument in self.args]
+        if not all(isinstance(key, UUID) for key in keys):
+            return str(super().render(context))
+        try:
+            before, after = around_key(
+                get_resolver(get_urlconf()), get_script_prefix(), self.view_name.var, has_key=bool(keys)
+            )
+        except NoReverseMatch:
+            return str(super().render(context))
+        address = f"{before}{keys[0]}{after}" if keys else before
+        if self.asvar:
+            context[self.asvar] = address
+            return ""
+        return conditional_escape(address)
+
+
+@register.tag("url")
+def known_url(parser: Parser, token: Token) -> URLNode:
+    """Django's own `url`, faster where the view's name is written out and at most one key follows."""
+    node = url(parser, token)
+    name: Any = node.view_name.var
+    if not isinstance(name, str) or ":" in name or node.kwargs or len(node.args) > 1:
+        return node
+    return KnownAddress(node.view_name, node.args, node.kwargs, node.asvar)
+
+
+@cache
+def around_key(resolver: URLResolver, prefix: str, name: str, *, has_key: bool) -> tuple[str, str]:
+    """What stands before and after the key in the view's address, of a site at this prefix. Raises `NoReverseMatch`."""
+    before, _, after = reverse(name, args=[SOME_KEY] if has_key else []).partition(str(SOME_KEY))
+    return before, after

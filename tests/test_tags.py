@@ -1,0 +1,69 @@
+"""The tags of every template do what Django's own do, wherever the site is."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.template import Context, Engine, TemplateDoesNotExist, engines
+from django.urls import NoReverseMatch, reverse, set_script_prefix
+
+KEY = uuid4()
+
+
+@pytest.fixture(params=["/", "/below/"])
+def prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the site is mounted."""
+    set_script_prefix(request.param)
+    yield request.param
+    set_script_prefix("/")
+
+
+def written(text: str, **context: object) -> str:
+    return engines["django"].from_string(text).render(context)
+
+
+def test_addresses_are_those_that_reverse_gives(prefix: str) -> None:
+    for _ in range(2):
+        assert written("{% url 'conversation-new' %}") == reverse("conversation-new") == prefix
+        address = reverse("message-stream", args=[KEY])
+        assert address.startswith(prefix)
+        assert written("{% url 'message-stream' key %}", key=KEY) == address
+        assert written("{% url 'message-stream' key as it %}[{{ it }}]", key=KEY) == f"[{address}]"
+        assert written("{% url 'message-stream' pk=key %}", key=KEY) == address
+        assert written("{% url name key %}", name="message-stream", key=str(KEY)) == address
+        assert written("{% url 'admin:index' %}") == reverse("admin:index")
+
+
+def test_addresses_that_do_not_exist_are_said_or_left_out() -> None:
+    for text in ("{% url 'nowhere' %}", "{% url 'message-stream' %}", "{% url 'message-stream' 'x' %}"):
+        with pytest.raises(NoReverseMatch):
+            written(text)
+    assert written("{% url 'nowhere' key as it %}[{{ it }}]", key=KEY) == "[]"
+
+
+def test_a_template_within_another_sees_its_context() -> None:
+    engine = Engine(
+        loaders=[
+            (
+                "django.template.loaders.locmem.Loader",
+                {
+                    "part": "{{ a }}{{ b }}{% block c %}c{% endblock %}",
+                    "whole": "{% include 'part' %} {% include 'part' with a=3 %} {% include 'part' with b=4 only %}"
+                    " {% include name %} {{ a }}{% block c %}d{% endblock %}",
+                    "alone": "{% include 'none' %}",
+                },
+            )
+        ],
+        builtins=["chatbot.tags"],
+    )
+    whole = engine.get_template("whole")
+    for _ in range(2):
+        assert whole.render(Context({"a": 1, "b": 2, "name": "part"})) == "12c 32c 4c 12c 1d"
+    with pytest.raises(TemplateDoesNotExist):
+        engine.get_template("alone").render(Context())
+
+
+def test_an_icon_is_drawn_by_its_written_name_or_by_the_contexts() -> None:
+    drawing = written('{% icon "copy" %}')
+    assert drawing.startswith('<svg class="icon-copy"')
+    assert written("{% icon name %}", name="copy") == drawing
