@@ -48,7 +48,11 @@ def stream(caller: Caller, message_id: UUID, *, offset: int = 0) -> HttpResponse
         if message is None:
             return viewer.failed(Problem("not_found"))
         problem = problem_of(message)
-        return viewer.failed(problem) if problem else viewer.completed(said(message), outcome(message))
+        return (
+            viewer.failed(problem)
+            if problem
+            else viewer.completed(said(message), message.tool_calls or [], outcome(message))
+        )
 
     frames = streams.events(message_id, viewer=viewer, end=end, is_welcome=caller.is_welcome)
     return streams.sent(caller.user.pk, frames)

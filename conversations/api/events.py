@@ -1,7 +1,8 @@
 """A reply as the API streams it: server-sent events whose id is the number of characters sent so far.
 
 `message.started` comes first on each connection, and again with id 0 when the reply is made anew: what came of it
-before is void then. `text.delta` appends; `message.completed` holds the whole reply once more, `error` a problem.
+before is void then. `text.delta` appends, `tool.call` is one call of a tool that the reply made; `message.completed` holds
+the whole reply once more, `error` a problem.
 """
 
 import json
@@ -40,13 +41,14 @@ class EventViewer:
         """Seconds to wait after a frame: see `streams.pause`."""
         return streams.pause(cost, late, viewers)
 
-    def completed(self, text: str, outcome: dict[str, Any]) -> bytes:
-        """The rest of the reply and its end."""
+    def completed(self, text: str, calls: list[dict[str, Any]], outcome: dict[str, Any]) -> bytes:
+        """The rest of the reply, the tools that it called, and its end."""
         begun = self._started() if self._restarts is None else b""
         # It was made anew by another process, which nobody here has watched.
         if not text.startswith(self._text) or len(text) < self._offset:
             begun += self._restarted()
-        return begun + self._delta(text) + self._event("message.completed", outcome)
+        called = b"".join(self._event("tool.call", call) for call in calls)
+        return begun + self._delta(text) + called + self._event("message.completed", outcome)
 
     def failed(self, problem: Problem) -> bytes:
         """The end of a reply that failed; what came of it is kept."""

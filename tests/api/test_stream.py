@@ -106,6 +106,17 @@ def test_a_reply_that_was_made_anew_is_given_from_its_beginning(program: Program
     ]
 
 
+def test_the_tools_that_a_reply_called_are_told_before_its_end(program: Program) -> None:
+    conversation = Conversation.objects.create(user=program.user, title="Tools")
+    message = exchange(conversation, "How warm is it?", "21 degrees.")
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    Message.objects.filter(pk=message.pk).update(tool_calls=[call])
+    with program.events(f"messages/{message.pk}/stream") as events:
+        seen = list(events)
+    assert [event.name for event in seen] == ["message.started", "text.delta", "tool.call", "message.completed"]
+    assert seen[2].data == call
+
+
 @pytest.mark.parametrize("place", ["-1", "x", "1.5", "1_0", "9" * 30])
 def test_a_place_that_is_none_is_refused(program: Program, place: str) -> None:
     conversation = Conversation.objects.create(user=program.user, title="Old")
