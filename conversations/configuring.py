@@ -35,7 +35,7 @@ def choose_model(conversation: Conversation, *, model: str) -> None:
 @transaction.atomic
 def configure(conversation: Conversation, configuration: Configuration) -> None:
     """Let the configuration hold for the answers to come. Raises `ConversationGone`."""
-    if not Conversation.objects.filter(pk=conversation.pk).update(**configuration._asdict()):
+    if not Conversation.objects.filter(pk=conversation.pk, trashed_at=None).update(**configuration._asdict()):
         raise ConversationGone
     if configuration.model != conversation.model:
         # A second try at the last reply goes to the new model, unless it was asked of one of its own.

@@ -1,7 +1,7 @@
 """A reply as the API streams it: server-sent events whose id is the number of characters sent so far.
 
 `message.started` comes first on each connection, and again with id 0 when the reply is made anew: what came of it
-before is void then. `text.delta` appends, `tool.call` is one call of a tool that the reply made; `message.completed` holds
+before is void then. `text.delta` appends, `tool.call` names a tool that the reply called, `message.completed` holds
 the whole reply once more, `error` a problem.
 """
 

@@ -178,10 +178,10 @@ class Reader(Import):
 
     def _find(self, fields: dict[str, Any]) -> Conversation | None:
         self._user = _owner(fields.get("owner"))
-        key = checking.key(fields.get("id"), "Its `id`")
+        key = checking.key(fields.get("id"), "Its “id”")
         found: Conversation | None = Conversation.objects.filter(pk=key).first()
         if found and found.user_id != self._user.pk:
-            raise Refused("Its `id` is that of somebody else's conversation.")
+            raise Refused("Its “id” is that of somebody else's conversation.")
         if found and found.trashed_at == GONE_AT:
             # What an interrupted prune has left of it.
             found.delete()
@@ -189,7 +189,7 @@ class Reader(Import):
         return found
 
     def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
-        trashed_at = checking.optional(checking.moment, fields.get("trashed_at"), "Its `trashed_at`")
+        trashed_at = checking.optional(checking.moment, fields.get("trashed_at"), "Its “trashed_at”")
         return super()._columns(fields) | {"trashed_at": trashed_at}
 
     def _insert(self, checked: dict[str, Any]) -> Conversation:
@@ -205,7 +205,7 @@ def _owner(fields: Any) -> User:
     if not isinstance(fields, dict):
         raise Refused("It has no owner.")
     key, email = (
-        checking.key(fields.get("id"), "Its owner's `id`"),
+        checking.key(fields.get("id"), "Its owner's “id”"),
         checking.text(fields.get("email"), "Its owner", 254),
     )
     found = User.objects.filter(pk=key).first() or User.objects.filter(email=email).first()

@@ -43,16 +43,16 @@ def conversation(fields: dict[str, Any]) -> dict[str, Any]:
     if not VISIBLE.search(title):
         raise Refused("Its title is empty.")
     return {
-        "id": key(fields.get("id"), "Its `id`"),
+        "id": key(fields.get("id"), "Its “id”"),
         "title": title,
-        "created_at": moment(fields.get("created_at"), "Its `created_at`"),
-        "updated_at": moment(fields.get("updated_at"), "Its `updated_at`"),
+        "created_at": moment(fields.get("created_at"), "Its “created_at”"),
+        "updated_at": moment(fields.get("updated_at"), "Its “updated_at”"),
         "model": text(fields.get("model", ""), "Its model", MODEL_MAX_CHARS),
         "system_prompt": text(fields.get("system_prompt", ""), "Its instructions", TEXT_MAX_CHARS),
         "temperature": number(fields.get("temperature"), "Its temperature", TEMPERATURE_MAX),
-        "current_message_id": optional(key, fields.get("current_message"), "Its `current_message`"),
-        "pinned_at": optional(moment, fields.get("pinned_at"), "Its `pinned_at`"),
-        "archived_at": optional(moment, fields.get("archived_at"), "Its `archived_at`"),
+        "current_message_id": optional(key, fields.get("current_message"), "Its “current_message”"),
+        "pinned_at": optional(moment, fields.get("pinned_at"), "Its “pinned_at”"),
+        "archived_at": optional(moment, fields.get("archived_at"), "Its “archived_at”"),
     }
 
 
@@ -68,13 +68,13 @@ def message(value: Any, position: int) -> dict[str, Any]:
     if role == Role.USER and not VISIBLE.search(said):
         raise Refused(f"{name}: its text is empty.")
     columns = {
-        "id": key(value.get("id"), f"{name}: its `id`"),
-        "parent_id": optional(key, value.get("parent"), f"{name}: its `parent`"),
+        "id": key(value.get("id"), f"{name}: its “id”"),
+        "parent_id": optional(key, value.get("parent"), f"{name}: its “parent”"),
         "role": role,
         "content": said,
-        "tool_calls": tool_calls(value.get("tool_calls"), f"{name}: its `tool_calls`"),
-        "created_at": moment(value.get("created_at"), f"{name}: its `created_at`"),
-        "chosen_at": optional(moment, value.get("chosen_at"), f"{name}: its `chosen_at`"),
+        "tool_calls": tool_calls(value.get("tool_calls"), f"{name}: its “tool_calls”"),
+        "created_at": moment(value.get("created_at"), f"{name}: its “created_at”"),
+        "chosen_at": optional(moment, value.get("chosen_at"), f"{name}: its “chosen_at”"),
     }
     if role == Role.ASSISTANT:
         columns |= generation(value.get("generation"), name) | feedback(value.get("feedback"), name)
@@ -90,25 +90,25 @@ def generation(value: Any, name: str) -> dict[str, Any]:
     status = value.get("status", Status.COMPLETE.value)
     if status not in Status.values:
         raise Refused(f"{name}: its status is none of {', '.join(Status.values)}.")
-    code = text(value.get("error_code", ""), f"{name}: its `error_code`", CODE_MAX_CHARS)
-    sentence = text(value.get("error", ""), f"{name}: its `error`", TEXT_MAX_CHARS)
+    code = text(value.get("error_code", ""), f"{name}: its “error_code”", CODE_MAX_CHARS)
+    sentence = text(value.get("error", ""), f"{name}: its “error”", TEXT_MAX_CHARS)
     if status in OPEN:
         status, code, sentence = Status.FAILED.value, UNFINISHED, UNFINISHED_SENTENCE
     return {
         "status": status,
         "model": text(value.get("model", ""), f"{name}: its model", MODEL_MAX_CHARS),
         "thought": text(value.get("thought", ""), f"{name}: its thought", TEXT_MAX_CHARS),
-        "thought_seconds": number(value.get("thought_seconds"), f"{name}: its `thought_seconds`", SECONDS_MAX),
+        "thought_seconds": number(value.get("thought_seconds"), f"{name}: its “thought_seconds”", SECONDS_MAX),
         "error_code": code,
         "error": sentence,
-        "error_detail": text(value.get("error_detail", ""), f"{name}: its `error_detail`", TEXT_MAX_CHARS),
-        "window_cut": truth(value.get("window_cut", False), f"{name}: its `window_cut`"),
+        "error_detail": text(value.get("error_detail", ""), f"{name}: its “error_detail”", TEXT_MAX_CHARS),
+        "window_cut": truth(value.get("window_cut", False), f"{name}: its “window_cut”"),
         **{
-            column: count(value.get(column), f"{name}: its `{column}`")
+            column: count(value.get(column), f"{name}: its “{column}”")
             for column in ("prompt_tokens", "completion_tokens")
         },
         **{
-            column: optional(moment, value.get(column), f"{name}: its `{column}`")
+            column: optional(moment, value.get(column), f"{name}: its “{column}”")
             for column in ("window_start", "started_at", "first_token_at", "finished_at")
         },
     }
@@ -123,8 +123,8 @@ def feedback(value: Any, name: str) -> dict[str, Any]:
     return {
         "feedback_rating": value["rating"],
         "feedback_comment": text(value.get("comment", ""), f"{name}: its feedback", COMMENT_MAX_CHARS),
-        "feedback_created_at": moment(value.get("created_at"), f"{name}: its feedback's `created_at`"),
-        "feedback_updated_at": moment(value.get("updated_at"), f"{name}: its feedback's `updated_at`"),
+        "feedback_created_at": moment(value.get("created_at"), f"{name}: its feedback's “created_at”"),
+        "feedback_updated_at": moment(value.get("updated_at"), f"{name}: its feedback's “updated_at”"),
     }
 
 

@@ -196,7 +196,7 @@ class Import:
         """The person's own conversation with this key, or with the one that stands for it."""
         if "id" not in fields:
             return None
-        key = checking.key(fields["id"], "Its `id`")
+        key = checking.key(fields["id"], "Its “id”")
         keys = (key, staging.derived(self._user, key))
         found: Conversation | None = Conversation.objects.owned_by(self._user).filter(pk__in=keys).first()
         if found:
@@ -216,7 +216,7 @@ class Import:
     def _gather(self, count: int) -> int:
         """Put the messages that follow into the staging table; how many there are with the `count` before."""
         if next(self._events)[0] != "start_array":
-            raise Refused("Its `messages` are not a list.")
+            raise Refused("Its “messages” are not a list.")
         rows = (checking.message(value, number) for number, value in enumerate(self._events.values(), count + 1))
         return staging.gather(rows, begin=count + 1) - 1
 

@@ -116,7 +116,7 @@ def check() -> None:
         # The planner knows nothing of this table, and would read it whole for each message: let it use the indexes.
         cursor.execute(";".join(f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")))
         if number := _one(cursor, TWICE):
-            raise Refused(f"Message {number:,} has the same `id` as one before it.")
+            raise Refused(f"Message {number:,} has the same “id” as one before it.")
         if number := _one(cursor, ORPHAN):
             raise Refused(f"Message {number:,} answers a message that is not in this conversation.")
         if _one(cursor, BACKWARDS) and (number := _one(cursor, UNREACHED)):
