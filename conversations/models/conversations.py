@@ -121,7 +121,8 @@ class Conversation(Configured):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        # Not the title, which is made of what was said: this stands in logs, and before staff who may not read.
+        return f"conversation {self.pk}"
 
     def get_absolute_url(self) -> str:
         """The page of this conversation."""

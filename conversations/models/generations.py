@@ -107,6 +107,10 @@ class Generation(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=("status",), name="generation_open", condition=models.Q(status__in=OPEN)),
+            # What failed for one reason, newest first. Few do, so it costs next to nothing.
+            models.Index(
+                fields=("error_code", "-message"), name="generation_failed", condition=~models.Q(error_code="")
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(status__in=Status.values), name="generation_status_is_known"),
@@ -116,6 +120,7 @@ class Generation(models.Model):
                 name="one_open_generation_per_conversation",
             ),
         ]
+        permissions: ClassVar = [("stop_generation", "Can stop a reply that is being made")]
 
     def __str__(self) -> str:
         return f"{self.status} generation of {self.pk}"

@@ -137,6 +137,8 @@ class Message(models.Model):
             # What the composite foreign keys of replies and generations point at.
             models.UniqueConstraint(fields=("id", "conversation"), name="message_id_and_conversation"),
         ]
+        # Whoever may view conversations and messages sees that they exist; only this shows what they say.
+        permissions: ClassVar = [("read_message", "Can read what was said")]
 
     def __str__(self) -> str:
         return f"{self.role} message {self.pk}"

@@ -1,0 +1,89 @@
+"""Facts about conversations that tell nothing of what was said in them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+MESSAGES_MAX = 500
+"""Messages of a conversation that a list counts, and whose tokens it adds up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a list shows of a conversation beside its own columns."""
+
+    messages: int = 0
+    """At most `MESSAGES_MAX`."""
+    tokens: int = 0
+    """Of these messages: what was sent to the model, and what it answered."""
+    status: str = ""
+    """Of the last reply, as is what follows."""
+    model: str = ""
+    error_code: str = ""
+
+    @property
+    def is_more(self) -> bool:
+        """Whether there is more than was counted."""
+        return self.messages >= MESSAGES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that goes with a conversation."""
+
+    key: UUID
+    email: str
+    messages: int
+    characters: int
+    """Of what was said and thought."""
+    feedback: int
+    running: int
+    """Replies that are still to come."""
+
+
+FACTS = f"""
+    SELECT conversation.id, said.messages, said.tokens, coalesce(last.status, ''), coalesce(last.model, ''),
+        coalesce(last.error_code, '')
+    FROM conversations_conversation AS conversation
+    LEFT JOIN conversations_generation AS last ON last.message_id = conversation.current_message_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS messages,
+            coalesce(sum(coalesce(made.prompt_tokens, 0) + coalesce(made.completion_tokens, 0)), 0) AS tokens
+        FROM (
+            SELECT id FROM conversations_message WHERE conversation_id = conversation.id
+            ORDER BY created_at DESC, id DESC LIMIT {MESSAGES_MAX}
+        ) AS newest
+        LEFT JOIN conversations_generation AS made ON made.message_id = newest.id
+    ) AS said
+    WHERE conversation.id = ANY(%s)
+"""  # noqa: S608 (a constant)
+
+CONTENTS = """
+    SELECT conversation.id, person.email, count(said.id),
+        coalesce(sum(length(said.content) + coalesce(length(made.thought) + length(made.draft), 0)), 0),
+        count(given.message_id),
+        count(*) FILTER (WHERE made.status IN ('pending', 'running', 'interrupted'))
+    FROM conversations_conversation AS conversation
+    JOIN accounts_user AS person ON person.id = conversation.user_id
+    LEFT JOIN conversations_message AS said ON said.conversation_id = conversation.id
+    LEFT JOIN conversations_generation AS made ON made.message_id = said.id
+    LEFT JOIN conversations_feedback AS given ON given.message_id = said.id
+    WHERE conversation.id = ANY(%s)
+    GROUP BY conversation.id, person.email, conversation.updated_at ORDER BY conversation.updated_at DESC
+"""
+
+
+def facts_of(keys: Collection[UUID]) -> dict[UUID, Facts]:
+    """The facts of these conversations. Causes a query, bounded however long they are."""
+    with connection.cursor() as cursor:
+        cursor.execute(FACTS, [list(keys)])
+        return {key: Facts(*facts) for key, *facts in cursor.fetchall()}
+
+
+def contents_of(keys: Collection[UUID]) -> list[Contents]:
+    """All that is in these conversations. Causes a query that looks at all of it."""
+    with connection.cursor() as cursor:
+        cursor.execute(CONTENTS, [list(keys)])
+        return [Contents(*row) for row in cursor.fetchall()]

@@ -1,0 +1,111 @@
+"""Generations: how replies were made; their drafts and thoughts are in the transcript."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from conversations.admin.filters import ErrorFilter, ModelFilter, StatusFilter
+from conversations.admin.links import conversation_link, transcript_link
+from conversations.admin.lists import KeysetAdmin
+from conversations.models import Generation
+
+
+@admin.register(Generation)
+class GenerationAdmin(KeysetAdmin):
+    """How replies were made, newest first by key: model, tokens, times, errors."""
+
+    time = "message__created_at"
+    person = "message__user"
+    columns = (
+        "status",
+        "model",
+        "error_code",
+        "prompt_tokens",
+        "completion_tokens",
+        "started_at",
+        "first_token_at",
+        "finished_at",
+        "conversation_id",
+        "message__created_at",
+        "message__user__email",
+    )
+    # By way of the message, whose conversation has an index.
+    lookups = ("message__conversation__id__exact",)
+    list_display = (
+        "asked_at",
+        "user",
+        "status",
+        "model",
+        "error_code",
+        "prompt_tokens",
+        "completion_tokens",
+        "first_token",
+        "duration",
+        "conversation_link",
+    )
+    list_select_related = ("message__user",)
+    list_filter = (StatusFilter, ErrorFilter, ModelFilter)
+    fields = readonly_fields = (
+        "in_transcript",
+        "asked_at",
+        "user",
+        "status",
+        "model",
+        "error_code",
+        "error",
+        "error_detail",
+        "prompt_tokens",
+        "completion_tokens",
+        "first_token",
+        "duration",
+        "worker",
+        "request_id",
+        "heartbeat_at",
+        "stop_requested_at",
+        "started_at",
+        "first_token_at",
+        "finished_at",
+        "window_start",
+        "window_cut",
+    )
+
+    @admin.display(description="asked")
+    def asked_at(self, generation: Generation) -> Any:
+        """When the person asked."""
+        return generation.message.created_at
+
+    @admin.display
+    def user(self, generation: Generation) -> str:
+        """Who asked."""
+        return str(generation.message.user)
+
+    @admin.display(description="first token")
+    def first_token(self, generation: Generation) -> str:
+        """How long it took to begin."""
+        return seconds(generation.started_at, generation.first_token_at)
+
+    @admin.display
+    def duration(self, generation: Generation) -> str:
+        """How long it took."""
+        return seconds(generation.started_at, generation.finished_at)
+
+    @admin.display(description="conversation")
+    def conversation_link(self, generation: Generation) -> SafeString:
+        """The transcript that it is in."""
+        return conversation_link(generation.conversation_id)
+
+    @admin.display(description="what it says")
+    def in_transcript(self, generation: Generation) -> SafeString:
+        """Where it can be read."""
+        return transcript_link(generation.message)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Generations go with their message only."""
+        return False
+
+
+def seconds(begin: Any, end: Any) -> str:
+    """The time between two moments, `1.25 s`; a dash when one is not known."""
+    return f"{(end - begin).total_seconds():.2f} s" if begin and end else "-"

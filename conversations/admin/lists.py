@@ -1,0 +1,245 @@
+"""Lists that open equally fast however many rows there are, and say how far they looked.
+
+A page is a range of an index, entered at a place (keyset paging); nothing is counted. A filter that no index serves
+looks through so many of the next rows at most; whoever wants more goes on from there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ActionForm
+from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest
+
+from accounts.models import User
+from conversations.admin.dates import DateLinks, date_links
+from conversations.admin.filters import BoundedFilter
+from conversations.models import from_microseconds, microseconds
+
+PEOPLE_MAX = 50
+"""People whose e-mail addresses begin alike that a search looks at."""
+DATE_PARTS = ("__year", "__month", "__day")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Newest first: by a time that has an index, then the key; or by the key alone, where keys are in time's order."""
+
+    time: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a place consists of."""
+        return (self.time, "pk") if self.time else ("pk",)
+
+    def of(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows in this order."""
+        return rows.order_by(*(f"-{column}" for column in self.columns))
+
+    def after(self, rows: QuerySet[Any], place: str) -> QuerySet[Any]:
+        """Those that follow the place. Raises `ValueError` or `ValidationError` for a text that is none."""
+        if not self.time:
+            return rows.filter(pk__lt=_key(rows, place))
+        text, _, key = place.partition("-")
+        time = from_microseconds(text)
+        # Written as a range and an exception, so that the index is entered at the place.
+        return rows.filter(**{f"{self.time}__lte": time}).exclude(**{self.time: time, "pk__gte": _key(rows, key)})
+
+    def down_to(self, rows: QuerySet[Any], last: Sequence[Any]) -> QuerySet[Any]:
+        """Those before the one with these columns, and that one."""
+        if not self.time:
+            return rows.filter(pk__gte=last[0])
+        return rows.filter(**{f"{self.time}__gte": last[0]}).exclude(**{self.time: last[0], "pk__lt": last[1]})
+
+    def place(self, columns: Sequence[Any]) -> str:
+        """The place of a row with these columns, as addresses have it."""
+        return f"{microseconds(columns[0])}-{columns[1]}" if self.time else str(columns[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where a list stopped looking."""
+
+    place: str
+    time: datetime
+    looks: int
+    """How many rows it looked through."""
+
+
+class KeysetChangeList(ChangeList):
+    """One page of such a list."""
+
+    model_admin: "KeysetAdmin"
+    place = ""
+    """Where the page begins; empty for the first one."""
+    edge: Edge | None = None
+    """Where it ends, if that is because it has looked through enough."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
+        """All rows from the asked place on that the filters let pass, down to where the list stops looking."""
+        admin, self.place = self.model_admin, request.GET.get(PAGE_VAR, "")
+        try:
+            specs, self.has_filters, lookups, _, self.has_active_filters = self.get_filters(request)
+            if any(name.endswith(DATE_PARTS) for name in lookups):
+                raise IncorrectLookupParameters("A month without its year has no index.")
+            named: dict[str, Any] = lookups
+            rows = self.root_queryset.filter(**{name: values[-1] for name, values in named.items()})
+            rows, _ = admin.get_search_results(request, rows, self.query)
+            if self.place:
+                rows = admin.order.after(rows, self.place)
+        except (ValueError, ValidationError) as error:
+            raise IncorrectLookupParameters(error) from error
+        self.filter_specs = specs
+        self.clear_all_filters_qs = self.get_query_string(remove=[*self.get_filters_params()])
+        if looks := [spec.looks for spec in specs if isinstance(spec, BoundedFilter) and spec.value() and spec.looks]:
+            rows = self._bounded(rows, min(looks))
+        for spec in specs:
+            found = spec.queryset(request, rows)
+            rows = rows if found is None else found
+        return admin.order.of(self.apply_select_related(rows).only(*admin.columns))
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page, and whether anything follows it. Nothing is counted."""
+        size = self.list_per_page
+        found = list(self.queryset[: size + 1])
+        self.result_list = self.model_admin.prepared(found[:size])
+        self.result_count = len(self.result_list)
+        self.full_result_count = None
+        self.show_full_result_count = False
+        self.show_admin_actions = True
+        self.can_show_all = self.multi_page = False
+        if len(found) > size:
+            self.edge = None
+            last = self.result_list[-1]
+            self.older = self._link(
+                self.model_admin.order.place([getattr(last, name) for name in self.model_admin.order.columns])
+            )
+        else:
+            self.older = self._link(self.edge.place) if self.edge else ""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
+        """Always the same: any other has no index, and would tell of columns that are not shown."""
+        return [f"-{column}" for column in self.model_admin.order.columns]
+
+    @property
+    def newest(self) -> str:
+        """The address of the first page; empty on it."""
+        return self.get_query_string() if self.place else ""
+
+    @property
+    def estimate(self) -> int:
+        """About how many rows there are in all, as the database remembers; 0 for few. Causes a query."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [self.opts.db_table])
+            rows: float = cursor.fetchone()[0]
+        return round(int(max(0, rows)), -2 if rows < 10_000 else -3)
+
+    def dates(self) -> DateLinks | None:
+        """The years, months or days that the list can be narrowed to. Causes a query of an index's two ends."""
+        return date_links(self, self.root_queryset)
+
+    def _bounded(self, rows: QuerySet[Any], looks: int) -> QuerySet[Any]:
+        """The first `looks` of the rows. Causes a query, of the index of their order."""
+        order = self.model_admin.order
+        columns = (*order.columns, self.model_admin.time)
+        found = list(order.of(rows).values_list(*columns)[looks - 1 : looks])
+        if not found:
+            return rows
+        *last, time = found[0]
+        self.edge = Edge(order.place(last), time, looks)
+        return order.down_to(rows, last)
+
+    def _link(self, place: str) -> str:
+        return self.get_query_string({PAGE_VAR: place})
+
+
+class SelectedActionForm(ActionForm):
+    """Acts on the rows that were selected, never on "all" of a list that nobody has seen to its end."""
+
+    def clean_select_across(self) -> bool:
+        """No."""
+        return False
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
+    """Shows rows; what people and models said is changed by nobody."""
+
+    view_on_site = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes."""
+        return False
+
+
+class KeysetAdmin(ReadOnlyAdmin):
+    """A list of rows, newest first, found by the person and by filters."""
+
+    order = Order()
+    time = "created_at"
+    """The column by which a row's time is told."""
+    person = "user"
+    """The lookup that leads to the person."""
+    columns: tuple[str, ...]
+    """What is read of a row, by name; nothing that was said."""
+    lookups: tuple[str, ...] = ()
+    """What an address may narrow the list to, beside the filters; each served by an index."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    sortable_by = ()
+    action_form = SelectedActionForm
+    change_list_template = "admin/keyset_list.html"
+    # Without one the list has no search box; what is looked for, `get_search_results` says.
+    search_fields = ("pk",)
+    search_help_text = "The beginning of an e-mail address, or a key."
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        """The list of this module."""
+        return KeysetChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only what is named: any other would be slow, or tell what a text holds to somebody who may not read it."""
+        filters = [spec.parameter_name for spec in self.list_filter if isinstance(spec, type)]  # type: ignore[attr-defined] # all are of ours
+        dates = [f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")] if self.date_hierarchy else []
+        return lookup in (*self.lookups, *filters, *dates)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """The rows of the people whose e-mail address begins so, or the row with this key. Never by what was said."""
+        if not (term := search_term.replace("\0", "").strip()):
+            return queryset, False
+        if key := _uuid(term):
+            return queryset.filter(pk=key), False
+        people = list(User.objects.filter(email__startswith=term.lower()).values_list("pk", flat=True)[:PEOPLE_MAX])
+        return queryset.filter(**{f"{self.person}__in": people}), False
+
+    def prepared(self, rows: list[Any]) -> list[Any]:
+        """The rows of a page with what its columns need, in a number of queries that does not depend on theirs."""
+        return rows
+
+
+def _key(rows: QuerySet[Any], text: str) -> Any:
+    key: Model = rows.model._meta.pk.to_python(text)
+    return key
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

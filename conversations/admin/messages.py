@@ -1,0 +1,38 @@
+"""Messages: who said something, when, and where; what was said is in the transcript."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from conversations.admin.filters import RoleFilter
+from conversations.admin.links import conversation_link, transcript_link
+from conversations.admin.lists import KeysetAdmin
+from conversations.models import Message
+
+
+@admin.register(Message)
+class MessageAdmin(KeysetAdmin):
+    """Messages, newest first by key, whose order is time's."""
+
+    columns = ("created_at", "role", "user__email", "conversation_id")
+    lookups = ("conversation__id__exact", "user__id__exact")
+    list_display = ("created_at", "role", "user", "conversation_link")
+    list_select_related = ("user",)
+    list_filter = (RoleFilter,)
+    fields = readonly_fields = ("id", "in_transcript", "user", "parent_id", "role", "created_at")
+
+    @admin.display(description="conversation")
+    def conversation_link(self, message: Message) -> SafeString:
+        """The transcript that it is in."""
+        return conversation_link(message.conversation_id)
+
+    @admin.display(description="what it says")
+    def in_transcript(self, message: Message) -> SafeString:
+        """Where it can be read."""
+        return transcript_link(message)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Messages go with their conversation only."""
+        return False

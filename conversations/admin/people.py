@@ -1,0 +1,92 @@
+"""People: their account, and how all of it goes."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.options import ActionLocation
+from django.contrib.admin.utils import unquote
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.admin import UserAdmin
+from accounts.models import User
+from conversations import erasure
+from conversations.admin.readings import staff
+from conversations.erasure import NotErased
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    """Accounts, with a way to a person's conversations; one that is deleted goes with all that is theirs."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Django's, and the way to the conversations."""
+        return (*super().get_readonly_fields(request, obj), "conversations")
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """The account's; of somebody who is there, the way to the conversations too."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return (*fieldsets, ("What they do here", {"fields": ("conversations",)})) if obj else fieldsets
+
+    @admin.display
+    def conversations(self, person: User) -> SafeString:
+        """A way to them."""
+        address = reverse("admin:conversations_conversation_changelist")
+        return format_html('<a href="{}?user__id__exact={}">Conversations</a>', address, person.pk)
+
+    def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> dict[str, Any]:
+        """None that deletes several people at once: that leaves sessions, and what the log says of them."""
+        found: dict[str, Any] = super().get_actions(request, action_location=action_location)
+        found.pop("delete_selected", None)
+        return found
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Erase a person, once somebody has seen what goes and confirmed it."""
+        person = self.get_object(request, unquote(object_id))
+        if not self.has_delete_permission(request, person):
+            raise PermissionDenied
+        if person is None:
+            raise Http404
+        is_self = person.pk == staff(request).pk
+        if request.method == "POST" and not is_self:
+            return self._erase(request, person)
+        counts = {label: count for label, count in erasure.traces(person).items() if count}
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Erase this person for ever?",
+            "opts": self.opts,
+            "original": person,
+            "counts": sorted(counts.items()),
+            "is_self": is_self,
+        }
+        return TemplateResponse(request, "admin/accounts/user/erase.html", context)
+
+    def _erase(self, request: HttpRequest, person: User) -> HttpResponse:
+        try:
+            receipt = erasure.erase(person)
+        except NotErased as error:
+            self.message_user(request, f"Not everything could be removed: {error}. Do it again.", messages.ERROR)
+            return redirect("admin:accounts_user_changelist")
+        rows = sum(receipt.removed.values())
+        LogEntry.objects.create(
+            user=staff(request),
+            content_type=ContentType.objects.get_for_model(User),
+            object_repr=erasure.ERASED,
+            action_flag=DELETION,
+            change_message=f"Erased a person for ever: {rows:,} rows.",
+        )
+        told = f"{receipt.email} is erased: {rows:,} rows; nothing is left in {len(receipt.looked_at)} tables."
+        self.message_user(request, told, messages.SUCCESS)
+        return redirect("admin:accounts_user_changelist")

@@ -1,0 +1,96 @@
+"""What was said, as staff read it: one part of a branch at a time, each reading written down before it is shown."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from conversations.admin.generations import seconds
+from conversations.admin.readings import record
+from conversations.models import Conversation, Feedback, Generation, Message, Role
+from conversations.pages import branches
+from conversations.pages.branches import Part
+from conversations.pages.chat import dress
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A message of the transcript, and beside it how it was made."""
+
+    message: Message
+    generation: Generation | None
+    feedback: Feedback | None
+    tool_calls: str
+    """As JSON on several lines; empty without any."""
+    first_token: str = ""
+    duration: str = ""
+
+    @property
+    def tokens(self) -> int:
+        """Sent to the model and answered by it, as far as known."""
+        made = self.generation
+        return (made.prompt_tokens or 0) + (made.completion_tokens or 0) if made else 0
+
+
+def transcript(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+    """The part that the address asks for: what leads to the message `before`, or is around the one `at`; by default the
+    end of the branch that the person has chosen, which nothing here changes.
+
+    Raises `Http404` when that message is not in the conversation, `BadRequest` when it is no key.
+    """
+    part = _part(request, conversation)
+    shown = part.messages
+    first = conversation.messages.filter(parent=None).oldest_first().values_list("pk", flat=True).first()
+    record(request, [conversation.pk], _said(shown))
+    dress(shown)
+    return {
+        "lines": [line(message) for message in shown],
+        "earlier": shown[0].pk if part.has_older else None,
+        "later": shown[-1].pk if part.has_newer else None,
+        "first": first if part.has_older else None,
+        "is_chosen": part.is_chosen,
+        "instructions": conversation.system_prompt,
+        "title_said": conversation.title,
+    }
+
+
+def line(message: Message) -> Line:
+    """The message as a line; it has been dressed."""
+    calls = json.dumps(message.tool_calls, indent=2, ensure_ascii=False) if message.tool_calls else ""
+    feedback = getattr(message, "feedback", None)
+    if message.role != Role.ASSISTANT:
+        return Line(message, None, feedback, calls)
+    made = message.generation
+    first_token, duration = seconds(made.started_at, made.first_token_at), seconds(made.started_at, made.finished_at)
+    return Line(message, made, feedback, calls, first_token, duration)
+
+
+def _part(request: HttpRequest, conversation: Conversation) -> Part:
+    try:
+        if before := _key(request, "before"):
+            return branches.before(conversation, before)
+        at = _key(request, "at")
+        return branches.around(conversation, at) if at else branches.newest(conversation)
+    except Message.DoesNotExist as error:
+        raise Http404("There is no such message in this conversation.") from error
+
+
+def _key(request: HttpRequest, name: str) -> UUID | None:
+    try:
+        return UUID(text) if (text := request.GET.get(name)) else None
+    except ValueError as error:
+        raise BadRequest("That is no message's key.") from error
+
+
+def _said(messages: Sequence[Message]) -> str:
+    if not messages:
+        return "Read the transcript: no messages."
+    begin, end = (date_format(timezone.localtime(one.created_at), "j M Y, H:i") for one in (messages[0], messages[-1]))
+    many = f"{len(messages)} messages" if len(messages) > 1 else "1 message"
+    return f"Read {many}, said {begin} to {end}."
