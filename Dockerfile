@@ -3,8 +3,9 @@
 FROM python:3.13-slim AS build
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 RUN pip install --no-cache-dir uv==0.13.9 && python -m venv --without-pip /venv
-COPY requirements.txt .
-RUN uv pip install --no-cache --python /venv/bin/python --no-deps --requirement requirements.txt
+COPY requirements.txt requirements-telemetry.txt ./
+RUN uv pip install --no-cache --python /venv/bin/python --no-deps --requirement requirements.txt \
+    --requirement requirements-telemetry.txt
 ENV PATH=/venv/bin:$PATH
 WORKDIR /app
 COPY . .

@@ -26,11 +26,11 @@ from django.urls import get_resolver, set_script_prefix
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
-from chatbot import readiness, uploads  # noqa: E402 (apps can be imported only after the set-up)
+from chatbot import readiness, telemetry, uploads  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.files import FileHandler  # noqa: E402
 from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
-from chatbot.telemetry import logs, metrics, origin, scrape  # noqa: E402
+from chatbot.telemetry import metrics, origin, scrape  # noqa: E402
 from chatbot.telemetry.exchange import Exchange  # noqa: E402
 from conversations import gauges, llm, replies  # noqa: E402
 
@@ -145,10 +145,9 @@ class ChatHandler(ASGIHandler):
         while True:
             event = (await receive())["type"]
             if event == "lifespan.startup":
-                if refusal := await asyncio.to_thread(readiness.refusal):
+                if refusal := telemetry.begin() or await asyncio.to_thread(readiness.refusal):
                     await send({"type": "lifespan.startup.failed", "message": refusal})
                     return
-                logs.watch_loop()
                 replies.serve()
                 drain_when_told()
                 warming = asyncio.create_task(warm_up(), name="warm up")
@@ -159,6 +158,7 @@ class ChatHandler(ASGIHandler):
                 except Exception:
                     logger.exception("Replies could not be handed back.")
                 await asyncio.to_thread(close_pools)
+                await asyncio.to_thread(telemetry.end)
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
                 return

@@ -240,6 +240,12 @@ SECURE_CSP = {
 METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
 """What Prometheus shows to see `/metrics`; without one nobody sees it."""
 
+OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_SERVICE_NAME = env.text("OTEL_SERVICE_NAME", "chatbot")
+SENTRY_DSN = env.url("SENTRY_DSN")
+SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
+SENTRY_RELEASE = env.text("SENTRY_RELEASE")
+
 # --- Logs: never a message's text -------------------------------------------------------------------------------------
 
 LOG_FORMAT = env.choice("LOG_FORMAT", "text" if DEBUG else "json", among=("json", "text"))

@@ -135,7 +135,7 @@ async def stream(
             silence = settings.CHAT_TIMEOUT_SILENCE
             deadline = asyncio.get_running_loop().time() + settings.CHAT_TIMEOUT_FIRST_TOKEN
             async with (
-                llm_client.opened(endpoint, body, deadline, call.headers) as response,
+                llm_client.opened(endpoint, body, deadline, call.ask(endpoint.base_url, named)) as response,
                 aclosing(llm_reading.read(response, answer, deadline=deadline, silence=silence)) as events,
             ):
                 if not named:

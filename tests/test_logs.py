@@ -5,7 +5,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from chatbot.telemetry.logs import JSONFormatter, TextFormatter
 from conversations.models import Generation, Message, Status
 from tests.factories import PASSWORD
 from tests.provider import END, Gate, ScriptedProvider, Text, error, stream
+from tests.receiver import refusing
 from tests.server import ChatServer
 from tests.viewer import Stream
 from tests.visitor import Visitor
@@ -74,18 +74,6 @@ def told(log: Path, is_meant: Callable[[dict[str, Any]], bool]) -> dict[str, Any
         assert time.monotonic() < deadline, log.read_text()
     (line,) = found
     return line
-
-
-@contextmanager
-def refusing() -> Iterator[None]:
-    """The database refuses to store what is said, and repeats the whole row where it says why."""
-    with connection.cursor() as cursor:
-        condition = "content NOT LIKE '%saffron%' AND content NOT LIKE '%turnips%'"
-        cursor.execute(f"ALTER TABLE conversations_message ADD CONSTRAINT no_food CHECK ({condition}) NOT VALID")
-        try:
-            yield
-        finally:
-            cursor.execute("ALTER TABLE conversations_message DROP CONSTRAINT no_food")
 
 
 def test_no_line_tells_what_was_said(

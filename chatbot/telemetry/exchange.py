@@ -5,7 +5,7 @@ import re
 import time
 from typing import Any
 
-from chatbot.telemetry import metrics, origin
+from chatbot.telemetry import metrics, origin, tracing
 
 access = logging.getLogger("chatbot.access")
 
@@ -32,6 +32,7 @@ class Exchange:
         method = scope["method"] if scope["method"] in METHODS else metrics.OTHER
         path = KEY.sub("/key/...", scope["path"])[:PATH_MAX_CHARS]
         self.fields = origin.begin(request_id=origin.id_for(scope["headers"]), method=method, path=path)
+        self._span = tracing.begin_request(scope["headers"], method)
 
     async def send(self, message: Any) -> None:
         """Pass a message of the answer on; its headers name the request."""
@@ -44,6 +45,8 @@ class Exchange:
 
     def end(self) -> None:
         """The answer is over, or its reader has gone."""
+        if self._span:
+            tracing.end_request(self._span, self.fields, self.status)
         level = logging.DEBUG if self._scope["path"] in PROBES else logging.INFO
         if access.isEnabledFor(level):
             seconds = time.perf_counter() - self.began
