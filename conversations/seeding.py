@@ -125,7 +125,7 @@ def _converse(rows: Rows, owner: UUID, length: int, chance: Random) -> None:
 
 def _make(rows: Rows, message: Message, chance: Random) -> None:
     """Add how an answer was made, and now and then what its reader thought of it."""
-    started = message.created_at
+    started = message.created_at + timedelta(seconds=chance.lognormvariate(-4, 0.7))
     first = started + timedelta(seconds=chance.lognormvariate(-0.5, 0.6))
     ended = first + timedelta(seconds=len(message.content) / 300)
     generation = Generation(
@@ -135,6 +135,8 @@ def _make(rows: Rows, message: Message, chance: Random) -> None:
         model=chance.choices(MODELS, [6, 3, 1])[0],
         prompt_tokens=chance.randint(60, 4_000),
         completion_tokens=len(message.content) // 4,
+        worker="seed",
+        heartbeat_at=ended,
         started_at=started,
         first_token_at=first,
         finished_at=ended,

@@ -16,6 +16,7 @@ from conversations.models.generations import (
 from conversations.models.messages import Message, MessageQuerySet, Role
 from conversations.models.presets import PRESET_NAME_MAX_CHARS, Preset, PresetQuerySet
 from conversations.models.turn_windows import TurnWindow, Use, counting
+from conversations.models.usage import Grain, Measure, Usage, UsageLatency, UsageMark, UsagePeople, UsagePresence
 from conversations.models.usage_limits import Period, UsageLimit
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "Feedback",
     "Generation",
     "GenerationQuerySet",
+    "Grain",
+    "Measure",
     "Message",
     "MessageQuerySet",
     "Period",

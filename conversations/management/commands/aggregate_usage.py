@@ -1,0 +1,40 @@
+"""`manage.py aggregate_usage`: add up what the dashboard shows."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from conversations.management import arguments
+from conversations.usage import counting
+from conversations.usage.counting import Counted
+
+TIME_IS_UP = 3
+"""The exit code of a run that did what it had time for."""
+
+ANOTHER_RUNS = 4
+"""The exit code of a run that found another one at work."""
+
+
+class Command(BaseCommand):
+    """Counts in bounded batches; it may be ended and run again at any moment."""
+
+    help = (
+        "Add up turns, people, tokens, times and errors for the dashboard, from where the last count ended. "
+        "Exit codes: 0 all counted, 1 failed, 3 time was up, 4 another count runs."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """How long, and how much at a time."""
+        add = parser.add_argument
+        add("--max-seconds", type=float, metavar="S", help="Begin no further batch after so many seconds.")
+        add("--batch-size", type=arguments.count, default=counting.BATCH, metavar="N", help="replies a transaction")
+
+    def handle(self, *args: Any, max_seconds: float | None, batch_size: int, **options: Any) -> None:
+        """Count what has ended since the last time."""
+        seconds = float("inf") if max_seconds is None else max_seconds
+        counted = counting.catch_up(seconds=seconds, batch=batch_size)
+        if counted is Counted.ELSEWHERE:
+            raise CommandError("Another count is running. Wait for it to end.", returncode=ANOTHER_RUNS)
+        self.stdout.write(f"Counted up to {counting.counted_to():%Y-%m-%d %H:%M} UTC.")
+        if counted is Counted.SOME:
+            raise SystemExit(TIME_IS_UP)

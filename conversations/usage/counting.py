@@ -1,0 +1,203 @@
+"""Adding up what was asked of the models: hours from the replies themselves, days from the hours.
+
+Whole hours are counted anew each time, so doing it again, or after an interruption, changes nothing. A batch is one
+transaction, bounded in replies, that holds the mark locked: one process counts at a time, and nobody waits for it.
+Nothing here is on the way of a turn.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Min, Model
+from django.utils import timezone
+
+from accounts.models import User
+from conversations.models import OPEN, Generation, Grain, Measure, Usage, UsageLatency, UsageMark, UsagePeople
+from conversations.models import UsagePresence as Presence
+from conversations.usage.buckets import bucket_sql
+
+BATCH = 20_000
+"""Replies that one transaction adds up: about a tenth of a second."""
+
+SETTLED = timedelta(hours=2)
+"""How long an hour is counted anew after it: a reply that ends later stays uncounted."""
+
+HOURS_KEPT = timedelta(days=3)
+LONGEST = {Grain.HOUR: 1, Grain.DAY: 90}
+"""The longest times, in days, over which different people are counted: so far back somebody's time before is sought."""
+
+PRESENCE_KEPT = {Grain.HOUR: HOURS_KEPT, Grain.DAY: timedelta(days=LONGEST[Grain.DAY]) + HOURS_KEPT}
+WAITED = timedelta(minutes=1)
+"""A reply that began later waited for something else than the chat."""
+
+KEY_SLACK = timedelta(minutes=1)
+"""By how much the time in a reply's key may differ from when it was stored."""
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+COUNT = f"""
+WITH reply AS MATERIALIZED (
+    SELECT date_trunc('hour', message.created_at, 'UTC') AS began_at, message.user_id,
+        generation.model, generation.status, generation.error_code,
+        generation.prompt_tokens, generation.completion_tokens,
+        {bucket_sql("(first_token_at - started_at)")} AS first_token,
+        CASE WHEN started_at - message.created_at <= interval '{WAITED.seconds} seconds'
+            THEN {bucket_sql("(started_at - message.created_at)")} END AS added
+    FROM conversations_generation AS generation
+    JOIN conversations_message AS message ON message.id = generation.message_id
+    WHERE generation.message_id BETWEEN %(first)s AND %(last)s
+        AND message.created_at >= %(begin)s AND message.created_at < %(end)s
+        AND NOT generation.status = ANY(%(open)s)
+        -- Made here: a process gave a sign of life, or none was ever asked. Imported rows tell of neither.
+        AND (generation.heartbeat_at IS NOT NULL OR started_at IS NULL AND generation.status IN ('failed', 'stopped'))
+), counted AS (
+    INSERT INTO conversations_usage
+        (grain, began_at, model, status, error_code, replies, prompt_tokens, completion_tokens)
+    SELECT 'hour', began_at, model, status, error_code, count(*),
+        coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)
+    FROM reply GROUP BY began_at, model, status, error_code
+), timed AS (
+    INSERT INTO conversations_usagelatency (grain, began_at, model, measure, bucket, replies)
+    SELECT 'hour', began_at, model, measure, bucket, count(*)
+    FROM reply, LATERAL (VALUES ('{Measure.FIRST_TOKEN}', first_token), ('{Measure.ADDED}', added))
+        AS taken (measure, bucket)
+    WHERE bucket IS NOT NULL GROUP BY began_at, model, measure, bucket
+)
+INSERT INTO conversations_usagepresence (grain, began_at, user_id)
+SELECT DISTINCT grain, date_trunc(grain, began_at, 'UTC'), user_id
+FROM reply, unnest(ARRAY['hour', 'day']) AS grain
+-- Whose account is deleted in this moment is not waited for.
+WHERE user_id IN (SELECT id FROM accounts_user WHERE id IN (SELECT user_id FROM reply) FOR KEY SHARE SKIP LOCKED)
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 (constants)
+
+DAYS = (
+    """
+    INSERT INTO conversations_usage
+        (grain, began_at, model, status, error_code, replies, prompt_tokens, completion_tokens)
+    SELECT 'day', date_trunc('day', began_at, 'UTC') AS day, model, status, error_code,
+        sum(replies), sum(prompt_tokens), sum(completion_tokens)
+    FROM conversations_usage WHERE grain = 'hour' AND began_at >= %(begin)s AND began_at < %(end)s
+    GROUP BY day, model, status, error_code
+    """,
+    """
+    INSERT INTO conversations_usagelatency (grain, began_at, model, measure, bucket, replies)
+    SELECT 'day', date_trunc('day', began_at, 'UTC') AS day, model, measure, bucket, sum(replies)
+    FROM conversations_usagelatency WHERE grain = 'hour' AND began_at >= %(begin)s AND began_at < %(end)s
+    GROUP BY day, model, measure, bucket
+    """,
+)
+
+PEOPLE = """
+INSERT INTO conversations_usagepeople (grain, began_at, previous, people)
+SELECT %(grain)s, began_at, previous, count(*) FROM (
+    SELECT began_at, (
+        SELECT max(other.began_at) FROM conversations_usagepresence AS other
+        WHERE other.user_id = presence.user_id AND other.grain = %(grain)s
+            AND other.began_at < presence.began_at
+            AND other.began_at >= presence.began_at - %(longest)s * interval '1 day'
+    ) AS previous
+    FROM conversations_usagepresence AS presence
+    WHERE grain = %(grain)s AND began_at >= %(begin)s AND began_at < %(end)s
+) AS active GROUP BY began_at, previous
+"""
+
+
+class Counted(Enum):
+    """How far counting has come."""
+
+    ALL = "all"
+    SOME = "some"
+    ELSEWHERE = "elsewhere"
+    """Another process is counting at this moment."""
+
+
+def catch_up(*, seconds: float = float("inf"), batch: int = BATCH, now: datetime | None = None) -> Counted:
+    """Count what has ended since the mark, up to `now`; begins no further batch after so many seconds."""
+    deadline = time.monotonic() + seconds
+    _make_mark()
+    while (counted := _count_batch(batch, now or timezone.now())) is Counted.SOME and time.monotonic() < deadline:
+        pass
+    return counted
+
+
+def counted_to() -> datetime | None:
+    """Up to when everything is counted; None before the first time."""
+    return UsageMark.objects.values_list("counted_to", flat=True).first()
+
+
+def _make_mark() -> None:
+    """Let there be a mark; the first one stands before everything that was ever asked here."""
+    if not UsageMark.objects.exists():
+        first = User.objects.aggregate(first=Min("date_joined"))["first"] or timezone.now()
+        UsageMark.objects.bulk_create([UsageMark(counted_to=_hour(first))], ignore_conflicts=True)
+
+
+@transaction.atomic
+def _count_batch(batch: int, now: datetime) -> Counted:
+    """Count the hours from the mark on that have about so many replies, and the last ones before it anew."""
+    mark = UsageMark.objects.select_for_update(skip_locked=True).first()
+    if mark is None:
+        return Counted.ELSEWHERE
+    end = _end(mark.counted_to, now, batch)
+    _count(_hour(mark.counted_to - SETTLED), _hour(end) + HOUR if end == now else end)
+    mark.counted_to = end
+    mark.save(update_fields=("counted_to",))
+    return Counted.ALL if end == now else Counted.SOME
+
+
+def _end(begin: datetime, now: datetime, batch: int) -> datetime:
+    """The end of the hour with the last of so many replies from `begin` on; now, when there are no more of them."""
+    after = Generation.objects.filter(pk__gte=_key(begin), pk__lt=_key(now)).order_by("pk")
+    last = after.values_list("pk", flat=True)[batch : batch + 1].first()
+    if last is None:
+        return now
+    end = _hour(datetime.fromtimestamp((last.int >> 80) / 1_000, UTC)) + HOUR
+    return min(end, now)
+
+
+def _count(begin: datetime, end: datetime) -> None:
+    """Count the hours from `begin` to `end`, both whole, and the days that they touch."""
+    days = _day(begin), _day(end - HOUR) + DAY
+    for model in (Usage, UsageLatency, UsagePeople):
+        _forget(model, Grain.HOUR, begin, end)
+        _forget(model, Grain.DAY, *days)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            COUNT,
+            {
+                "first": _key(begin - KEY_SLACK),
+                "last": _key(end + KEY_SLACK),
+                "begin": begin,
+                "end": end,
+                "open": OPEN,
+            },
+        )
+        for statement in DAYS:
+            cursor.execute(statement, {"begin": days[0], "end": days[1]})
+        for grain, (first, last) in {Grain.HOUR: (begin, end), Grain.DAY: days}.items():
+            cursor.execute(PEOPLE, {"grain": grain.value, "longest": LONGEST[grain], "begin": first, "end": last})
+    for model in (Usage, UsageLatency, UsagePeople):
+        _forget(model, Grain.HOUR, datetime.min.replace(tzinfo=UTC), begin - HOURS_KEPT)
+    for grain, kept in PRESENCE_KEPT.items():
+        _forget(Presence, grain, datetime.min.replace(tzinfo=UTC), begin - kept)
+
+
+def _forget(model: type[Model], grain: Grain, begin: datetime, end: datetime) -> None:
+    model._base_manager.filter(grain=grain, began_at__gte=begin, began_at__lt=end).delete()
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _day(moment: datetime) -> datetime:
+    return _hour(moment).replace(hour=0)
+
+
+def _key(moment: datetime) -> UUID:
+    """The lowest key of a message of this moment."""
+    return UUID(int=max(int(moment.timestamp() * 1_000), 0) << 80)
