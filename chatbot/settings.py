@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "django_htmx",
     "servestatic",
-    "django.contrib.admin",
+    "chatbot.apps.Administration",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

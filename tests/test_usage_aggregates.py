@@ -252,7 +252,7 @@ def test_what_is_old_is_kept_by_days_only(people: list[User]) -> None:
     catch_up(now=NOW, batch=20)
     for model in (Usage, UsageLatency, UsagePeople, UsagePresence):
         hours = model.objects.filter(grain=Grain.HOUR).order_by("began_at")
-        assert hours[0].began_at > NOW - 4 * DAY
+        assert hours[0].began_at > NOW - 5 * DAY
     assert UsagePresence.objects.order_by("began_at")[0].began_at > NOW - 100 * DAY
     assert Usage.objects.order_by("began_at")[0].began_at < NOW - 140 * DAY
 

@@ -1,22 +1,34 @@
-"""Adding up what was asked of the models: hours from the replies themselves, days from the hours.
+"""Adding up what was asked of the models: hours from the replies themselves, days from the hours, or from the replies
+where that is long ago.
 
-Whole hours are counted anew each time, so doing it again, or after an interruption, changes nothing. A batch is one
-transaction, bounded in replies, that holds the mark locked: one process counts at a time, and nobody waits for it.
-Nothing here is on the way of a turn.
+Whole hours and days are counted anew each time, so doing it again, or after an interruption, changes nothing. A batch
+is one transaction, bounded in replies, that holds the mark locked: one process counts at a time, and nobody waits for
+it. Nothing here is on the way of a turn.
 """
 
 import time
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Min, Model
+from django.db.models import Min, Q
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import OPEN, Generation, Grain, Measure, Usage, UsageLatency, UsageMark, UsagePeople
-from conversations.models import UsagePresence as Presence
+from conversations.models import (
+    OPEN,
+    Generation,
+    Grain,
+    Measure,
+    Usage,
+    UsageLatency,
+    UsageMark,
+    UsagePeople,
+    UsagePresence,
+)
 from conversations.usage.buckets import bucket_sql
 
 BATCH = 20_000
@@ -26,6 +38,8 @@ SETTLED = timedelta(hours=2)
 """How long an hour is counted anew after it: a reply that ends later stays uncounted."""
 
 HOURS_KEPT = timedelta(days=3)
+"""How long back hours are known; what is older is counted by days alone."""
+
 LONGEST = {Grain.HOUR: 1, Grain.DAY: 90}
 """The longest times, in days, over which different people are counted: so far back somebody's time before is sought."""
 
@@ -40,7 +54,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 COUNT = f"""
 WITH reply AS MATERIALIZED (
-    SELECT date_trunc('hour', message.created_at, 'UTC') AS began_at, message.user_id,
+    SELECT date_trunc(%(grain)s, message.created_at, 'UTC') AS began_at, message.user_id,
         generation.model, generation.status, generation.error_code,
         generation.prompt_tokens, generation.completion_tokens,
         {bucket_sql("(first_token_at - started_at)")} AS first_token,
@@ -56,19 +70,19 @@ WITH reply AS MATERIALIZED (
 ), counted AS (
     INSERT INTO conversations_usage
         (grain, began_at, model, status, error_code, replies, prompt_tokens, completion_tokens)
-    SELECT 'hour', began_at, model, status, error_code, count(*),
+    SELECT %(grain)s, began_at, model, status, error_code, count(*),
         coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)
     FROM reply GROUP BY began_at, model, status, error_code
 ), timed AS (
     INSERT INTO conversations_usagelatency (grain, began_at, model, measure, bucket, replies)
-    SELECT 'hour', began_at, model, measure, bucket, count(*)
+    SELECT %(grain)s, began_at, model, measure, bucket, count(*)
     FROM reply, LATERAL (VALUES ('{Measure.FIRST_TOKEN}', first_token), ('{Measure.ADDED}', added))
         AS taken (measure, bucket)
     WHERE bucket IS NOT NULL GROUP BY began_at, model, measure, bucket
 )
 INSERT INTO conversations_usagepresence (grain, began_at, user_id)
 SELECT DISTINCT grain, date_trunc(grain, began_at, 'UTC'), user_id
-FROM reply, unnest(ARRAY['hour', 'day']) AS grain
+FROM reply, unnest(ARRAY[%(grain)s, 'day']) AS grain
 -- Whose account is deleted in this moment is not waited for.
 WHERE user_id IN (SELECT id FROM accounts_user WHERE id IN (SELECT user_id FROM reply) FOR KEY SHARE SKIP LOCKED)
 ON CONFLICT DO NOTHING
@@ -80,13 +94,13 @@ DAYS = (
         (grain, began_at, model, status, error_code, replies, prompt_tokens, completion_tokens)
     SELECT 'day', date_trunc('day', began_at, 'UTC') AS day, model, status, error_code,
         sum(replies), sum(prompt_tokens), sum(completion_tokens)
-    FROM conversations_usage WHERE grain = 'hour' AND began_at >= %(begin)s AND began_at < %(end)s
+    FROM conversations_usage WHERE grain = 'hour' AND began_at >= %s AND began_at < %s
     GROUP BY day, model, status, error_code
     """,
     """
     INSERT INTO conversations_usagelatency (grain, began_at, model, measure, bucket, replies)
     SELECT 'day', date_trunc('day', began_at, 'UTC') AS day, model, measure, bucket, sum(replies)
-    FROM conversations_usagelatency WHERE grain = 'hour' AND began_at >= %(begin)s AND began_at < %(end)s
+    FROM conversations_usagelatency WHERE grain = 'hour' AND began_at >= %s AND began_at < %s
     GROUP BY day, model, measure, bucket
     """,
 )
@@ -143,7 +157,14 @@ def _count_batch(batch: int, now: datetime) -> Counted:
     if mark is None:
         return Counted.ELSEWHERE
     end = _end(mark.counted_to, now, batch)
-    _count(_hour(mark.counted_to - SETTLED), _hour(end) + HOUR if end == now else end)
+    unsettled, recent = mark.counted_to - SETTLED, _day(now - HOURS_KEPT)
+    if mark.counted_to < recent:
+        end = min(_day(end) + DAY, recent)
+        _count(Grain.DAY, _day(unsettled), end)
+    else:
+        # A day is the sum of its hours: after a while they may not be there any more, and are counted anew.
+        begin = _hour(unsettled) if now - mark.counted_to < DAY else _day(unsettled)
+        _count(Grain.HOUR, begin, _hour(end) + HOUR if end == now else end)
     mark.counted_to = end
     mark.save(update_fields=("counted_to",))
     return Counted.ALL if end == now else Counted.SOME
@@ -159,35 +180,29 @@ def _end(begin: datetime, now: datetime, batch: int) -> datetime:
     return min(end, now)
 
 
-def _count(begin: datetime, end: datetime) -> None:
-    """Count the hours from `begin` to `end`, both whole, and the days that they touch."""
-    days = _day(begin), _day(end - HOUR) + DAY
-    for model in (Usage, UsageLatency, UsagePeople):
-        _forget(model, Grain.HOUR, begin, end)
-        _forget(model, Grain.DAY, *days)
+def _count(grain: Grain, begin: datetime, end: datetime) -> None:
+    """Count the replies from `begin` to `end`, both whole, by this grain; and the days that they touch."""
+    spans = {grain: (begin, end), Grain.DAY: (_day(begin), _day(end - HOUR) + DAY)}
+    _forget(spans, begin)
     with connection.cursor() as cursor:
-        cursor.execute(
-            COUNT,
-            {
-                "first": _key(begin - KEY_SLACK),
-                "last": _key(end + KEY_SLACK),
-                "begin": begin,
-                "end": end,
-                "open": OPEN,
-            },
-        )
-        for statement in DAYS:
-            cursor.execute(statement, {"begin": days[0], "end": days[1]})
-        for grain, (first, last) in {Grain.HOUR: (begin, end), Grain.DAY: days}.items():
-            cursor.execute(PEOPLE, {"grain": grain.value, "longest": LONGEST[grain], "begin": first, "end": last})
+        keys = {"first": _key(begin - KEY_SLACK), "last": _key(end + KEY_SLACK)}
+        cursor.execute(COUNT, {**keys, "grain": grain.value, "begin": begin, "end": end, "open": OPEN})
+        if grain == Grain.HOUR:
+            for statement in DAYS:
+                cursor.execute(statement, spans[Grain.DAY])
+        for one, span in spans.items():
+            cursor.execute(PEOPLE, {"grain": one.value, "longest": LONGEST[one], "begin": span[0], "end": span[1]})
+
+
+def _forget(spans: dict[Grain, tuple[datetime, datetime]], now: datetime) -> None:
+    """Remove what is counted of these spans, and what nothing from `now` on needs any more."""
+    counted = Q(grain=Grain.HOUR, began_at__lt=now - HOURS_KEPT)
+    for grain, (begin, end) in spans.items():
+        counted |= Q(grain=grain, began_at__gte=begin, began_at__lt=end)
     for model in (Usage, UsageLatency, UsagePeople):
-        _forget(model, Grain.HOUR, datetime.min.replace(tzinfo=UTC), begin - HOURS_KEPT)
-    for grain, kept in PRESENCE_KEPT.items():
-        _forget(Presence, grain, datetime.min.replace(tzinfo=UTC), begin - kept)
-
-
-def _forget(model: type[Model], grain: Grain, begin: datetime, end: datetime) -> None:
-    model._base_manager.filter(grain=grain, began_at__gte=begin, began_at__lt=end).delete()
+        model._base_manager.filter(counted).delete()
+    old = [Q(grain=grain, began_at__lt=now - kept) for grain, kept in PRESENCE_KEPT.items()]
+    UsagePresence.objects.filter(reduce(or_, old)).delete()
 
 
 def _hour(moment: datetime) -> datetime:

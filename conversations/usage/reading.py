@@ -52,7 +52,8 @@ class Times:
 class Numbers:
     """What was counted in some time, or of one model."""
 
-    turns: int = 0
+    models: Counter[str] = field(default_factory=Counter)
+    """Turns by model; without a name where none was asked."""
     failed: Counter[str] = field(default_factory=Counter)
     """Turns that failed, by error code."""
     prompt_tokens: int = 0
@@ -61,6 +62,11 @@ class Numbers:
     """Different people; not counted by model."""
     times: dict[Measure, Times] = field(default_factory=dict)
     """Only what was ever measured."""
+
+    @property
+    def turns(self) -> int:
+        """All turns."""
+        return self.models.total()
 
     @property
     def tokens(self) -> int:
@@ -129,14 +135,14 @@ def _add_turns(found: Report, window: Window) -> None:
     )
     for step, model, status, code, *counts in rows:
         if step is None:
-            _count(found.before, status, code, *counts)
+            _count(found.before, model, status, code, *counts)
         else:
             for numbers in (found.whole, found.steps[step], found.models.setdefault(model, Numbers())):
-                _count(numbers, status, code, *counts)
+                _count(numbers, model, status, code, *counts)
 
 
-def _count(numbers: Numbers, status: str, code: str, replies: int, prompt: int, completion: int) -> None:
-    numbers.turns += replies
+def _count(numbers: Numbers, model: str, status: str, code: str, replies: int, prompt: int, completion: int) -> None:
+    numbers.models[model] += replies
     numbers.prompt_tokens += prompt
     numbers.completion_tokens += completion
     if status == Status.FAILED:
