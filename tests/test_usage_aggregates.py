@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -101,6 +103,23 @@ SELECT count(*), count(*) FILTER (WHERE status = 'failed'), coalesce(sum(prompt_
 FROM conversations_generation JOIN conversations_message ON id = message_id
 WHERE status NOT IN ('pending', 'running', 'interrupted') AND created_at >= %s AND created_at < %s
     AND model LIKE %s
+"""
+
+
+FILL = """
+INSERT INTO conversations_usage (grain, began_at, model, status, error_code, replies, prompt_tokens, completion_tokens)
+SELECT 'day', %(now)s - step * interval '1 day', 'model ' || number, 'complete', '', 1, 1, 1
+FROM generate_series(100, 1000) AS step, generate_series(1, 20) AS number;
+INSERT INTO conversations_usagelatency (grain, began_at, model, measure, bucket, replies)
+SELECT 'day', %(now)s - step * interval '1 day', 'model', 'added', number, 1
+FROM generate_series(100, 1000) AS step, generate_series(1, 20) AS number;
+INSERT INTO conversations_usagepeople (grain, began_at, previous, people)
+SELECT 'day', %(now)s - step * interval '1 day', %(now)s - (step + number) * interval '1 day', 1
+FROM generate_series(100, 1000) AS step, generate_series(1, 20) AS number;
+INSERT INTO conversations_usagepresence (grain, began_at, user_id)
+SELECT 'day', %(now)s - step * interval '1 day', id FROM generate_series(1, 90) AS step, accounts_user;
+ANALYZE conversations_usage, conversations_usagelatency, conversations_usagepeople, conversations_usagepresence,
+    conversations_generation, conversations_message
 """
 
 
@@ -318,3 +337,22 @@ def test_nobody_waits_for_another_count() -> None:
         done.set()
         thread.join()
     assert catch_up(now=NOW + DAY) is Counted.ALL
+
+
+def test_counting_and_reading_scan_no_whole_table(people: list[User]) -> None:
+    replies(people, some_times(400, 2_500))
+    User.objects.bulk_create(User(email=f"{number}@example.org") for number in range(300))
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, {"now": NOW})
+    UsageMark.objects.create(counted_to=NOW - HOUR)
+    with CaptureQueriesContext(connection) as captured:
+        catch_up(now=NOW)
+        report(PERIODS[1], NOW)
+    asked = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+    assert len(asked) > 10
+    for sql in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        # The mark's table has one row; a dozen people are read as quickly from end to end.
+        assert not re.search("Seq Scan on (?!conversations_usagemark|accounts_user)", plan), plan

@@ -26,8 +26,8 @@ class Migration(migrations.Migration):
                 ("completion_tokens", models.PositiveBigIntegerField()),
             ],
             options={
-                "verbose_name": "usage",
-                "verbose_name_plural": "usage",
+                "verbose_name": "dashboard",
+                "verbose_name_plural": "dashboard",
                 "default_permissions": ("view",),
                 "constraints": [
                     models.UniqueConstraint(

@@ -47,7 +47,7 @@ class Usage(AddedUp):
 
     class Meta:
         default_permissions = ("view",)
-        verbose_name = verbose_name_plural = "usage"
+        verbose_name = verbose_name_plural = "dashboard"
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=("grain", "began_at", "model", "status", "error_code"), name="usage_is_counted_once"
