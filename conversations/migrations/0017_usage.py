@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("conversations", "0015_usage_limits"),
+        ("conversations", "0016_admin"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
