@@ -19,7 +19,7 @@ from conversations.models.turn_windows import TODAY
 
 RATE_PERIOD = "1 minute"
 
-KNOWN = {type(None), bool, datetime, str, UUID}
+KNOWN = {bool, datetime, str, UUID}
 
 
 class Admission(NamedTuple):
@@ -96,7 +96,7 @@ def insert(*rows: Model, end: Message | None = None) -> None:
     """Insert the rows, in one statement; and let the branch of the conversation, if it was there, end with `end`.
 
     What is said in an archived conversation brings it back."""
-    parts = [(_insertion(type(row)), _values(row)) for row in rows]
+    parts = [_insertion(row) for row in rows]
     if end:
         update = """
             UPDATE conversations_conversation SET updated_at = %s, current_message_id = %s, archived_at = NULL
@@ -109,20 +109,22 @@ def insert(*rows: Model, end: Message | None = None) -> None:
         cursor.execute(f"WITH {common} {last}", [value for _, part in first for value in part] + values)
 
 
-@cache
-def _insertion(model: type[Model]) -> str:
-    columns = [str(field.column) for field in model._meta.concrete_fields]
-    names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
-    return f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({places})"  # noqa: S608 (the models' own names)
-
-
-def _values(row: Model) -> list[Any]:
-    values = [(field, getattr(row, field.attname)) for field in row._meta.concrete_fields]
-    return [
-        # What the driver knows needs no preparation by the field; of its own kinds exactly: a choice's is a subclass.
+def _insertion(row: Model) -> tuple[str, list[Any]]:
+    # What is None is left out: the driver remembers only statements of at most 50 parameters.
+    found = [(field, getattr(row, field.attname)) for field in row._meta.concrete_fields]
+    columns = tuple([field.column for field, value in found if value is not None])
+    # What the driver knows needs no preparation by the field; of its own kinds exactly: a choice's is a subclass.
+    return _statement(row._meta.db_table, columns), [
         value if type(value) in KNOWN else field.get_db_prep_save(value, connection=connection)
-        for field, value in values
+        for field, value in found
+        if value is not None
     ]
+
+
+@cache
+def _statement(table: str, columns: tuple[str, ...]) -> str:
+    names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 (the models' own names)
 
 
 def _row(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...]:

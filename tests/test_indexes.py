@@ -16,7 +16,7 @@ from accounts import rates
 from accounts.backends import AccountBackend, columns
 from accounts.models import AccessToken, User
 from accounts.sessions import SessionStore
-from conversations import branches, context, leases, limits, paths, turn_rows
+from conversations import branches, context, leases, limits, paths, reply_rows, turn_rows
 from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Preset, Role, Status
 from conversations.pages import lists
 from conversations.retention import Rules
@@ -226,6 +226,8 @@ STATEMENTS: dict[str, Callable[[Message], object]] = {
     ),
     "the limits of a person": lambda reply: limits.limits_of(reply.user),
     "the tokens of a completion": lambda reply: limits.count_tokens(reply.user_id, 9, unless=reply.pk),
+    "whose a reply is": lambda reply: reply_rows.is_owned(reply.user, reply.pk),
+    "a reply for its last event": lambda reply: reply_rows.find(reply.user, reply.pk),
     "a look at a reply": lambda reply: leases.look([reply.pk]),
     "who is signed in": lambda reply: AccountBackend().get_user(reply.user_id),
     "whom an access token stands for": lambda reply: rates.count_token(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection, models
+from django.db import models
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
@@ -26,7 +26,7 @@ class Role(models.TextChoices):
     SYSTEM = "system"
 
 
-# A ready-made expression: each reply's end reads it.
+# A ready-made expression: each page and each reply's end reads it.
 ALTERNATIVES = """
     CASE WHEN conversations_message.parent_id IS NULL THEN ARRAY(
         SELECT other.id FROM conversations_message AS other
@@ -36,12 +36,6 @@ ALTERNATIVES = """
         SELECT other.id FROM conversations_message AS other
         WHERE other.parent_id = conversations_message.parent_id ORDER BY other.created_at, other.id
     ) END
-"""
-
-HAS_REPLY = """
-    SELECT 1 FROM conversations_message AS message
-    JOIN conversations_conversation AS conversation ON conversation.id = message.conversation_id
-    WHERE message.id = %s AND message.user_id = %s AND message.role = %s AND conversation.trashed_at IS NULL
 """
 
 
@@ -65,12 +59,6 @@ class MessageQuerySet(models.QuerySet["Message"]):
         if cursor is None:
             return self
         return self.filter(created_at__lte=cursor.time).exclude(created_at=cursor.time, id__gte=cursor.key)
-
-    def has_reply(self, user: User | AnonymousUser, pk: UUID) -> bool:
-        """Whether `owned_by` has a reply with this key: each stream asks, so the statement is ready-made."""
-        with connection.cursor() as cursor:
-            cursor.execute(HAS_REPLY, [pk, user.pk, Role.ASSISTANT.value])
-            return cursor.fetchone() is not None
 
     def with_alternatives(self) -> Self:
         """Each with `alternatives`, the keys of all messages in its place, itself among them, oldest first."""

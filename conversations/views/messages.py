@@ -11,7 +11,7 @@ from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone
 from django.views import View
 
-from conversations import replies, streams, turns
+from conversations import replies, reply_rows, streams, turns
 from conversations.errors import UserFacingError
 from conversations.models import Message
 from conversations.pages.chat import message_context
@@ -24,7 +24,7 @@ class MessageStreamView(View):
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
         """Stream it as server-sent events, making it if nobody does."""
-        if not Message.objects.has_reply(request.user, pk):
+        if not reply_rows.is_owned(request.user, pk):
             raise Http404
         if streams.has_too_many(request.user.pk):
             # Whoever shows it asks again in a while; the reply need not wait for that.
@@ -39,8 +39,7 @@ class MessageStreamView(View):
             return get_user(request) == request.user
 
         def end() -> str:
-            owned = Message.objects.owned_by(request.user).filter(pk=pk).with_alternatives()
-            message = owned.select_related("conversation", "generation", "feedback").first()
+            message = reply_rows.find(request.user, pk)
             context = message_context(message) if message else {"message": None}
             # Another thread, which knows neither where the site is mounted nor the reader's time zone.
             set_script_prefix(prefix)

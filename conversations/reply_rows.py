@@ -1,0 +1,72 @@
+"""The statements that read a reply for its stream: ready-made, because every viewer of every reply waits for them.
+
+They find what `Message.objects.owned_by` finds.
+"""
+
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, models
+
+from accounts.models import User
+from conversations.models import Conversation, Feedback, Generation, Message
+from conversations.models.messages import ALTERNATIVES
+
+PARTS: tuple[type[models.Model], ...] = (Message, Conversation, Generation, Feedback)
+
+OWNED = """
+    FROM conversations_message
+    JOIN conversations_conversation ON conversations_conversation.id = conversations_message.conversation_id
+    JOIN conversations_generation ON conversations_generation.message_id = conversations_message.id
+    LEFT JOIN conversations_feedback ON conversations_feedback.message_id = conversations_message.id
+    WHERE conversations_message.id = %s AND conversations_message.user_id = %s
+        AND conversations_conversation.trashed_at IS NULL
+"""
+
+
+def is_owned(user: User, message_id: UUID) -> bool:
+    """Whether the person has such a reply."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 {OWNED}", [message_id, user.pk])
+        return cursor.fetchone() is not None
+
+
+def find(user: User, message_id: UUID) -> Message | None:
+    """The person's reply with its conversation, its generation, its feedback if there is any, and its alternatives."""
+    with connection.cursor() as cursor:
+        cursor.execute(_selection(), [message_id, user.pk])
+        if not (row := cursor.fetchone()):
+            return None
+    alternatives, *values = row
+    message: Message
+    message, conversation, generation, feedback = (_instance(model, values) for model in PARTS)
+    message.alternatives = alternatives
+    message.conversation = generation.conversation = conversation
+    message.generation = generation
+    message._state.fields_cache["feedback"] = feedback if feedback.pk else None
+    return message
+
+
+@cache
+def _selection() -> str:
+    columns = [f"{model._meta.db_table}.{field.column}" for model in PARTS for field in model._meta.concrete_fields]
+    return f"SELECT {ALTERNATIVES}, {', '.join(columns)} {OWNED}"  # noqa: S608 (the models' own names)
+
+
+def _instance(model: type[models.Model], values: list[Any]) -> Any:
+    """A row of the model from the first of the values, which are taken away."""
+    names, converters = _fields(model)
+    own = values[: len(names)]
+    del values[: len(names)]
+    for place, convert in converters:
+        own[place] = convert(own[place], None, connection)
+    return model.from_db(connection.alias, names, own)
+
+
+@cache
+def _fields(model: type[models.Model]) -> tuple[list[str], list[tuple[int, Any]]]:
+    """The names of the model's fields, and what makes the value of those that are not as the driver gives them."""
+    fields = model._meta.concrete_fields
+    converters = [(place, field.from_db_value) for place, field in enumerate(fields) if hasattr(field, "from_db_value")]
+    return [field.attname for field in fields], converters
