@@ -20,7 +20,7 @@ from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from conversations.models import NO_MAKER, OPEN, Conversation, Generation, Message, Status, counting, has_no_maker
+from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Generation, Message, Status, counted, has_no_maker
 from conversations.thoughts import NOTHING, Thought
 
 logger = logging.getLogger(__name__)
@@ -171,11 +171,15 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH counter AS (
-                SELECT user_id FROM conversations_turnwindow WHERE user_id = %(person)s AND %(counted)s > 0
-                FOR NO KEY UPDATE
+            WITH counted AS (
+                UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
+                FROM (SELECT {TODAY} AS today) AS now
+                WHERE user_id = %(person)s AND %(tokens)s > 0 AND NOT EXISTS (
+                    SELECT FROM conversations_generation WHERE message_id = %(message)s
+                        AND (worker <> %(worker)s OR status <> 'running'))
+                RETURNING user_id
             ), said AS (
-                SELECT id FROM conversations_message WHERE id = %(message)s AND (SELECT count(*) FROM counter) >= 0
+                SELECT id FROM conversations_message WHERE id = %(message)s AND (SELECT count(*) FROM counted) >= 0
                 FOR NO KEY UPDATE
             ), own AS (
                 SELECT message_id, draft FROM said JOIN conversations_generation ON message_id = said.id
@@ -184,10 +188,6 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
                 UPDATE conversations_generation AS generation
                 SET finished_at = statement_timestamp(), {", ".join(f"{name} = %({name})s" for name in columns)}
                 FROM own WHERE generation.message_id = own.message_id
-            ), counted AS (
-                UPDATE conversations_turnwindow AS kept SET {counting(tokens="%(counted)s")} FROM counter
-                WHERE kept.user_id = counter.user_id
-                    AND (EXISTS (SELECT FROM own) OR NOT EXISTS (SELECT FROM said))
             )
             UPDATE conversations_message AS message
             SET content = coalesce(nullif(%(text)s, ''), nullif(own.draft, ''), message.content)
@@ -197,7 +197,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
                 "message": message_id,
                 "worker": worker,
                 "person": person,
-                "counted": outcome.tokens,
+                "tokens": outcome.tokens,
                 "zone": timezone.get_default_timezone_name(),
                 "text": outcome.text,
                 **columns,

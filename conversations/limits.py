@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 
 from accounts.models import User
 from conversations.errors import UserFacingError
-from conversations.models import Period, TurnWindow, Use, counting
+from conversations.models import TODAY, Period, TurnWindow, Use, counted
 
 UNITS = ("messages", "tokens")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -149,7 +149,8 @@ def count_tokens(person: UUID, tokens: int, *, unless: UUID | None = None) -> No
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            UPDATE conversations_turnwindow AS kept SET {counting(tokens="%(tokens)s")}
+            UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
+            FROM (SELECT {TODAY} AS today) AS now
             WHERE user_id = %(user)s AND NOT EXISTS (SELECT FROM conversations_message WHERE id = %(unless)s)
             """,  # noqa: S608 (constants)
             {

@@ -14,8 +14,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import NO_MAKER, OPEN, Conversation, Message, Use, counting
-from conversations.models.turn_windows import TODAY
+from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Count, Message, Use, counted
 
 RATE_PERIOD = "1 minute"
 
@@ -40,24 +39,24 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
 
     Until the transaction ends, the person's other turns and those of the conversation wait here.
     """
-    turns, locked, has_limits, *use = _row(
+    turns, locked, has_limits, day, *messages, tokens_on, day_tokens, month_tokens = _row(
         f"""
         WITH locked AS (
             SELECT id FROM conversations_conversation WHERE id = %(conversation)s AND trashed_at IS NULL
             FOR NO KEY UPDATE
         )
         INSERT INTO conversations_turnwindow AS kept
-            (user_id, began_at, turns, counted_on, day_messages, month_messages)
+            (user_id, began_at, turns, messages_on, day_messages, month_messages)
         VALUES (%(user)s, statement_timestamp(), 1, {TODAY}, 1, 1)
         ON CONFLICT (user_id) DO UPDATE SET
             began_at = CASE WHEN kept.began_at > statement_timestamp() - %(period)s::interval THEN kept.began_at
                 ELSE statement_timestamp() END,
             turns = CASE WHEN kept.began_at > statement_timestamp() - %(period)s::interval THEN kept.turns + 1
                 ELSE 1 END,
-            {counting(messages="1", today="excluded.counted_on")}
+            {counted("messages", "1", today="excluded.messages_on")}
         RETURNING turns, (SELECT count(*) FROM locked),
             (SELECT id FROM conversations_usagelimit ORDER BY id LIMIT 1) IS NOT NULL,
-            counted_on, day_messages - 1, day_tokens, month_messages - 1, month_tokens
+            messages_on, day_messages - 1, month_messages - 1, tokens_on, day_tokens, month_tokens
         """,  # noqa: S608 (constants)
         {
             "user": user.pk,
@@ -66,7 +65,8 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
             "zone": timezone.get_default_timezone_name(),
         },
     )
-    return Admission(turns, conversation is None or bool(locked), Use(*use), has_limits)
+    use = Use.at(day, Count(day, *messages), Count(tokens_on, day_tokens, month_tokens))
+    return Admission(turns, conversation is None or bool(locked), use, has_limits)
 
 
 def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:

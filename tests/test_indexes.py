@@ -81,7 +81,7 @@ SELECT gen_random_uuid(), id, 'day', 50 FROM accounts_user;
 INSERT INTO conversations_usagelimit (id, group_id, period, messages)
 SELECT gen_random_uuid(), id, 'day', 50 FROM auth_group;
 
-INSERT INTO conversations_turnwindow (user_id, began_at, turns, counted_on)
+INSERT INTO conversations_turnwindow (user_id, began_at, turns, messages_on)
 SELECT id, now(), 1, current_date FROM accounts_user;
 
 INSERT INTO accounts_requestwindow (user_id, began_at, requests) SELECT id, now(), 1 FROM accounts_user;

@@ -4,8 +4,6 @@ That something exists is one permission, what was said in it another. What was s
 transcript, the search and the export, and each of these writes down first who reads what: see `readings`.
 """
 
-from conversations.admin import conversations, feedback, generations, log, messages, people, presets
-
-from conversations.admin import limits  # isort: skip # adds to the page of a person
+from conversations.admin import conversations, feedback, generations, limits, log, messages, people, presets
 
 __all__ = ["conversations", "feedback", "generations", "limits", "log", "messages", "people", "presets"]

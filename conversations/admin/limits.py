@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from accounts.models import User
 from conversations import limits
+from conversations.admin.people import PersonAdmin
 from conversations.limits import UNITS
 from conversations.models import Period, TurnWindow, UsageLimit, Use
 
@@ -71,7 +72,7 @@ class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable 
         """Those whose numbers are of this month."""
         today = timezone.localdate(timezone=timezone.get_default_timezone())
         found: QuerySet[TurnWindow] = super().get_queryset(request)
-        return found.filter(counted_on__gte=today.replace(day=1))
+        return found.filter(messages_on__gte=today.replace(day=1))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds."""
@@ -112,13 +113,12 @@ class UsageLimitInline(admin.TabularInline):  # type: ignore[type-arg] # not sub
     max_num = len(Period)
 
 
-PersonAdmin: Any = type(admin.site.get_model_admin(User))
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class LimitedUserAdmin(PersonAdmin):  # type: ignore[misc] # whichever is registered
+class LimitedPersonAdmin(PersonAdmin):
     """Accounts, each with its limits and its use."""
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:

@@ -15,7 +15,7 @@ from conversations.models.generations import (
 )
 from conversations.models.messages import Message, MessageQuerySet, Role
 from conversations.models.presets import PRESET_NAME_MAX_CHARS, Preset, PresetQuerySet
-from conversations.models.turn_windows import TurnWindow, Use, counting
+from conversations.models.turn_windows import TODAY, Count, TurnWindow, Use, counted
 from conversations.models.usage import Grain, Measure, Usage, UsageLatency, UsageMark, UsagePeople, UsagePresence
 from conversations.models.usage_limits import Period, UsageLimit
 
@@ -31,6 +31,7 @@ __all__ = [
     "Configuration",
     "Conversation",
     "ConversationQuerySet",
+    "Count",
     "Cursor",
     "Feedback",
     "Generation",
@@ -45,6 +46,7 @@ __all__ = [
     "Rating",
     "Role",
     "Status",
+    "TODAY",
     "TurnWindow",
     "Usage",
     "UsageLatency",
@@ -53,7 +55,7 @@ __all__ = [
     "UsagePeople",
     "UsagePresence",
     "Use",
-    "counting",
+    "counted",
     "from_microseconds",
     "has_no_maker",
     "microseconds",

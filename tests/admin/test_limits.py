@@ -31,9 +31,16 @@ def group() -> Group:
 def used(user: User, messages: int, tokens: int) -> None:
     """The person has used so much today, and ten times as much this month."""
     now = timezone.now()
-    month = {"month_messages": 10 * messages, "month_tokens": 10 * tokens}
     TurnWindow.objects.create(
-        user=user, began_at=now, turns=1, counted_on=now.date(), day_messages=messages, day_tokens=tokens, **month
+        user=user,
+        began_at=now,
+        turns=1,
+        messages_on=now.date(),
+        day_messages=messages,
+        month_messages=10 * messages,
+        tokens_on=now.date(),
+        day_tokens=tokens,
+        month_tokens=10 * tokens,
     )
 
 
