@@ -13,7 +13,7 @@ from django.template.defaulttags import URLNode, url
 from django.template.loader import render_to_string
 from django.template.loader_tags import IncludeNode, do_include
 from django.urls import NoReverseMatch, URLResolver, get_resolver, get_script_prefix, get_urlconf, reverse
-from django.utils.html import conditional_escape
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 SOME_KEY = UUID(int=0)
@@ -81,11 +81,11 @@ class KnownAddress(URLNode):
             )
         except NoReverseMatch:
             return str(super().render(context))
-        address = f"{before}{keys[0]}{after}" if keys else before
+        address = SafeString(f"{before}{keys[0]}{after}") if keys else before
         if self.asvar:
             context[self.asvar] = address
             return ""
-        return conditional_escape(address)
+        return address
 
 
 @register.tag("url")
@@ -99,7 +99,10 @@ def known_url(parser: Parser, token: Token) -> URLNode:
 
 
 @cache
-def around_key(resolver: URLResolver, prefix: str, name: str, *, has_key: bool) -> tuple[str, str]:
-    """What stands before and after the key in the view's address, of a site at this prefix. Raises `NoReverseMatch`."""
+def around_key(resolver: URLResolver, prefix: str, name: str, *, has_key: bool) -> tuple[SafeString, SafeString]:
+    """What stands before and after the key in the view's address, escaped, of a site at this prefix.
+
+    Raises `NoReverseMatch`.
+    """
     before, _, after = reverse(name, args=[SOME_KEY] if has_key else []).partition(str(SOME_KEY))
-    return before, after
+    return escape(before), escape(after)
