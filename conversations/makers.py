@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chatbot.telemetry import metrics
+from chatbot.telemetry import faults, metrics
 from conversations import context, llm
 from conversations.context import Window
 from conversations.errors import UserFacingError
@@ -221,7 +221,8 @@ class Maker:
 
     def failed(self, error: Exception) -> Outcome:
         """The outcome of a fault of ours: the text and the error, and nothing that may be the fault's cause."""
-        failed = ReplyFailed(f"{type(error).__name__}: {error}")
+        # Staff who may not read what was said may read this: its own words could be the row that was refused.
+        failed = ReplyFailed(faults.described(error))
         return Outcome(
             Status.FAILED,
             self.reply.text,

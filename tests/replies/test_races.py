@@ -111,6 +111,8 @@ async def test_an_outcome_that_cannot_be_stored_becomes_a_failure_with_the_text(
         await execute("ALTER TABLE conversations_generation DROP CONSTRAINT odd")
     message = await stored(turn.reply)
     assert (message.content, message.generation.error_code) == ("Good day", "internal")
+    # Without the row that was refused, which the database repeats.
+    assert message.generation.error_detail == "django.db.utils.IntegrityError: SQLSTATE 23514 odd"
 
 
 async def test_a_handed_back_text_is_kept_when_the_second_make_fails(
