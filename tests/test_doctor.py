@@ -117,6 +117,12 @@ def test_a_mail_server_that_is_not_there_is_found(settings: Settings) -> None:
     only(site.mailer(), "failure: mail: ")
 
 
+def test_a_collector_that_is_not_there_is_found(settings: Settings) -> None:
+    assert troubles(site.watching()) == []
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = f"http://127.0.0.1:{closed_port()}"
+    only(site.watching(), "warning: watching: 127.0.0.1 cannot be reached")
+
+
 def test_settings_that_are_wrong_for_a_server_are_found(settings: Settings) -> None:
     settings.SECRET_KEY = "short"
     settings.DEBUG = True

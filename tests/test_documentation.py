@@ -48,6 +48,8 @@ def test_each_file_that_the_architecture_names_exists() -> None:
         ("url", "api.example.org"),
         ("database", "mysql://localhost/chat"),
         ("mailer", "pigeon://loft"),
+        ("choice", "xml"),
+        ("secret", "short"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_variables_name(
@@ -62,6 +64,8 @@ def test_a_wrong_value_is_refused_with_the_variables_name(
         "url": lambda: env.url("THE_SETTING"),
         "database": lambda: env.database("THE_SETTING"),
         "mailer": lambda: env.mailer("THE_SETTING"),
+        "choice": lambda: env.choice("THE_SETTING", "json", among=("json", "text")),
+        "secret": lambda: env.secret("THE_SETTING", least=16),
     }
     with pytest.raises(ImproperlyConfigured, match="THE_SETTING"):
         read[method]()

@@ -2,11 +2,14 @@
 
 import os
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -20,6 +23,8 @@ NAME = "chat.example.org"
 HOST = "localhost"
 UPSTREAM = "127.0.0.1:8000"
 PAUSE = 1.0
+TOKEN = "a token for tests, long enough"
+OWN_ID = "0123456789"
 START_SECONDS = 20.0
 
 NGINX = """
@@ -51,7 +56,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(scope="module")
 def behind(django_db_setup: None) -> Iterator[ChatServer]:
     """The server behind the proxies."""
-    with ChatServer() as server:
+    with ChatServer(METRICS_TOKEN=TOKEN) as server:
         yield server
 
 
@@ -146,6 +151,17 @@ def test_the_doctor_finds_nothing_wrong_with_the_proxy_of_the_documents(
     upstream = behind.url.removeprefix("http://")
     with start(upstream, certificate, tmp_path) as url:
         findings = list(proxy.everything(url, pause=PAUSE))
+        trusted = ssl.create_default_context(cafile=certificate[0])
+        asked = Request(f"{url}/healthz", headers={"X-Request-ID": OWN_ID})
+        with urlopen(asked, context=trusted) as answer:
+            named = answer.headers["X-Request-ID"]
+        asked = Request(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        with pytest.raises(HTTPError, match="404") as refused:
+            urlopen(asked, context=trusted)
+        refused.value.close()
+    # The proxy's, which is in its log.
+    assert named != OWN_ID
+    assert len(named) >= 32
     assert [finding.what for finding in findings if finding.level != Level.OK] == []
     assert any("events arrive at once" in finding.what for finding in findings)
 

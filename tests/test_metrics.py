@@ -1,6 +1,7 @@
 """The figures of a process, as Prometheus reads them."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from accounts.models import User
 from chatbot.telemetry import metrics, scrape
 from conversations.models import Generation, Message
 from tests.provider import END, Gate, ScriptedProvider, Text, error, stream
-from tests.server import ChatServer
+from tests.server import ROOT, ChatServer
 from tests.viewer import Stream
 from tests.visitor import Visitor
 
@@ -167,3 +168,12 @@ async def test_the_figures_ask_nothing_of_the_database(settings: Settings) -> No
     await scrape.serve({"path": metrics.PATH, "method": "GET", "headers": headers}, None, send)
     assert sent[0]["status"] == 200
     assert b"chat_database_pool_waiting" in sent[1]["body"]
+
+
+def test_each_figure_that_the_documents_ask_for_is_there(server: ChatServer, user: User) -> None:
+    watch(server, user, say(server, user, "Hello"))
+    shown = {name.partition("{")[0] for name in figures(server)}
+    text = (ROOT / "docs" / "operations.md").read_text()
+    asked = set(re.findall(r"\b(?:chat|process)_[a-z_]+(?=[\[{)} ]|$)", text, re.MULTILINE))
+    assert len(asked) > 8
+    assert asked <= shown

@@ -1,10 +1,13 @@
 """Checks of what this machine can see: settings, database, model, static files, clock, mail."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
@@ -21,6 +24,7 @@ from conversations.management.doctor.findings import Finding, failure, ok, warni
 OLDEST_POSTGRES = 15
 CLOCK_SECONDS = 5.0
 MODEL_SECONDS = 60.0
+WATCHING_SECONDS = 3.0
 NAMED = 5
 """Names that one line tells."""
 
@@ -34,7 +38,7 @@ MUST_BE_ON = {
 
 def everything() -> Iterator[Finding]:
     """All checks, one after the other; one that breaks is a finding too."""
-    found: list[Callable[[], Iterator[Finding]]] = [of_settings, database, model, static_files, clock, mailer]
+    found: list[Callable[[], Iterator[Finding]]] = [of_settings, database, model, static_files, clock, mailer, watching]
     for check in found:
         try:
             yield from check()
@@ -202,3 +206,27 @@ def mailer() -> Iterator[Finding]:
         yield failure(f"mail: {error}", "Check host, port, user and password in EMAIL_URL.")
     else:
         yield ok("mail: the server takes it")
+
+
+WATCHING = {"OTEL_EXPORTER_OTLP_ENDPOINT": "opentelemetry", "SENTRY_DSN": "sentry_sdk"}
+"""Where traces and crashes are sent, and the package that does it."""
+
+
+def watching() -> Iterator[Finding]:
+    """What the site is watched by is installed and can be reached."""
+    for name, package in WATCHING.items():
+        address = urlsplit(getattr(settings, name))
+        if not address.hostname:
+            continue
+        if find_spec(package) is None:
+            yield failure(f"watching: {name} is set, {package} is not installed", "Install requirements-telemetry.txt.")
+            continue
+        try:
+            port = address.port or (443 if address.scheme == "https" else 80)
+            socket.create_connection((address.hostname, port), WATCHING_SECONDS).close()
+        except OSError as error:
+            yield warning(f"watching: {address.hostname} cannot be reached ({error})", f"Check {name}.")
+        else:
+            yield ok(f"watching: {address.hostname} of {name} is there")
+    if not settings.METRICS_TOKEN:
+        yield ok("watching: nobody sees /metrics, without METRICS_TOKEN")
