@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from accounts.backends import AccountBackend, columns
 from accounts.models import AccessToken, User
 from accounts.sessions import SessionStore
 from conversations import branches, context, leases, limits, paths, reply_rows, turn_rows
+from conversations.admin.filters import BoundedFilter, ColumnFilter, RowFilter
 from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Preset, Role, Status
 from conversations.pages import lists
 from conversations.retention import Rules
@@ -250,6 +252,73 @@ def test_the_statement_scans_no_whole_table(name: str) -> None:
         if "SAVEPOINT" in query["sql"]:
             continue
         assert not sequential_scans(explain_sql(query["sql"])), query["sql"]
+
+
+ADMIN_PAGES = (
+    "conversation/",
+    "conversation/?p={place}",
+    "conversation/?q={email}",
+    "conversation/?user__id__exact={user}",
+    "conversation/?updated_at__year={year}",
+    "conversation/?state=pinned",
+    "conversation/?last_error=no_such_code&last_status=complete&last_model=small",
+    "conversation/?feedback=down",
+    "conversation/?size=1000",
+    "conversation/{conversation}/change/",
+    "conversation/{conversation}/change/?at={reply}",
+    "conversation/{conversation}/delete/",
+    "conversation/{conversation}/history/",
+    "conversation/search/?q=text",
+    "conversation/search/?q=nowhere&email={email}",
+    "message/",
+    "message/?p={reply}",
+    "message/?q={email}",
+    "message/?conversation__id__exact={conversation}",
+    "message/?role=system",
+    "generation/",
+    "generation/?p={reply}",
+    "generation/?q={email}",
+    "generation/?message__conversation__id__exact={conversation}",
+    "generation/?error_code=provider_down",
+    "generation/?status=failed&model=small",
+    "feedback/",
+    "feedback/?p={place_of_feedback}",
+    "feedback/?q={email}",
+    "feedback/?rating=down&comment=yes",
+)
+"""Of staff's pages, below the app's address; each with all that it asks of the large tables."""
+
+
+@pytest.mark.parametrize("page", ADMIN_PAGES)
+def test_a_page_of_the_admin_scans_no_whole_table(page: str, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation = some_conversation()
+    reply = conversation.messages.filter(role=Role.ASSISTANT).latest("created_at")
+    names = {
+        "conversation": conversation.pk,
+        "user": conversation.user_id,
+        "email": conversation.user.email,
+        "reply": reply.pk,
+        "place": conversation.cursor,
+        "place_of_feedback": reply.cursor,
+        "year": conversation.updated_at.year,
+    }
+    # In a table that is no larger than what a page looks through, its index would serve nobody.
+    for bounded in BoundedFilter.__subclasses__() + ColumnFilter.__subclasses__() + RowFilter.__subclasses__():
+        if bounded.looks:
+            monkeypatch.setattr(bounded, "looks", 50)
+    Generation.objects.filter(pk=reply.pk).update(error_code="provider_down")
+    client.force_login(UserFactory.create(is_staff=True, is_superuser=True))
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(f"/admin/conversations/{page.format(**names)}")
+    assert response.status_code == 200
+    asked = [query["sql"] for query in captured.captured_queries if "conversations_" in query["sql"]]
+    assert asked
+    for sql in asked:
+        if "SAVEPOINT" not in sql and "INSERT" not in sql:
+            assert not set(sequential_scans(explain_sql(sql))) & LARGE, sql
+
+
+LARGE = {f"conversations_{name}" for name in ("conversation", "message", "generation", "feedback")} | {"accounts_user"}
 
 
 def test_deleting_a_conversation_looks_up_what_hangs_from_it_by_index() -> None:

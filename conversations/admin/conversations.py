@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from conversations.admin import actions, filters, searching
 from conversations.admin.facts import Facts, facts_of
+from conversations.admin.links import moment
 from conversations.admin.lists import KeysetAdmin, Order
 from conversations.admin.readings import may_read, staff
 from conversations.admin.transcripts import transcript
@@ -41,7 +42,7 @@ class ConversationAdmin(KeysetAdmin):
     )
     lookups = ("user__id__exact",)
     date_hierarchy = "updated_at"
-    list_display = ("updated_at", "user", "created_at", "messages", "tokens", "model_name", "last_reply", "state")
+    list_display = ("last_message", "user", "messages", "tokens", "model_name", "last_reply", "state")
     list_select_related = ("user",)
     list_filter = (
         filters.StateFilter,
@@ -78,6 +79,11 @@ class ConversationAdmin(KeysetAdmin):
         for row in rows:
             row.facts = facts.get(row.pk, Facts())
         return rows
+
+    @admin.display
+    def last_message(self, conversation: Conversation) -> str:
+        """When something was said last."""
+        return moment(conversation.updated_at)
 
     @admin.display
     def messages(self, conversation: Conversation) -> str:

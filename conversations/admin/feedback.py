@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from conversations.admin.filters import CommentFilter, RatingFilter
-from conversations.admin.links import conversation_link, transcript_link
+from conversations.admin.links import conversation_link, moment, transcript_link
 from conversations.admin.lists import KeysetAdmin, Order
 from conversations.models import Feedback
 
@@ -21,7 +21,7 @@ class FeedbackAdmin(KeysetAdmin):
     time = "updated_at"
     columns = ("rating", "updated_at", "user__email", "message__conversation_id")
     date_hierarchy = "updated_at"
-    list_display = ("updated_at", "rating", "has_comment", "user", "conversation_link")
+    list_display = ("given", "rating", "has_comment", "user", "conversation_link")
     list_select_related = ("user", "message")
     list_filter = (RatingFilter, CommentFilter)
     fields = readonly_fields = ("rating", "in_transcript", "user", "created_at", "updated_at")
@@ -30,6 +30,11 @@ class FeedbackAdmin(KeysetAdmin):
         """Each with whether it has a comment, which itself is not read."""
         rows: QuerySet[Feedback] = super().get_queryset(request)
         return rows.annotate(with_comment=~Q(comment=""))
+
+    @admin.display
+    def given(self, feedback: Feedback) -> str:
+        """When."""
+        return moment(feedback.updated_at)
 
     @admin.display(description="comment", boolean=True)
     def has_comment(self, feedback: Feedback) -> bool:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from conversations.admin.filters import ErrorFilter, ModelFilter, StatusFilter
-from conversations.admin.links import conversation_link, transcript_link
+from conversations.admin.links import conversation_link, moment, transcript_link
 from conversations.admin.lists import KeysetAdmin
 from conversations.models import Generation
 
@@ -39,8 +39,7 @@ class GenerationAdmin(KeysetAdmin):
         "status",
         "model",
         "error_code",
-        "prompt_tokens",
-        "completion_tokens",
+        "tokens",
         "first_token",
         "duration",
         "conversation_link",
@@ -72,14 +71,20 @@ class GenerationAdmin(KeysetAdmin):
     )
 
     @admin.display(description="asked")
-    def asked_at(self, generation: Generation) -> Any:
+    def asked_at(self, generation: Generation) -> str:
         """When the person asked."""
-        return generation.message.created_at
+        return moment(generation.message.created_at)
 
     @admin.display
     def user(self, generation: Generation) -> str:
         """Who asked."""
         return str(generation.message.user)
+
+    @admin.display
+    def tokens(self, generation: Generation) -> str:
+        """Read and written by the model."""
+        read, written = generation.prompt_tokens, generation.completion_tokens
+        return f"{read or 0:,} + {written or 0:,}" if read or written else "-"
 
     @admin.display(description="first token")
     def first_token(self, generation: Generation) -> str:

@@ -1,12 +1,20 @@
-"""Links from the lists to what they are about."""
+"""What the lists show alike: times, and links to what they are about."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from conversations.models import Message
+
+
+def moment(time: datetime | None) -> str:
+    """The time in the reader's time zone, `22 Nov 2026, 10:18`; a dash without one."""
+    return date_format(timezone.localtime(time), "j M Y, H:i") if time else "-"
 
 
 def transcript_url(conversation: UUID, message: UUID | None = None) -> str:

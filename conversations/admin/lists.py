@@ -113,7 +113,8 @@ class KeysetChangeList(ChangeList):
         found = list(self.queryset[: size + 1])
         self.result_list = self.model_admin.prepared(found[:size])
         self.result_count = len(self.result_list)
-        self.full_result_count = None
+        # The same number, so that Django says nothing of "results": a page is not all of them.
+        self.full_result_count = self.result_count
         self.show_full_result_count = False
         self.show_admin_actions = True
         self.can_show_all = self.multi_page = False

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from conversations.admin.filters import BoundedFilter, ColumnFilter
+from conversations.admin.links import moment
 from conversations.admin.lists import KeysetAdmin
 from conversations.admin.readings import READING
 from conversations.models import Conversation
@@ -29,13 +30,18 @@ class LogAdmin(KeysetAdmin):
 
     time = "action_time"
     columns = ("action_time", "action_flag", "change_message", "object_id", "content_type", "user__email")
-    list_display = ("action_time", "user", "kind", "thing", "owner", "what")
+    list_display = ("when", "user", "kind", "thing", "owner", "what")
     list_display_links = None
     list_select_related = ("user", "content_type")
     list_filter: ClassVar[tuple[type[BoundedFilter], ...]] = (KindFilter,)
     lookups = ("user__id__exact",)
     search_help_text = "The beginning of the e-mail address of a member of staff."
     fields = readonly_fields = ("action_time", "user", "kind", "thing", "what")
+
+    @admin.display
+    def when(self, entry: LogEntry) -> str:
+        """The moment."""
+        return moment(entry.action_time)
 
     @admin.display
     def kind(self, entry: LogEntry) -> str:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from conversations.admin.filters import RoleFilter
-from conversations.admin.links import conversation_link, transcript_link
+from conversations.admin.links import conversation_link, moment, transcript_link
 from conversations.admin.lists import KeysetAdmin
 from conversations.models import Message
 
@@ -18,10 +18,15 @@ class MessageAdmin(KeysetAdmin):
 
     columns = ("created_at", "role", "user__email", "conversation_id")
     lookups = ("conversation__id__exact", "user__id__exact")
-    list_display = ("created_at", "role", "user", "conversation_link")
+    list_display = ("said", "role", "user", "conversation_link")
     list_select_related = ("user",)
     list_filter = (RoleFilter,)
     fields = readonly_fields = ("id", "in_transcript", "user", "parent_id", "role", "created_at")
+
+    @admin.display
+    def said(self, message: Message) -> str:
+        """When."""
+        return moment(message.created_at)
 
     @admin.display(description="conversation")
     def conversation_link(self, message: Message) -> SafeString:

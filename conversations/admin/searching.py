@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from conversations.admin.links import transcript_url
 from conversations.admin.readings import record
-from conversations.pages.found import marked
+from conversations.pages.found import marked, passage_of
 from conversations.searching import EXCERPT, EXCERPT_BEFORE, Hit, folded, needle, search, terms_of
 
 BLOCK = 2_000
@@ -40,7 +40,8 @@ MATCHES = "(SELECT bool_and(strpos(folded, needle) > 0) FROM unnest(%(needles)s:
 # What was stored last first, which needs no index but the key's.
 MESSAGES = f"""
     WITH looked AS MATERIALIZED (
-        SELECT id, conversation_id, role, content, created_at FROM conversations_message
+        SELECT id, conversation_id, role, content, created_at, row_number() OVER (ORDER BY id DESC) AS number
+        FROM conversations_message
         WHERE %(before)s::uuid IS NULL OR id < %(before)s::uuid ORDER BY id DESC LIMIT %(block)s
     ), hit AS (
         SELECT looked.*, strpos(folded, %(first)s) AS place FROM looked
@@ -49,7 +50,7 @@ MESSAGES = f"""
     )
     SELECT (SELECT count(*) FROM looked), last.id, last.created_at, conversation.id, person.email, hit.id, hit.role,
         hit.created_at, conversation.title, substr(hit.content, greatest(place - {EXCERPT_BEFORE}, 1), {EXCERPT}),
-        place > {EXCERPT_BEFORE} + 1
+        place > {EXCERPT_BEFORE} + 1, hit.number
     FROM (SELECT id, created_at FROM looked ORDER BY id LIMIT 1) AS last
     LEFT JOIN hit ON true
     LEFT JOIN conversations_conversation AS conversation ON conversation.id = hit.conversation_id
@@ -129,22 +130,24 @@ def everybody(
     """
     looked, found, deadline = Looked(place=before), list[Result](), monotonic() + SECONDS
     while looked.messages < at_most and len(found) < HITS_MAX and monotonic() < deadline:
-        rows = _rows(MESSAGES, _parameters(terms) | {"before": looked.place, "block": block, "most": block})
+        room = HITS_MAX - len(found)
+        rows = _rows(MESSAGES, _parameters(terms) | {"before": looked.place, "block": block, "most": room + 1})
         if not rows:
             looked.place = None
             break
         count, last, time = rows[0][:3]
         hits = [row for row in rows if row[3] is not None]
-        room = HITS_MAX - len(found)
         for row in hits[:room]:
-            _, _, _, key, email, message, role, said_at, title, excerpt, is_cut = row
+            _, _, _, key, email, message, role, said_at, title, excerpt, is_cut, _ = row
             hit = Hit(key, title, False, said_at, message, role, excerpt, is_cut)  # noqa: FBT003 (a row's columns)
             found.append(_line(hit, terms, email))
+        goes_on = count == block
         if len(hits) > room:
             # The rest of the block is looked at again by whoever goes on.
-            _, _, _, _, _, last, _, time, *_ = hits[room - 1]
+            _, _, _, _, _, last, _, time, *_, count = hits[room - 1]
+            goes_on = True
         looked.messages += count
-        looked.until, looked.place = time, last if count == block or len(hits) > room else None
+        looked.until, looked.place = time, last if goes_on else None
         if looked.place is None:
             break
     return looked, found
@@ -157,7 +160,7 @@ def titles(terms: tuple[str, ...]) -> list[Result]:
 
 
 def _line(hit: Hit, terms: tuple[str, ...], email: str) -> Result:
-    passage = marked(hit.excerpt, terms, is_cut=hit.is_cut, is_passage=True) if hit.message_id else SafeString("")
+    passage = passage_of(hit, terms) if hit.message_id else SafeString("")
     url = transcript_url(hit.conversation_id, hit.message_id)
     return Result(url, hit.conversation_id, email, marked(hit.title, terms), passage, hit.time, hit.role)
 

@@ -8,10 +8,9 @@ from uuid import UUID
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest
-from django.utils import timezone
-from django.utils.formats import date_format
 
 from conversations.admin.generations import seconds
+from conversations.admin.links import moment
 from conversations.admin.readings import record
 from conversations.models import Conversation, Feedback, Generation, Message, Role
 from conversations.pages import branches
@@ -91,6 +90,6 @@ def _key(request: HttpRequest, name: str) -> UUID | None:
 def _said(messages: Sequence[Message]) -> str:
     if not messages:
         return "Read the transcript: no messages."
-    begin, end = (date_format(timezone.localtime(one.created_at), "j M Y, H:i") for one in (messages[0], messages[-1]))
+    begin, end = moment(messages[0].created_at), moment(messages[-1].created_at)
     many = f"{len(messages)} messages" if len(messages) > 1 else "1 message"
     return f"Read {many}, said {begin} to {end}."

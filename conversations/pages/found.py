@@ -53,12 +53,17 @@ def result(hit: Hit, found: Found) -> Result:
     if hit.message_id is None:
         title = marked(hit.title, found.terms)
         return Result(url, title, SafeString(), hit.time, hit.is_archived, "")
-    plain = SIGNS.sub(lambda match: match[match.lastindex] if match.lastindex else "", hit.excerpt)
-    excerpt = plain if spans_of(plain, found.terms) else hit.excerpt
-    passage = marked(excerpt, found.terms, is_cut=hit.is_cut, is_passage=True)
+    passage = passage_of(hit, found.terms)
     who = "You" if hit.role == "user" else "Assistant"
     url = f"{url}?at={hit.message_id}#m-{hit.message_id}"
     return Result(url, format_html("{}", hit.title), passage, hit.time, hit.is_archived, who)
+
+
+def passage_of(hit: Hit, terms: Sequence[str]) -> SafeString:
+    """What stands around the first mark in the message, without the signs of Markdown."""
+    plain = SIGNS.sub(lambda match: match[match.lastindex] if match.lastindex else "", hit.excerpt)
+    excerpt = plain if spans_of(plain, terms) else hit.excerpt
+    return marked(excerpt, terms, is_cut=hit.is_cut, is_passage=True)
 
 
 def marked(text: str, terms: Sequence[str], *, is_cut: bool = False, is_passage: bool = False) -> SafeString:
