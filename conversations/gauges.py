@@ -22,4 +22,5 @@ def register() -> None:
 def look() -> Mapping[str, float]:
     """The figures now; for any thread."""
     counts = replies.counts() | {"streams": streams.open_streams()}
-    return {f"chat_{name}": count for name, count in counts.items()}
+    # A process that has had no reply yet has none of each.
+    return dict.fromkeys(HELPS, 0) | {f"chat_{name}": count for name, count in counts.items()}

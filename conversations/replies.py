@@ -328,6 +328,7 @@ class ReplyEngine:
             request_id=claim.request_id or origin.request_id(),
             conversation_id=str(claim.message.conversation_id),
             message_id=str(maker.reply.message_id),
+            **origin.trace(),
         )
         try:
             outcome = await maker.run(self._once_back)

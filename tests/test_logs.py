@@ -64,7 +64,8 @@ def module_server(django_db_setup: None, module_provider: ScriptedProvider, log:
 
 
 def lines(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines()]
+    whole, _, _ = log.read_text().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def told(log: Path, is_meant: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

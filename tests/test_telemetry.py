@@ -1,7 +1,9 @@
 """Spans, as an OpenTelemetry collector gets them."""
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,11 +32,19 @@ def collector() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file to which the module's server logs."""
+    return tmp_path_factory.mktemp("log") / "server.log"
+
+
+@pytest.fixture(scope="module")
 def module_server(
-    django_db_setup: None, module_provider: ScriptedProvider, collector: Receiver
+    django_db_setup: None, module_provider: ScriptedProvider, collector: Receiver, log: Path
 ) -> Iterator[ChatServer]:
     """A server process that sends spans."""
     with ChatServer(
+        log=log,
+        LOG_FORMAT="json",
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.port}",
         OTEL_BSP_SCHEDULE_DELAY="20",
         OPENAI_BASE_URL=module_provider.url,
@@ -109,7 +119,7 @@ def test_a_turn_is_one_trace_from_the_proxy_to_the_provider(
 
 
 def test_a_failed_call_is_an_error_without_what_was_said(
-    server: ChatServer, module_provider: ScriptedProvider, collector: Receiver, user: User
+    server: ChatServer, module_provider: ScriptedProvider, collector: Receiver, user: User, log: Path
 ) -> None:
     trace = TRACE[::-1]
     module_provider.play(error(400, f"cannot answer {ASKED}"))
@@ -117,6 +127,8 @@ def test_a_failed_call_is_an_error_without_what_was_said(
     call = named(collector, "chat scripted", trace)
     assert call.status.code == Status.STATUS_CODE_ERROR
     assert attributes(call)["error.type"] == "provider_refused"
+    (failed,) = [line for line in log.read_text().splitlines() if "failed: provider_refused" in line]
+    assert json.loads(failed)["trace_id"] == trace
     assert not re.search(b"saffron|turnips|example.org", b"".join(body for _, body in collector.bodies))
 
 

@@ -11,6 +11,8 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
+
 from chatbot.telemetry import faults, origin
 
 logger = logging.getLogger(__name__)
@@ -88,7 +90,11 @@ class Discretion(logging.Filter):
 
 
 def watch_loop() -> None:
-    """Log what ends tasks of the running loop, and threads, unseen: Python itself would print the exceptions' words."""
+    """Log what ends tasks of the running loop, and threads, unseen: Python itself would print the exceptions' words.
+
+    Likewise it would print a line that cannot be written, with all its values.
+    """
+    logging.raiseExceptions = settings.DEBUG
     asyncio.get_running_loop().set_exception_handler(_tell_of_task)
     threading.excepthook = _tell_of_thread
 

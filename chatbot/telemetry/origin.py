@@ -40,6 +40,11 @@ def fields() -> Mapping[str, str]:
     return _fields.get() or {}
 
 
+def trace() -> dict[str, str]:
+    """The trace that the running code is part of, for work that goes on under another `begin`."""
+    return {"trace_id": known} if (known := fields().get("trace_id")) else {}
+
+
 def request_id() -> str:
     """The id of the request that the running code works for, or an empty text."""
     return fields().get("request_id", "")
