@@ -19,6 +19,7 @@ from conversations.errors import UserFacingError
 from conversations.models import TODAY, Period, TurnWindow, Use, counted
 
 UNITS = ("messages", "tokens")
+NAMES = {Period.DAY: "today", Period.MONTH: "this month"}
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -54,7 +55,17 @@ class Standing:
     @property
     def period_name(self) -> str:
         """The period that goes on now."""
-        return "today" if self.period == Period.DAY else "this month"
+        return NAMES[self.period]
+
+    @property
+    def percent(self) -> int:
+        """How much of the limit is used, at most 100."""
+        return min(100, 100 * self.used // self.limit) if self.limit else 100
+
+    @property
+    def ends(self) -> str:
+        """When the period ends, in words."""
+        return when(self.ends_at)
 
     @property
     def sentence(self) -> str:
@@ -69,7 +80,7 @@ class LimitReached(UserFacingError):
     http_status = 429
 
     def __init__(self, standing: Standing) -> None:
-        super().__init__(amount=standing.amount, period=standing.period_name, when=when(standing.ends_at))
+        super().__init__(amount=standing.amount, period=standing.period_name, when=standing.ends)
         self.standing = standing
 
 
@@ -103,6 +114,12 @@ def standings(use: Use, limits: Mapping[Period, Limit]) -> list[Standing]:
         for unit, number in zip(UNITS, limit, strict=True)
         if number is not None
     ]
+
+
+def use_in_words(use: Use, period: Period) -> str:
+    """What was used in the period that goes on: `12 messages, 3,400 tokens today`."""
+    numbers = ", ".join(f"{getattr(use, f'{period}_{unit}'):,} {unit}" for unit in UNITS)
+    return f"{numbers} {NAMES[period]}"
 
 
 def end_of(period: Period, use: Use) -> datetime:

@@ -15,6 +15,7 @@ from conversations.views import (
     preferences,
     presets,
     search,
+    usage,
 )
 
 urlpatterns = [
@@ -52,5 +53,6 @@ urlpatterns = [
     path("presets/new/", presets.PresetNewView.as_view(), name="preset-new"),
     path("presets/<uuid:pk>/", presets.PresetDetailView.as_view(), name="preset-detail"),
     path("presets/<uuid:pk>/delete/", presets.PresetDeleteView.as_view(), name="preset-delete"),
+    path("usage/", usage.UsageView.as_view(), name="usage"),
     path("preferences/", preferences.PreferencesView.as_view(), name="preferences"),
 ]

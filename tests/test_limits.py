@@ -375,3 +375,23 @@ def test_the_sentence_tells_the_end_on_the_readers_clock(user: User, signed_in: 
     signed_in.cookies["timezone"] = "Asia/Kolkata"
     said = signed_in.post("/", {"message": "Two"}, headers=HTMX).content.decode()
     assert "You can write again at 05:30 (in " in said
+
+
+# --- Where a person stands --------------------------------------------------------------------------------------------
+
+
+def test_a_person_sees_where_they_stand(user: User, stranger: User, signed_in: Client, client: Client) -> None:
+    ended(turns.send(stranger, text="Hello"), 999)
+    assert signed_in.get("/usage/", headers=HTMX).content == b""
+    page = signed_in.get("/usage/").content.decode()
+    assert "No limit holds for you." in page
+    assert "0 messages, 0 tokens today" in page
+    limit(messages=50)
+    limit(tokens=4_000, period=Period.MONTH)
+    ended(turns.send(user, text="Hello"), 3_400)
+    assert signed_in.get("/usage/", headers=HTMX).content == b"3,400 of 4,000 tokens this month"
+    page = signed_in.get("/usage/").content.decode()
+    assert "1 of 50 messages today" in page
+    assert 'value="85"' in page
+    assert "999" not in page
+    assert client.get("/usage/").status_code == 302

@@ -16,20 +16,14 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from conversations import limits
 from conversations.admin.people import PersonAdmin
-from conversations.limits import UNITS
-from conversations.models import Period, TurnWindow, UsageLimit, Use
+from conversations.limits import use_in_words
+from conversations.models import Period, TurnWindow, UsageLimit
 
 WHICH_HOLDS = (
     "For the day and for the month one level counts: the person's own limit; without one, those of their groups, of "
     "several the most generous number; without one, that of everybody. Staff and superusers are people like others. "
     "Days and months are those of the site's time zone, {zone}."
 )
-
-
-def in_words(use: Use, period: str) -> str:
-    """What was used in the period that goes on."""
-    numbers = (f"{getattr(use, f'{period}_{unit}'):,} {unit}" for unit in UNITS)
-    return f"{', '.join(numbers)} {'today' if period == Period.DAY else 'this month'}"
 
 
 @admin.register(UsageLimit)
@@ -54,7 +48,11 @@ class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscri
     @admin.display
     def used(self, limit: UsageLimit) -> str:
         """What the person has used in the limit's period."""
-        return in_words(TurnWindow.use_of(limit.user), limit.period) if limit.user else "counted for each person"
+        return (
+            use_in_words(TurnWindow.use_of(limit.user), Period(limit.period))
+            if limit.user
+            else "counted for each person"
+        )
 
 
 @admin.register(TurnWindow)
@@ -89,7 +87,7 @@ class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable 
     @admin.display
     def today(self, window: TurnWindow) -> str:
         """The day's use."""
-        return in_words(window.use, Period.DAY)
+        return use_in_words(window.use, Period.DAY)
 
 
 class OnePerPeriod(BaseInlineFormSet):  # type: ignore[type-arg] # not subscriptable at run time
@@ -138,7 +136,7 @@ class LimitedPersonAdmin(PersonAdmin):
     def used(self, person: User) -> SafeString:
         """What is used of the limits that hold, whosever they are, and of the periods that have none."""
         use = TurnWindow.use_of(person)
-        lines = [in_words(use, period) for period in Period]
+        lines = [use_in_words(use, period) for period in Period]
         standings = limits.standings(use, limits.limits_of(person))
         lines += [f"Limit: {standing.sentence}" for standing in standings]
         return format_html_join("", "<div>{}</div>", ((line,) for line in lines))

@@ -20,7 +20,7 @@ from playwright.sync_api import Page, expect
 
 from accounts import access_tokens
 from accounts.models import User
-from conversations.models import Conversation, Feedback, Role
+from conversations.models import Conversation, Feedback, Role, UsageLimit
 from tests.browser.acting import RICH
 from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
@@ -62,6 +62,7 @@ PAGES: dict[str, Where] = {
     "account_logout": at("account_logout"),
     "account_reauthenticate": at("account_reauthenticate"),
     "access-tokens": at("access-tokens"),
+    "usage": at("usage"),
     "api-docs": at("api-docs"),
 }
 """Pages of somebody who has signed in, by the names of their URLs."""
@@ -157,6 +158,7 @@ def conversation(user: User) -> Conversation:
     PresetFactory.create(user=user, name="Translator", system_prompt="Translate.", temperature=0.2)
     PresetFactory.create(user=None, name="House style")
     access_tokens.make(user, name="Nightly report", is_read_only=True)
+    UsageLimit.objects.create(messages=50)
     asked = exchange(conversation, "And of Spain?", "Madrid.").parent
     ReplyFactory.create(
         conversation=conversation,

@@ -1,0 +1,26 @@
+"""How much a person has used of what they may use."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+
+from conversations import limits
+from conversations.models import Period, TurnWindow
+from conversations.views.requests import ChatRequest
+
+
+@method_decorator(never_cache, name="dispatch")
+class UsageView(View):
+    """Where the person stands."""
+
+    def get(self, request: ChatRequest) -> HttpResponse:
+        """Show all of it; to the menu, the number of which least is left."""
+        standings = limits.standings_of(request.user)
+        if request.htmx:
+            nearest = max(standings, key=lambda standing: standing.percent, default=None)
+            return HttpResponse(nearest.sentence if nearest else "", "text/plain")
+        use = TurnWindow.use_of(request.user)
+        used = [limits.use_in_words(use, period) for period in Period]
+        return render(request, "conversations/usage.html", {"standings": standings, "used": used})
