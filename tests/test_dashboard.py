@@ -216,5 +216,6 @@ def test_numbers_are_written_for_people() -> None:
         "1.2 M",
         "45.6 G",
     ]
-    assert [share(0), share(0.0123), share(0.5), share(1)] == ["0 %", "1.2 %", "50 %", "100 %"]
+    shares = [share(part) for part in (0, 0.0123, 0.0999, 0.5, 2 / 3, 1)]
+    assert shares == ["0 %", "1.2 %", "10 %", "50 %", "67 %", "100 %"]
     assert [duration(19), duration(994), duration(1_540), duration(12_345)] == ["19 ms", "994 ms", "1.5 s", "12 s"]

@@ -67,7 +67,7 @@ def _counted(name: str, now: int, before: int) -> Figure:
         return Figure(name, count(now), "none before")
     change = round((now - before) / before * 100)
     sign = "+" if change > 0 else "−" if change else "±"
-    return Figure(name, count(now), f"{sign}{count(abs(change))} % · {count(before)} before")
+    return Figure(name, count(now), f"{sign}{count(abs(change))} % · {short(before)} before")
 
 
 def _charts(found: Report) -> Iterable[Chart]:
@@ -165,5 +165,6 @@ def duration(milliseconds: float) -> str:
 
 def _digits(value: float, *, least: float = 100) -> str:
     """With one digit after the point, unless it is nothing or the number reaches `least`."""
-    rounded = round(value, 1)
-    return number_format(rounded, 0 if rounded >= least or rounded == int(rounded) else 1, force_grouping=True)
+    rounded = round(value, 1 if round(value, 1) < least else 0)
+    # Django cuts digits off, it does not round.
+    return number_format(rounded, 0 if rounded == int(rounded) else 1, force_grouping=True)
