@@ -25,6 +25,7 @@ PARTS = (
     "long_chats",
     "transfer",
     "prune",
+    "dashboard",
     "search",
 )
 TROUBLES_MAX = 5
@@ -82,6 +83,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         api,
         browser,
         checkpoints,
+        dashboard,
         load,
         long_chats,
         memory,
@@ -104,6 +106,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
             "page": lambda: page.measure(site, usual=2, long=1),
             "long_chats": lambda: long_chats.measure(site, openings=15),
             "prune": lambda: prune.measure(site, few=10_000, many=40_000, people=20),
+            "dashboard": lambda: dashboard.measure(site, replies=20_000, openings=8),
             "search": lambda: search.measure(messages=50_000, rounds=5),
         }
     return {
@@ -117,6 +120,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         "page": lambda: page.measure(site),
         "long_chats": lambda: long_chats.measure(site),
         "prune": lambda: prune.measure(site),
+        "dashboard": lambda: dashboard.measure(site),
         # Last: it leaves a million messages behind.
         "search": search.measure,
     }

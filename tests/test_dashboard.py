@@ -18,7 +18,7 @@ from tests.factories import ConversationFactory, ReplyFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def now() -> datetime:
@@ -37,7 +37,8 @@ def used(replies: int, *, back: int = 3, model: str = "small", code: str = "", p
         **day, model=model, status=status, error_code=code, replies=replies, prompt_tokens=1_000, completion_tokens=234
     )
     if people:
-        UsageLatency.objects.create(**day, model=model, measure=Measure.FIRST_TOKEN, bucket=58, replies=replies)
+        for name in (model, None):
+            UsageLatency.objects.create(**day, model=name, measure=Measure.FIRST_TOKEN, bucket=58, replies=replies)
         UsagePeople.objects.create(**day, people=people)
     UsageMark.objects.get_or_create(defaults={"counted_to": now()})
 
@@ -128,6 +129,8 @@ def test_opening_the_page_counts_what_is_new(staff: Client) -> None:
     assert "No turn has ended in this time" in text(staff)
     reply = ReplyFactory.create(conversation=ConversationFactory.create(), generation__model="fresh")
     Generation.objects.filter(pk=reply.pk).update(heartbeat_at=now(), started_at=now(), first_token_at=now())
+    assert "No turn has ended in this time" in text(staff), "it was counted a moment ago"
+    UsageMark.objects.update(counted_to=now() - 2 * MINUTE)
     said = text(staff)
     assert "Turns 1 " in said
     assert "fresh 1 100 %" in said
@@ -160,14 +163,15 @@ def test_an_unknown_period_is_the_usual_one(staff: Client) -> None:
 def test_the_page_asks_as_many_questions_however_much_there_is(
     staff: Client, django_assert_num_queries: Any, period: str
 ) -> None:
-    UsageMark.objects.create(counted_to=now() - HOUR)
     text(staff, period)
-    with django_assert_num_queries(24):
-        text(staff, period)
-    for back in range(60):
-        used(5, back=back, model=f"model {back}", code=f"code{back}")
-    with django_assert_num_queries(24):
-        text(staff, period)
+    for models in (0, 60):
+        for back in range(3, models):
+            used(5, back=back, model=f"model {back}", code=f"code{back}")
+        with django_assert_num_queries(9):
+            text(staff, period)
+        UsageMark.objects.update(counted_to=now() - HOUR)
+        with django_assert_num_queries(25):
+            text(staff, period)
 
 
 def test_nothing_in_it_needs_a_script_or_an_inline_style(staff: Client) -> None:

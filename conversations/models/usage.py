@@ -61,7 +61,8 @@ class Usage(AddedUp):
 class UsageLatency(AddedUp):
     """How many replies took how long: one bucket of a histogram, see `conversations.usage.buckets`."""
 
-    model = models.CharField(max_length=MODEL_MAX_CHARS)
+    # Not the same: a turn that failed before a model was asked has an empty name.
+    model = models.CharField(max_length=MODEL_MAX_CHARS, null=True, help_text="Null: all models together.")  # noqa: DJ001
     measure = models.CharField(max_length=11, choices=Measure)
     bucket = models.SmallIntegerField()
     replies = models.PositiveIntegerField()
@@ -70,7 +71,9 @@ class UsageLatency(AddedUp):
         default_permissions = ()
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=("grain", "began_at", "model", "measure", "bucket"), name="usage_latency_is_counted_once"
+                fields=("grain", "began_at", "model", "measure", "bucket"),
+                name="usage_latency_is_counted_once",
+                nulls_distinct=False,
             )
         ]
 

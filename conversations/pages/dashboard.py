@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -13,6 +13,9 @@ from conversations.models import Grain, Measure
 from conversations.pages.charts import COLOURS, Chart, Format, Values, bars, lines
 from conversations.usage.counting import Counted, catch_up, counted_to
 from conversations.usage.reading import PERIODS, Numbers, Period, Report, Times, report
+
+FRESH = timedelta(minutes=1)
+"""How old a count may be that the page shows without counting anew."""
 
 COUNTING_SECONDS = 1.0
 """How long the page counts before it shows what there is. What is new since the last look takes a few hundredths."""
@@ -36,14 +39,18 @@ class Figure:
 def dashboard_context(period: str, *, seconds: float = COUNTING_SECONDS) -> dict[str, Any]:
     """What the dashboard shows of the period with this key, the default one if there is none. Counts what is new."""
     now = timezone.now().astimezone(UTC)
-    counted = catch_up(seconds=seconds, now=now)
+    as_of = counted_to()
+    is_counted = bool(as_of and as_of > now - FRESH)
+    if not is_counted:
+        is_counted = catch_up(seconds=seconds, now=now) is Counted.ALL
+        as_of = counted_to()
     chosen = next((one for one in PERIODS if one.key == period), DEFAULT)
     found = report(chosen, now)
     return {
         "periods": PERIODS,
         "period": chosen,
-        "as_of": counted_to(),
-        "is_counting": counted is not Counted.ALL,
+        "as_of": as_of,
+        "is_counting": not is_counted,
         "zone": timezone.get_current_timezone_name() if chosen.grain == Grain.HOUR else "UTC",
         "turns": found.whole.turns,
         "before": count(found.before.turns),

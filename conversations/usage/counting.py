@@ -78,7 +78,7 @@ WITH reply AS MATERIALIZED (
     SELECT %(grain)s, began_at, model, measure, bucket, count(*)
     FROM reply, LATERAL (VALUES ('{Measure.FIRST_TOKEN}', first_token), ('{Measure.ADDED}', added))
         AS taken (measure, bucket)
-    WHERE bucket IS NOT NULL GROUP BY began_at, model, measure, bucket
+    WHERE bucket IS NOT NULL GROUP BY began_at, measure, bucket, GROUPING SETS ((model), ())
 )
 INSERT INTO conversations_usagepresence (grain, began_at, user_id)
 SELECT DISTINCT grain, date_trunc(grain, began_at, 'UTC'), user_id

@@ -1,15 +1,13 @@
 """What was counted, for a stretch of time: in all, by step, by model, and in the stretch before. Three queries."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, F, Q, Sum, Value, When
 
-from conversations.models import Grain, Measure, Status, Usage, UsagePeople
+from conversations.models import Grain, Measure
 from conversations.usage.buckets import milliseconds
 
 STEPS = {Grain.HOUR: timedelta(hours=1), Grain.DAY: timedelta(days=1)}
@@ -97,27 +95,17 @@ class Report:
 class Window:
     """The stretch of time that a report is about, and the one before."""
 
-    grain: Grain
+    grain: str
     before: datetime
     begin: datetime
     last: datetime
     """When the last step began."""
 
-    @property
-    def rows(self) -> Q:
-        """The rows of both."""
-        return Q(grain=self.grain, began_at__gte=self.before, began_at__lte=self.last)
-
-    @property
-    def step(self) -> Case:
-        """The step that a row belongs to; nothing for those of the stretch before."""
-        return Case(When(began_at__gte=self.begin, then=F("began_at")), default=Value(None))
-
 
 def report(period: Period, now: datetime) -> Report:
     """The numbers of the period that ends with the step of `now`, a time in UTC. Causes three queries."""
     began = period.began(now)
-    window = Window(period.grain, began[0] - period.steps * STEPS[period.grain], began[0], began[-1])
+    window = Window(period.grain.value, began[0] - period.steps * STEPS[period.grain], began[0], began[-1])
     found = Report(period, Numbers(), Numbers(), {step: Numbers() for step in began}, {})
     _add_turns(found, window)
     _add_people(found, window)
@@ -126,77 +114,94 @@ def report(period: Period, now: datetime) -> Report:
     return found
 
 
+TURNS = """
+SELECT CASE WHEN began_at >= %(begin)s THEN began_at END AS step, model,
+    CASE WHEN status = 'failed' THEN error_code END AS failure,
+    sum(replies)::bigint, sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint
+FROM conversations_usage WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s
+GROUP BY step, model, failure
+"""
+"""By step, all steps of the stretch before as one."""
+
+
 def _add_turns(found: Report, window: Window) -> None:
-    rows = (
-        Usage.objects.filter(window.rows)
-        .values_list(window.step, "model", "status", "error_code")
-        .annotate(Sum("replies"), Sum("prompt_tokens"), Sum("completion_tokens"))
-        .order_by()
-    )
-    for step, model, status, code, *counts in rows:
+    for step, model, failure, *counts in _rows(TURNS, window):
         if step is None:
-            _count(found.before, model, status, code, *counts)
+            _count(found.before, model, failure, *counts)
         else:
-            for numbers in (found.whole, found.steps[step], found.models.setdefault(model, Numbers())):
-                _count(numbers, model, status, code, *counts)
+            _count(found.steps[step], model, failure, *counts)
+            _count(found.models.setdefault(model, Numbers()), model, failure, *counts)
+    for numbers in found.models.values():
+        found.whole.models.update(numbers.models)
+        found.whole.failed.update(numbers.failed)
+        found.whole.prompt_tokens += numbers.prompt_tokens
+        found.whole.completion_tokens += numbers.completion_tokens
 
 
-def _count(numbers: Numbers, model: str, status: str, code: str, replies: int, prompt: int, completion: int) -> None:
+def _count(numbers: Numbers, model: str, failure: str | None, replies: int, prompt: int, completion: int) -> None:
     numbers.models[model] += replies
     numbers.prompt_tokens += prompt
     numbers.completion_tokens += completion
-    if status == Status.FAILED:
-        numbers.failed[code] += replies
+    if failure is not None:
+        numbers.failed[failure] += replies
+
+
+PEOPLE = """
+SELECT CASE WHEN began_at >= %(begin)s THEN began_at END AS step, sum(people)::bigint,
+    coalesce(sum(people) FILTER (
+        WHERE previous IS NULL OR previous < CASE WHEN began_at >= %(begin)s THEN %(begin)s ELSE %(before)s END
+    ), 0)::bigint
+FROM conversations_usagepeople WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s
+GROUP BY step
+"""
+"""By step: those who were active in it, and those of them whom the stretch of time sees there first."""
 
 
 def _add_people(found: Report, window: Window) -> None:
-    # Different people of a stretch of time: each counts in the step in which the stretch sees the person first.
-    began = Case(When(began_at__gte=window.begin, then=Value(window.begin)), default=Value(window.before))
-    first = Sum("people", filter=Q(previous=None) | Q(previous__lt=began))
-    rows = (
-        UsagePeople.objects.filter(window.rows)
-        .values(step=window.step)
-        .annotate(active=Sum("people"), seen_first=first)
-        .order_by()
-        .values_list("step", "active", "seen_first")
-    )
-    for step, people, seen_first in rows:
+    for step, people, seen_first in _rows(PEOPLE, window):
         if step is None:
-            found.before.people = seen_first or 0
+            found.before.people = seen_first
         else:
             found.steps[step].people = people
-            found.whole.people += seen_first or 0
+            found.whole.people += seen_first
 
 
 TIMES = """
-WITH taken AS (
-    SELECT CASE WHEN began_at >= %(begin)s THEN began_at END AS step,
-        CASE WHEN began_at >= %(begin)s THEN model END AS model,
-        began_at >= %(begin)s AS is_now, measure, bucket, replies
-    FROM conversations_usagelatency WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s
-), added_up AS (
-    SELECT is_now, step, model, measure, bucket, sum(replies) AS replies, grouping(step, model) AS kind
-    FROM taken GROUP BY measure, bucket, is_now, GROUPING SETS ((step), (model), ())
+WITH added_up AS (
+    SELECT 'step' AS kind, began_at AS step, NULL AS model, measure, bucket, replies FROM conversations_usagelatency
+    WHERE grain = %(grain)s AND began_at >= %(begin)s AND began_at <= %(last)s AND model IS NULL
+    UNION ALL
+    SELECT CASE WHEN began_at >= %(begin)s THEN 'whole' ELSE 'before' END, NULL, NULL, measure, bucket, sum(replies)
+    FROM conversations_usagelatency
+    WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s AND model IS NULL GROUP BY 1, 4, 5
+    UNION ALL
+    SELECT 'model', NULL, model, measure, bucket, sum(replies) FROM conversations_usagelatency
+    WHERE grain = %(grain)s AND began_at >= %(begin)s AND began_at <= %(last)s AND model IS NOT NULL GROUP BY 3, 4, 5
 ), ranked AS (
     SELECT *, sum(replies) OVER (kin ORDER BY bucket) AS so_far, sum(replies) OVER kin AS in_all
-    FROM added_up WINDOW kin AS (PARTITION BY kind, is_now, step, model, measure)
+    FROM added_up WINDOW kin AS (PARTITION BY kind, step, model, measure)
 )
-SELECT is_now, step, model, measure,
+SELECT kind, step, model, measure,
     min(bucket) FILTER (WHERE so_far >= in_all * 0.50), min(bucket) FILTER (WHERE so_far >= in_all * 0.95)
-FROM ranked GROUP BY kind, is_now, step, model, measure
+FROM ranked GROUP BY kind, step, model, measure
 """
-"""The smallest bucket up to which at least that share of the replies lies: by step, by model, and in all."""
+"""The smallest bucket up to which at least that share of the replies lies."""
 
 
 def _add_times(found: Report, window: Window) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(TIMES, asdict(window) | {"grain": window.grain.value})
-        rows: Iterable[tuple[Any, ...]] = cursor.fetchall()
-    for is_now, step, model, measure, *buckets in rows:
-        if not is_now:
-            numbers = found.before
-        elif step is not None:
-            numbers = found.steps[step]
-        else:
-            numbers = found.whole if model is None else found.models.setdefault(model, Numbers())
+    for kind, step, model, measure, *buckets in _rows(TIMES, window):
+        match kind:
+            case "step":
+                numbers = found.steps[step]
+            case "model":
+                numbers = found.models.setdefault(model, Numbers())
+            case _:
+                numbers = found.whole if kind == "whole" else found.before
         numbers.times[Measure(measure)] = Times(*map(milliseconds, buckets))
+
+
+def _rows(sql: str, window: Window) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, asdict(window))
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
