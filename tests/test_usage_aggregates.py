@@ -238,7 +238,7 @@ def test_a_reply_that_waited_to_be_looked_at_adds_no_latency(people: list[User])
     for wait in (timedelta(minutes=1), timedelta(minutes=2)):
         replies(people[:1], [NOW - HOUR], started_at=NOW - HOUR + wait, first_token_at=None)
     catch_up(now=NOW)
-    found = UsageLatency.objects.get(grain=Grain.DAY, measure=Measure.ADDED)
+    found = UsageLatency.objects.get(grain=Grain.DAY, measure=Measure.ADDED, model=None)
     assert found.replies == 1
     assert buckets.milliseconds(found.bucket) == pytest.approx(60_000, rel=buckets.RELATIVE_ERROR)
 
