@@ -100,7 +100,9 @@ def _converse(rows: Rows, owner: UUID, length: int, chance: Random) -> None:
     # However long it is, it ended before now.
     began = timezone.now() - timedelta(days=1 + DAYS * chance.random() ** 1.5, seconds=length * SECONDS_A_MESSAGE)
     topic = chance.choice(TOPICS)
-    conversation = Conversation(pk=_key(began), user_id=owner, title=_question(topic, chance)[:80], created_at=began)
+    conversation = Conversation(
+        pk=_key(began), user_id=owner, title=_question(topic, chance)[:80].rstrip(), created_at=began
+    )
     said_at, said = began, list[Message]()
     for number in range(length):
         is_answer = bool(number % 2)
