@@ -73,6 +73,7 @@ def said(transactional_db: None, user: User) -> dict[str, list[Any]]:
         generation__status=Status.FAILED,
         generation__error="It failed.",
         generation__error_detail="socket closed",
+        generation__request_id="request-0123456789",
     )
     Feedback.objects.create(message=failed, user=user, rating="down", comment="Oh")
     Conversation.objects.filter(pk=conversation.pk).update(

@@ -346,7 +346,7 @@ def test_every_column_is_exported_or_left_out_on_purpose(user: User) -> None:
         Feedback: {"message_id", "user_id"},
         Generation: {
             *("message_id", "conversation_id", "draft", "worker", "heartbeat_at", "stop_requested_at"),
-            "error_detail",
+            *("error_detail", "request_id"),
         },
     }
     reply = exchange(ConversationFactory.create(user=user), "Hello", "Good day")

@@ -116,11 +116,12 @@ def archived_fields(conversation: Conversation) -> dict[str, Any]:
 
 
 def archived_message(message: Message) -> dict[str, Any]:
-    """A message as it is exported, with the technical cause of a failure."""
+    """A message as it is exported, with the technical cause of a failure and the request that asked for it."""
     fields = message_fields(message)
     generation = generation_of(message)
-    if generation and generation.error_detail:
-        fields["generation"]["error_detail"] = generation.error_detail
+    if generation:
+        for_staff = {"error_detail": generation.error_detail, "request_id": generation.request_id}
+        fields["generation"] |= {name: value for name, value in for_staff.items() if value}
     return fields
 
 

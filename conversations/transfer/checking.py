@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from chatbot.telemetry import origin
 from conversations.models import (
     COMMENT_MAX_CHARS,
     MODEL_MAX_CHARS,
@@ -102,6 +103,7 @@ def generation(value: Any, name: str) -> dict[str, Any]:
         "error_code": code,
         "error": sentence,
         "error_detail": text(value.get("error_detail", ""), f"{name}: its “error_detail”", TEXT_MAX_CHARS),
+        "request_id": origin.id_in(text(value.get("request_id", ""), f"{name}: its “request_id”", origin.MAX_CHARS)),
         "window_cut": truth(value.get("window_cut", False), f"{name}: its “window_cut”"),
         **{
             column: count(value.get(column), f"{name}: its “{column}”")

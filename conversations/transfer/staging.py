@@ -30,6 +30,7 @@ GENERATION = {
     "error_code": "text",
     "error": "text",
     "error_detail": "text",
+    "request_id": "text",
     "prompt_tokens": "int",
     "completion_tokens": "int",
     "window_start": "timestamptz",
