@@ -16,6 +16,7 @@ import openai  # noqa: TID251 (this file is where the vendor is known)
 from django.conf import settings
 
 from chatbot.embedded.model import Endpoint
+from chatbot.telemetry import origin
 from conversations import llm_errors as errors
 from conversations import llm_models
 from conversations.llm_reading import TRANSPORT_ERRORS, translated
@@ -128,6 +129,10 @@ async def opened(
 
 def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusError) -> errors.LLMError:
     error = errors.from_response(answer.status_code, answer.response.content, answer.response.headers)
+    # By which the provider finds the request; one that repeats ours tells nothing new.
+    theirs = origin.id_in(answer.response.headers.get(origin.HEADER, ""))
+    if theirs and theirs != origin.request_id():
+        error.detail += f" (the provider's request {theirs})"
     if isinstance(error, errors.ProviderModel):
         llm_models.forget(endpoint.base_url)
     if isinstance(error, errors.ProviderRefused) and "temperature" in body and "temperature" in error.detail.lower():

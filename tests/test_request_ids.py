@@ -32,7 +32,7 @@ def test_an_id_that_is_not_well_formed_is_replaced(given: str) -> None:
 def test_the_id_of_a_turn_reaches_the_stored_reply_and_the_provider(
     server: ChatServer, module_provider: ScriptedProvider, user: User
 ) -> None:
-    module_provider.play(error(401, "no"))
+    module_provider.play(error(401, "no", headers={"X-Request-ID": "req_0123456789"}))
     visitor = Visitor(server, user)
     visitor.post("/", {"message": "Hello"}, X_Request_ID=ASKED_WITH)
     generation = Generation.objects.select_related("message").get()
@@ -42,6 +42,9 @@ def test_the_id_of_a_turn_reaches_the_stored_reply_and_the_provider(
     assert generation.request_id == ASKED_WITH
     (asked,) = module_provider.chats
     assert asked.headers["x-request-id"] == asked.headers["x-client-request-id"] == ASKED_WITH
+
+    stored = Generation.objects.get()
+    assert stored.error_detail.endswith("(the provider's request req_0123456789)")
 
     retried = f"/messages/{generation.pk}/retry/"
     answer = visitor.post(retried, X_Request_ID="retry-0123456789abcdef")

@@ -15,7 +15,7 @@ NAME = b"x-request-id"
 MAX_CHARS = 64
 
 # An e-mail address or a sentence is none: the id goes into logs and to the provider.
-WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._=:/+-]{7,%d}" % (MAX_CHARS - 1))
+WELL_FORMED = re.compile(f"[A-Za-z0-9][A-Za-z0-9._=:/+-]{{7,{MAX_CHARS - 1}}}")
 
 _fields: ContextVar[dict[str, str] | None] = ContextVar("origin", default=None)
 
@@ -54,6 +54,11 @@ def id_for(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The id that a proxy gave the request, when it is well formed: 8 to 64 letters, digits and `._=:/+-`. Else a new
     one, whose order is time's."""
     for name, value in headers:
-        if name == NAME and WELL_FORMED.fullmatch(value):
-            return value.decode("ascii")
+        if name == NAME and (given := id_in(value.decode("latin-1"))):
+            return given
     return uuid7().hex
+
+
+def id_in(text: str) -> str:
+    """The text, when it is well formed as an id, else nothing."""
+    return text if WELL_FORMED.fullmatch(text) else ""
