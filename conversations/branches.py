@@ -34,7 +34,7 @@ def regenerate(reply: Message, *, model: str = "", turn: UUID | None = None) -> 
     conversation, key = reply.conversation, turn or uuid7()
     try:
         with transaction.atomic():
-            full, _ = turns.admit(reply.user, conversation)
+            full, *_ = turns.admit(reply.user, conversation)
             answer = Message(
                 id=key,
                 conversation=conversation,

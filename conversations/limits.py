@@ -5,7 +5,7 @@ for a person goes through it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -20,6 +20,9 @@ from conversations.models import TODAY, Period, TurnWindow, Use, counted
 
 UNITS = ("messages", "tokens")
 NAMES = {Period.DAY: "today", Period.MONTH: "this month"}
+NEAR_PERCENT = 80
+"""From here on a person is told what is left."""
+
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -72,6 +75,11 @@ class Standing:
         """How much of it is used: `12 of 50 messages today`."""
         return f"{self.used:,} of {self.amount} {self.period_name}"
 
+    @property
+    def left(self) -> str:
+        """The rest of it: `8 of 50 messages left today`."""
+        return f"{max(0, self.limit - self.used):,} of {self.amount} left {self.period_name}"
+
 
 class LimitReached(UserFacingError):
     """You have used your {amount} for {period}. You can write again {when}."""
@@ -88,14 +96,19 @@ class NothingAllowed(LimitReached):
     """Your limit here is {amount}, so nothing can be asked. Whoever runs this site can raise it."""
 
 
-def check(user: User, use: Use) -> None:
-    """Raise `LimitReached` for a person who has nothing left; `use` is without what is asked now. Causes a query."""
-    used_up = [standing for standing in standings(use, limits_of(user)) if standing.is_used_up]
-    if not used_up:
-        return
-    if never := [standing for standing in used_up if not standing.limit]:
-        raise NothingAllowed(never[0])
-    raise LimitReached(max(used_up, key=lambda standing: standing.ends_at))
+def check(user: User, use: Use) -> Standing | None:
+    """Raise `LimitReached` for a person who has nothing left; `use` is without the message that is sent now.
+
+    Returns the number of which least is left after it, if that is little. Causes a query.
+    """
+    before = standings(use, limits_of(user))
+    if used_up := [standing for standing in before if standing.is_used_up]:
+        if never := [standing for standing in used_up if not standing.limit]:
+            raise NothingAllowed(never[0])
+        raise LimitReached(max(used_up, key=lambda standing: standing.ends_at))
+    after = [replace(one, used=one.used + 1) if one.unit == "messages" else one for one in before]
+    near = [standing for standing in after if standing.percent >= NEAR_PERCENT]
+    return max(near, key=lambda standing: standing.percent, default=None)
 
 
 def standings_of(user: User) -> list[Standing]:

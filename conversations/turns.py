@@ -74,6 +74,8 @@ class Turn:
     reply: Message
     is_first: bool = field(default=False, compare=False)
     """Whether it has just begun its conversation, which then holds nothing else."""
+    standing: limits.Standing | None = field(default=None, compare=False)
+    """Of which limit little is left after it, if of any."""
 
     @property
     def conversation(self) -> Conversation:
@@ -195,24 +197,23 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
 
 def admit(
     user: User, conversation: Conversation | None, *, unkept: int = 0
-) -> tuple[TooManyReplies | None, UUID | None]:
+) -> tuple[TooManyReplies | None, UUID | None, limits.Standing | None]:
     """Let one more request to the model pass, once the person's and the conversation's earlier ones are stored. It
     counts when the transaction is committed.
 
     `unkept` replies of the person are being made that are stored nowhere. Returns the refusal for a person who has as
-    many open replies as allowed, in whatever process, and the end of the conversation's chosen branch. Raises
-    `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`, `LimitReached`.
+    many open replies as allowed, in whatever process; the end of the conversation's chosen branch; and of which limit
+    little is left. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`, `LimitReached`.
     """
     admission = turn_rows.admit(user, conversation)
     if admission.turns > settings.CHAT_TURNS_PER_MINUTE:
         raise TooManyTurns
     if not admission.is_there:
         raise ConversationGone
-    if admission.has_limits:
-        limits.check(user, admission.use)
+    standing = limits.check(user, admission.use) if admission.has_limits else None
     open_replies, end = turn_rows.look(user, conversation)
     limit = settings.CHAT_REPLIES_PER_USER
-    return TooManyReplies(limit=limit) if open_replies + unkept >= limit else None, end
+    return TooManyReplies(limit=limit) if open_replies + unkept >= limit else None, end, standing
 
 
 def _open_again(message: Message) -> None:
@@ -251,7 +252,7 @@ def _store_turn(
     beside: Message | None,
     configuration: Configuration,
 ) -> Turn:
-    full, end = admit(user, conversation)
+    full, end, standing = admit(user, conversation)
     now = timezone.now()
     begun = None
     if conversation is None:
@@ -263,7 +264,7 @@ def _store_turn(
     message = Message(id=key, parent_id=parent_id, role=Role.USER, content=text, created_at=now, **said)
     reply = Message(parent=message, role=Role.ASSISTANT, created_at=now + REPLY_DELAY, **said)
     store_reply(reply, *([begun] if begun else []), message, full=full)
-    return Turn(message, reply, is_first=begun is not None)
+    return Turn(message, reply, is_first=begun is not None, standing=standing)
 
 
 def store_reply(reply: Message, *before: Model, full: TooManyReplies | None, model: str = "") -> None:

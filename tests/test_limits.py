@@ -1,8 +1,11 @@
 """How much a person may use: what counts, which limit holds, and what is said when nothing is left."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -195,11 +198,19 @@ def test_there_is_one_limit_per_target_and_period(user: User) -> None:
             again.save()
 
 
-def test_an_erased_persons_limit_goes_with_them(user: User) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_an_export_has_a_persons_limit_and_use_and_an_erasure_takes_both(user: User, tmp_path: Path) -> None:
     limit(user, messages=1)
+    turns.send(user, text="Hello")
+    call_command("export_user", user.email, str(tmp_path / "person.zip"), verbosity=0)
+    with ZipFile(tmp_path / "person.zip") as archive:
+        records = json.loads(archive.read("records.json"))
+    assert records["conversations.UsageLimit"][0]["messages"] == 1
+    assert records["conversations.TurnWindow"][0]["day_messages"] == 1
     limit(messages=2)
     call_command("erase_user", user.email, verbosity=0)
     assert [str(row) for row in UsageLimit.objects.all()] == ["Limit a day of everybody"]
+    assert not TurnWindow.objects.exists()
 
 
 # --- At the limit -----------------------------------------------------------------------------------------------------
@@ -367,6 +378,22 @@ def test_the_page_gives_back_what_was_typed(user: User, signed_in: Client) -> No
     assert page.status_code == 429
     assert "You have used your 1 message for today." in page.content.decode()
     assert ">My second</textarea>" in page.content.decode()
+
+
+def test_near_the_end_the_answer_to_a_turn_tells_what_is_left(user: User, signed_in: Client) -> None:
+    limit(messages=5)
+    limit(tokens=1_000, period=Period.MONTH)
+    said = signed_in.post("/", {"message": "One"}, headers=HTMX).content.decode()
+    assert "left today" not in said
+    ended(turns.send(user, text="Two"), 100)
+    conversation = ended(turns.send(user, text="Three")).conversation
+    said = signed_in.post(conversation.get_absolute_url(), {"message": "Four"}, headers=HTMX).content.decode()
+    assert "1 of 5 messages left today" in said
+    assert '<p class="fine" id="fine" hx-swap-oob="true">' in said
+    limits.count_tokens(user.pk, 880)
+    UsageLimit.objects.filter(period=Period.DAY).delete()
+    said = signed_in.post("/", {"message": "Five"}, headers=HTMX).content.decode()
+    assert "20 of 1,000 tokens left this month" in said
 
 
 def test_the_sentence_tells_the_end_on_the_readers_clock(user: User, signed_in: Client) -> None:

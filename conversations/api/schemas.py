@@ -62,6 +62,11 @@ class ProblemOut(Schema):
     errors: list[FieldError] | None = Field(None, description="With `invalid`: the fields.")
     conversation_id: UUID | None = Field(None, description="The conversation that keeps the turn all the same.")
     message_id: UUID | None = Field(None, description="The reply that failed; it can be retried.")
+    period: Literal["day", "month"] | None = Field(None, description="With `usage_limit_reached`: whose limit.")
+    unit: Literal["messages", "tokens"] | None = Field(None, description="With it: what is used up.")
+    limit: int | None = Field(None, description="With it: how much may be used in the period.")
+    used: int | None = Field(None, description="With it: how much is.")
+    resets_at: datetime | None = Field(None, description="With it: when the period ends; null for a limit of 0.")
 
 
 class ChatIn(Body):

@@ -75,6 +75,7 @@ def turn_context(turn: Turn) -> dict[str, Any]:
         "messages": messages,
         "seen": turn.reply.pk,
         "open_message": turn.reply if turn.reply.generation.is_open else None,
+        "standing": turn.standing,
     }
 
 

@@ -27,6 +27,8 @@ def test_what_is_refused_stays_in_the_box_with_the_sentence_that_says_when_it_en
         while "Good day" not in page.content():
             page.reload()
     expect(log(page)).to_contain_text("Good day")
+    if scripts:
+        expect(page.get_by_role("main")).to_contain_text("0 of 1 message left today")
     send(page, "And another thing")
     clock = r"05:30" if scripts else r"00:00"
     expect(page.get_by_role("alert")).to_contain_text("You have used your 1 message for today. You can write again at")
