@@ -5,6 +5,8 @@ import random
 import re
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -314,29 +316,52 @@ def test_two_who_count_at_once_do_not_count_twice() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_counting_does_not_wait_for_an_account_that_is_being_deleted() -> None:
+    people = UserFactory.create_batch(2, date_joined=NOW - 30 * DAY)
+    replies(people, some_times(1, 10))
+
+    def delete() -> None:
+        User.objects.select_for_update().get(pk=people[0].pk)
+
+    with held(delete):
+        assert catch_up(now=NOW) is Counted.ALL
+    assert set(UsagePresence.objects.values_list("user", flat=True)) == {people[1].pk}
+    assert report(PERIODS[0], NOW).whole.turns == 10
+
+
+@pytest.mark.django_db(transaction=True)
 def test_nobody_waits_for_another_count() -> None:
     UsageMark.objects.create(counted_to=NOW)
-    held, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with transaction.atomic():
-            UsageMark.objects.select_for_update().get()
-            held.set()
-            done.wait(30)
-        connection.close()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    try:
-        assert held.wait(30)
+    with held(lambda: UsageMark.objects.select_for_update().get()):
         assert catch_up(now=NOW + DAY) is Counted.ELSEWHERE
         with pytest.raises(CommandError) as refused:
             call_command("aggregate_usage")
         assert refused.value.returncode == 4
+    assert catch_up(now=NOW + DAY) is Counted.ALL
+
+
+@contextmanager
+def held(act: Callable[[], object]) -> Iterator[None]:
+    """Another connection does this in a transaction, which ends with the block."""
+    done_it, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                act()
+                done_it.set()
+                done.wait(30)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert done_it.wait(30)
+        yield
     finally:
         done.set()
         thread.join()
-    assert catch_up(now=NOW + DAY) is Counted.ALL
 
 
 def test_counting_and_reading_scan_no_whole_table(people: list[User]) -> None:
