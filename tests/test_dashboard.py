@@ -107,8 +107,8 @@ def test_errors_are_shown_by_code_and_models_by_name(staff: Client) -> None:
 
 def test_times_are_shown_as_percentiles(staff: Client) -> None:
     used(10)
-    assert re.search(r"Time to first token 767 ms / 767 ms", text(staff))
-    assert "Added latency –" in text(staff)
+    assert re.search(r"First token, p50 / p95 767 ms / 767 ms", text(staff))
+    assert "Added latency, p50 / p95 –" in text(staff)
 
 
 def test_hours_are_those_of_the_reader(staff: Client) -> None:
@@ -126,10 +126,10 @@ def test_hours_are_those_of_the_reader(staff: Client) -> None:
 
 
 def test_opening_the_page_counts_what_is_new(staff: Client) -> None:
-    assert "No turn has ended in this time" in text(staff)
+    assert "No turn has ended in the last 7 days" in text(staff)
     reply = ReplyFactory.create(conversation=ConversationFactory.create(), generation__model="fresh")
     Generation.objects.filter(pk=reply.pk).update(heartbeat_at=now(), started_at=now(), first_token_at=now())
-    assert "No turn has ended in this time" in text(staff), "it was counted a moment ago"
+    assert "No turn has ended in the last 7 days" in text(staff), "it was counted a moment ago"
     UsageMark.objects.update(counted_to=now() - 2 * MINUTE)
     said = text(staff)
     assert "Turns 1 " in said

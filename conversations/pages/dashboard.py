@@ -65,8 +65,10 @@ def _figures(now: Numbers, before: Numbers) -> Iterable[Figure]:
     yield _counted("Active people", now.people, before.people)
     yield _counted("Tokens", now.tokens, before.tokens)
     yield Figure("Error rate", _maybe(share, now.error_rate), f"{_maybe(share, before.error_rate)} before")
-    for name, measure in (("Time to first token", Measure.FIRST_TOKEN), ("Added latency", Measure.ADDED)):
-        yield Figure(name, _times(now.times.get(measure)), f"{_times(before.times.get(measure))} before")
+    for name, measure in (("First token", Measure.FIRST_TOKEN), ("Added latency", Measure.ADDED)):
+        yield Figure(
+            f"{name}, p50 / p95", _times(now.times.get(measure)), f"{_times(before.times.get(measure))} before"
+        )
 
 
 def _counted(name: str, now: int, before: int) -> Figure:
