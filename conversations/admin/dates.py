@@ -2,12 +2,16 @@
 
 from calendar import month_abbr, month_name, monthrange
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
+
+LATEST = 4_102_444_800_000
+"""The year 2100 in milliseconds: what claims to be later is no time of a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,48 @@ def date_links(changes: ChangeList, rows: QuerySet[Any]) -> DateLinks | None:
         choices = [(str(number), link(year, month, number)) for number in days if date(year, month, number) <= last]
         return DateLinks(words, link(year), choices)
     return DateLinks(f"{day} {words}", link(year, month), [])
+
+
+def date_places(changes: ChangeList, ends: tuple[datetime, datetime], place: str) -> DateLinks:
+    """The same for a list in the order of keys, which hold their time: not a range but the place where one ends.
+
+    `ends` are the times of the first and the last row, `place` is where the page begins, empty for the first one.
+    """
+    first, last = (timezone.localdate(end) for end in ends)
+
+    def link(year: int, month: int = 12, day: int = 0) -> str:
+        end = date(year, month, day or monthrange(year, month)[1]) + timedelta(days=1)
+        return changes.get_query_string({PAGE_VAR: str(_key_at(end))})
+
+    at = _time_in(place)
+    if not at:
+        return DateLinks("", "", [(str(year), link(year)) for year in range(last.year, first.year - 1, -1)])
+    # The place is the end of what is shown: a moment before it says which day that is.
+    shown = timezone.localtime(at - timedelta(milliseconds=1)).date()
+    words = f"until {shown.day} {month_name[shown.month]} {shown.year}"
+    if (shown.month, shown.day) == (12, 31):
+        months = (number for number in range(1, 13) if first.replace(day=1) <= date(shown.year, number, 1) <= last)
+        choices = [(month_abbr[number], link(shown.year, number)) for number in months]
+        return DateLinks(words, changes.get_query_string(), choices)
+    days = (shown.replace(day=number) for number in range(1, monthrange(shown.year, shown.month)[1] + 1))
+    choices = [(str(day.day), link(day.year, day.month, day.day)) for day in days if first <= day <= last]
+    return DateLinks(words, link(shown.year), choices)
+
+
+def _key_at(day: date) -> UUID:
+    """The smallest key of the day, in the reader's time zone."""
+    begin = timezone.make_aware(datetime.combine(day, time()))
+    return UUID(int=int(begin.timestamp() * 1_000) << 80 | 7 << 76 | 2 << 62)
+
+
+def _time_in(place: str) -> datetime | None:
+    """When the key was made; None for what is no such key."""
+    try:
+        key = UUID(place)
+    except ValueError:
+        return None
+    milliseconds = key.int >> 80
+    return datetime.fromtimestamp(milliseconds / 1_000, UTC) if key.version == 7 and milliseconds < LATEST else None
 
 
 def _number(text: Any) -> int:

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from conversations.admin.filters import ErrorFilter, ModelFilter, StatusFilter
 from conversations.admin.links import conversation_link, moment, transcript_link
 from conversations.admin.lists import KeysetAdmin
-from conversations.models import Generation
+from conversations.models import Generation, Message
 
 
 @admin.register(Generation)
@@ -28,8 +29,6 @@ class GenerationAdmin(KeysetAdmin):
         "first_token_at",
         "finished_at",
         "conversation_id",
-        "message__created_at",
-        "message__user__email",
     )
     # By way of the message, whose conversation has an index.
     lookups = ("message__conversation__id__exact",)
@@ -44,7 +43,7 @@ class GenerationAdmin(KeysetAdmin):
         "duration",
         "conversation_link",
     )
-    list_select_related = ("message__user",)
+    list_select_related = ()
     list_filter = (StatusFilter, ErrorFilter, ModelFilter)
     fields = readonly_fields = (
         "in_transcript",
@@ -69,6 +68,13 @@ class GenerationAdmin(KeysetAdmin):
         "window_start",
         "window_cut",
     )
+
+    def prepared(self, rows: list[Any]) -> list[Any]:
+        """Each with its message. Not joined: both are in the order of keys, and PostgreSQL would merge them from the
+        first one on, however far back the page begins."""
+        messages = Message.objects.select_related("user").only("created_at", "conversation_id", "user__email")
+        prefetch_related_objects(rows, Prefetch("message", messages))
+        return rows
 
     @admin.display(description="asked")
     def asked_at(self, generation: Generation) -> str:

@@ -19,9 +19,10 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.models import User
-from conversations.admin.dates import DateLinks, date_links
+from conversations.admin.dates import DateLinks, date_links, date_places
 from conversations.admin.filters import BoundedFilter
 from conversations.models import from_microseconds, microseconds
 
@@ -145,19 +146,30 @@ class KeysetChangeList(ChangeList):
         return round(int(max(0, rows)), -2 if rows < 10_000 else -3)
 
     def dates(self) -> DateLinks | None:
-        """The years, months or days that the list can be narrowed to. Causes a query of an index's two ends."""
-        return date_links(self, self.root_queryset)
+        """The years, months or days that the list can be narrowed to, or opened at. Asks an index for its two ends."""
+        order = self.model_admin.order
+        if order.time:
+            return date_links(self, self.root_queryset)
+        if not self.model_admin.keys_are_times:
+            return None
+        newest = order.of(self.root_queryset)
+        ends = [self._time_of(row.pk) for row in (*newest.reverse().only("pk")[:1], *newest.only("pk")[:1])]
+        return date_places(self, (ends[0], ends[1]), self.place) if ends else None
 
     def _bounded(self, rows: QuerySet[Any], looks: int) -> QuerySet[Any]:
         """The first `looks` of the rows. Causes a query, of the index of their order."""
         order = self.model_admin.order
-        columns = (*order.columns, self.model_admin.time)
-        found = list(order.of(rows).values_list(*columns)[looks - 1 : looks])
-        if not found:
+        last = list(order.of(rows).values_list(*order.columns)[looks - 1 : looks])
+        if not last:
             return rows
-        *last, time = found[0]
-        self.edge = Edge(order.place(last), time, looks)
-        return order.down_to(rows, last)
+        self.edge = Edge(order.place(last[0]), self._time_of(last[0][-1]), looks)
+        return order.down_to(rows, last[0])
+
+    def _time_of(self, key: Any) -> datetime:
+        # By itself: a row of another table that tells it, joined to a list, would be looked for along the whole list.
+        found = self.root_queryset.filter(pk=key).values_list(self.model_admin.time, flat=True)
+        # The row may have gone meanwhile.
+        return next(iter(found), timezone.now())
 
     def _link(self, place: str) -> str:
         return self.get_query_string({PAGE_VAR: place})
@@ -189,6 +201,8 @@ class KeysetAdmin(ReadOnlyAdmin):
     """A list of rows, newest first, found by the person and by filters."""
 
     order = Order()
+    keys_are_times = True
+    """Whether a list in the order of keys can be opened at a date: they are UUIDs of version 7."""
     time = "created_at"
     """The column by which a row's time is told."""
     person = "user"

@@ -28,6 +28,7 @@ class KindFilter(ColumnFilter):
 class LogAdmin(KeysetAdmin):
     """The admin's log, newest first; nobody changes it."""
 
+    keys_are_times = False
     time = "action_time"
     columns = ("action_time", "action_flag", "change_message", "object_id", "content_type", "user__email")
     list_display = ("when", "user", "kind", "thing", "owner", "what")

@@ -49,6 +49,11 @@ class PersonAdmin(UserAdmin):
         found.pop("delete_selected", None)
         return found
 
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Only a superuser erases one."""
+        is_allowed = super().has_delete_permission(request, obj)
+        return is_allowed and (obj is None or not obj.is_superuser or staff(request).is_superuser)
+
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -31,7 +31,7 @@ SECONDS = 2.0
 
 HITS_MAX = 50
 TITLES_MAX = 20
-TITLES_LOOKED = 20_000
+TITLES_LOOKED = 10_000
 """The newest conversations whose titles are looked at."""
 
 FOUND = "Found in a search of what was said."
@@ -95,6 +95,7 @@ def results(request: HttpRequest) -> dict[str, Any]:
     """What the page shows. Whatever it finds is written down before it is shown."""
     query, email = request.GET.get("q", "").strip(), request.GET.get("email", "").strip()
     context: dict[str, Any] = {"query": query, "email": email, "is_asked": bool(terms_of(query))}
+    context["titles_looked"] = TITLES_LOOKED
     if not context["is_asked"]:
         return context
     if email:

@@ -7,7 +7,7 @@ from django.test import Client
 from accounts.models import User
 from conversations.models import Conversation, Message
 from tests.admin.conftest import Staff
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -45,8 +45,10 @@ def test_a_person_is_erased_with_all_that_is_theirs_once_confirmed(staff: Staff,
 def test_only_those_who_may_delete_people_erase_one_and_nobody_themselves(staff: Staff, answer: Message) -> None:
     path = f"/admin/accounts/user/{answer.user_id}/delete/"
     assert staff("view_user", "change_user").post(path).status_code == 403
+    superuser = UserFactory.create(is_superuser=True)
+    assert staff("view_user", "delete_user").post(f"/admin/accounts/user/{superuser.pk}/delete/").status_code == 403
     client = staff()
-    myself = User.objects.get(is_superuser=True)
+    myself = User.objects.get(is_superuser=True, is_staff=True)
     response = client.post(f"/admin/accounts/user/{myself.pk}/delete/")
     assert "This is you." in response.content.decode()
     several = {"action": "delete_selected", "_selected_action": [answer.user_id], "index": 0, "post": "yes"}
