@@ -37,9 +37,10 @@ class ModelCall:
         self.begun = True
         self._model = model
         metrics.answers(model)
-        metrics.model_seconds.labels(metrics.model_label(model)).observe(time.perf_counter() - self._at)
+        waited = time.perf_counter() - self._at
+        metrics.model_seconds.labels(metrics.model_label(model)).observe(waited)
         if self._span:
-            self._span.add_event("first token")
+            self._span.set_attribute("gen_ai.response.time_to_first_chunk", waited)
 
     def use(self, prompt_tokens: int, completion_tokens: int) -> None:
         """The provider has counted."""
