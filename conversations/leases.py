@@ -15,10 +15,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DataError, connection, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Generation, Message, Status, counted, has_no_maker
 from conversations.thoughts import NOTHING, Thought
@@ -198,7 +198,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
                 "worker": worker,
                 "person": person,
                 "tokens": outcome.tokens,
-                "zone": timezone.get_default_timezone_name(),
+                "zone": settings.TIME_ZONE,
                 "text": outcome.text,
                 **columns,
             },

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -187,7 +188,7 @@ def count_tokens(person: UUID, tokens: int, *, unless: UUID | None = None) -> No
                 "tokens": tokens,
                 "user": person,
                 "unless": unless,
-                "zone": timezone.get_default_timezone_name(),
+                "zone": settings.TIME_ZONE,
             },
         )
 

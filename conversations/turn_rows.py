@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Model
-from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Count, Message, Use, counted
@@ -62,7 +62,7 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
             "user": user.pk,
             "conversation": conversation and conversation.pk,
             "period": RATE_PERIOD,
-            "zone": timezone.get_default_timezone_name(),
+            "zone": settings.TIME_ZONE,
         },
     )
     use = Use.at(day, Count(day, *messages), Count(tokens_on, day_tokens, month_tokens))

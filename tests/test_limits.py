@@ -16,6 +16,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import User
 from conversations import branches, leases, limits, organizing, turns
@@ -123,6 +124,17 @@ def test_a_statement_that_comes_late_does_not_bring_yesterday_back(user: User) -
     window = TurnWindow.objects.get()
     assert window.day_messages == 2
     assert window.messages_on == timezone.now().date() + timedelta(days=1)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_days_are_those_of_the_sites_time_zone(user: User, settings: Settings, zone: str) -> None:
+    settings.TIME_ZONE = zone
+    days = [timezone.localdate(timezone=ZoneInfo(zone))]
+    ended(turns.send(user, text="Hello"), 5)
+    days.append(timezone.localdate(timezone=ZoneInfo(zone)))
+    window = TurnWindow.objects.get()
+    assert {window.messages_on, window.tokens_on} <= set(days)
+    assert limits.end_of(Period.DAY, window.use).astimezone(ZoneInfo(zone)).hour == 0
 
 
 @pytest.mark.parametrize(

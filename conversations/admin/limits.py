@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
@@ -40,7 +41,7 @@ class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscri
 
     def get_fieldsets(self, request: HttpRequest, obj: UsageLimit | None = None) -> Any:
         """For whom, with what decides between several; and how much."""
-        zone = timezone.get_default_timezone_name()
+        zone = settings.TIME_ZONE
         target = {"fields": ("user", "group"), "description": WHICH_HOLDS.format(zone=zone)}
         used = ("used",) if obj else ()
         return [(None, target), ("Limit", {"fields": ("period", "messages", "tokens", *used)})]
