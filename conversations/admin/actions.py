@@ -79,14 +79,16 @@ def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
     keys = _keys(queryset)
     if request.POST.get("post") != "yes":
         return confirmation(model_admin, request, keys)
+    conversations = Conversation.objects.filter(pk__in=keys)
     with transaction.atomic():
         contents = contents_of(keys)
         record(request, [one.key for one in contents], "Erased for ever.", flag=DELETION)
-        conversations = Conversation.objects.filter(pk__in=keys)
         stopped = organizing.trash(conversations).stopped
-        change = organizing.delete(conversations)
     for key in stopped:
         replies.stop(key)
+    # By itself: the transaction before holds the generations that it stopped, and a reply's end waits for these while
+    # it holds the message.
+    change = organizing.delete(conversations)
     said = _many(sum(one.messages for one in contents), "message")
     told = f"{_many(change.count, 'conversation')} with {said} erased for ever."
     model_admin.message_user(request, told, messages.SUCCESS)

@@ -44,6 +44,7 @@ class ConversationAdmin(KeysetAdmin):
     date_hierarchy = "updated_at"
     list_display = ("last_message", "user", "messages", "tokens", "model_name", "last_reply", "state")
     list_select_related = ("user",)
+    change_list_template = "admin/conversations/conversation/change_list.html"
     list_filter = (
         filters.StateFilter,
         filters.LastStatusFilter,

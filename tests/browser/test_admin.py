@@ -65,7 +65,16 @@ def test_a_conversation_is_found_and_read_on_every_branch(
     expect(answer.locator("strong", has_text="Lyon")).to_be_visible()
     expect(answer).to_contain_text("It is Paris")
     expect(page.get_by_text("not the branch that the person has chosen")).to_be_visible()
-    assert LogEntry.objects.filter(object_id=str(conversation.pk)).count() == 2
+    page.goto(LIST)
+    page.get_by_role("link", name="Search what was said").click()
+    page.get_by_role("searchbox", name="Words").fill("lyon")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("mark")).to_have_text("Lyon")
+    if not options:
+        sees_no_violation(page)
+    page.locator(".hits a").click()
+    expect(answer.locator("strong", has_text="Lyon")).to_be_visible()
+    assert LogEntry.objects.filter(object_id=str(conversation.pk)).count() == 4
 
 
 def test_erasing_asks_first_and_tells_what_goes(new_page: NewPage, conversation: Conversation, tmp_path: Path) -> None:
