@@ -15,11 +15,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
-from conversations import erasure
+from conversations import erasure, leases, turns
 from conversations.models import (
+    Conversation,
     Generation,
     Grain,
     Measure,
@@ -32,6 +34,8 @@ from conversations.models import (
     UsagePeople,
     UsagePresence,
 )
+from conversations.transfer.imports import Import, Outcome
+from conversations.transfer.writers import JsonWriter
 from conversations.usage import buckets
 from conversations.usage.counting import Counted, catch_up
 from conversations.usage.reading import PERIODS, Numbers, Report, report
@@ -218,6 +222,41 @@ def test_a_reply_that_ends_late_is_counted_when_it_has_ended(people: list[User])
     Generation.objects.filter(pk=late.pk).update(status=Status.COMPLETE)
     catch_up(now=NOW + HOUR)
     assert report(PERIODS[0], NOW).whole.turns == 1
+
+
+def test_what_is_said_here_is_counted_however_it_ends(user: User, settings: Settings) -> None:
+    answered = turns.send(user, text="Hello").reply
+    claim = leases.claim(answered.pk, worker="one")
+    assert claim
+    spoken_at = timezone.now()
+    outcome = leases.Outcome(
+        Status.COMPLETE, "Good day", model="m", prompt_tokens=20, completion_tokens=3, first_token_at=spoken_at
+    )
+    assert leases.finish(answered.pk, outcome, worker="one", person=user.pk)
+    turns.stop(turns.send(user, text="Never mind").reply)
+    turns.send(user, text="This one is still to come")
+    settings.CHAT_REPLIES_PER_USER = 1
+    turns.send(user, text="One too many")
+    catch_up()
+    found = report(PERIODS[0], timezone.now().astimezone(UTC)).whole
+    assert (found.turns, found.people, found.tokens) == (3, 1, 23)
+    assert found.failed == {"too_many_replies": 1}
+    assert set(found.times) == {Measure.ADDED, Measure.FIRST_TOKEN}
+
+
+def test_what_is_imported_is_not_counted(people: list[User]) -> None:
+    replies(people[:1], [NOW - HOUR])
+    file, writer = io.BytesIO(), JsonWriter()
+    writer.begin(file)
+    writer.add(Conversation.objects.get(user=people[0]), file)
+    writer.end(file)
+    erasure.erase(people[0])
+    file.seek(0)
+    (result,) = Import(people[1], file).results()
+    assert result.outcome is Outcome.IMPORTED
+    assert Generation.objects.get().started_at
+    catch_up(now=NOW)
+    assert not Usage.objects.exists()
 
 
 def test_what_was_stored_elsewhere_is_not_counted(people: list[User]) -> None:
