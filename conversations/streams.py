@@ -21,6 +21,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from conversations import replies
+from conversations.engine import ReplyEngine
 from conversations.makers import LiveReply
 from conversations.markdown import BlockStream
 from conversations.thoughts import NOTHING, Thought
@@ -152,7 +153,7 @@ async def events(
         logger.warning("A viewer of reply %s has to connect again: %s", message_id, error)
 
 
-async def may_stay(engine: replies.ReplyEngine, is_welcome: Callable[[], bool]) -> bool:
+async def may_stay(engine: ReplyEngine, is_welcome: Callable[[], bool]) -> bool:
     """Whether the viewer may see more. A database that is away sends nobody away."""
     with suppress(*DATABASE_AWAY):
         return await engine.database(is_welcome)

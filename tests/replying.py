@@ -10,8 +10,8 @@ from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from conversations.engine import ReplyEngine
 from conversations.models import Message
-from conversations.replies import ReplyEngine
 from tests.provider import Gate, Script, Text, stream
 from tests.provider.script import END
 

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations import replies, turns
-from conversations.replies import ReplyEngine
+from conversations.engine import ReplyEngine
 from tests.provider import ScriptedProvider
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from conversations import affinity, turns
 from conversations.affinity import Affinity
-from conversations.replies import ReplyEngine
+from conversations.engine import ReplyEngine
 from tests.provider import ScriptedProvider, reply
 from tests.replying import text_at_end, until_stored
 

@@ -5,8 +5,8 @@ from asgiref.sync import sync_to_async
 from pytest_django import Settings
 
 from conversations import turns
+from conversations.engine import ReplyEngine
 from conversations.models import Conversation, Generation
-from conversations.replies import ReplyEngine
 from tests.provider import ScriptedProvider, error, reply
 from tests.replying import stored, text_at_end
 

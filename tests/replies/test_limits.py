@@ -10,8 +10,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations import turns
+from conversations.engine import ReplyEngine
 from conversations.models import Generation, Message, Status
-from conversations.replies import ReplyEngine
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 from tests.provider import ScriptedProvider, reply
 from tests.replying import gated, stored, text_at_end, until

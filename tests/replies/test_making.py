@@ -8,8 +8,8 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from conversations import organizing, turns
+from conversations.engine import ReplyEngine
 from conversations.models import Conversation, Generation, Message, Status
-from conversations.replies import ReplyEngine
 from tests.provider import Gate, Raw, ScriptedProvider, Text, error, reply, stream
 from tests.provider.script import END
 from tests.replying import (

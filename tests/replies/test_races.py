@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from conversations import turns
+from conversations.engine import ReplyEngine
 from conversations.models import Generation, Message, Status
-from conversations.replies import ReplyEngine
 from tests.provider import Reasoning, ScriptedProvider, error, reply, stream
 from tests.provider.script import END
 from tests.replying import (

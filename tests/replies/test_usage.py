@@ -7,8 +7,8 @@ from asgiref.sync import sync_to_async
 from pytest_django import Settings
 
 from conversations import turns
+from conversations.engine import ReplyEngine
 from conversations.models import Conversation, TurnWindow
-from conversations.replies import ReplyEngine
 from tests.provider import ScriptedProvider, error, reply
 from tests.replying import WAIT_SECONDS, gated, stored, text_at_end, until
 
