@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from conversations import paths
 from conversations.llm import ChatMessage, Usage
 from conversations.models import Message, Role
 
@@ -114,15 +115,15 @@ def _page(end: UUID, size: int) -> list[Said]:
     with it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH RECURSIVE path (role, content, created_at, parent_id, depth) AS (
                 SELECT role, content, created_at, parent_id, 1 FROM conversations_message WHERE id = %s
                 UNION ALL
                 SELECT message.role, message.content, message.created_at, message.parent_id, path.depth + 1
-                FROM path JOIN conversations_message AS message ON message.id = path.parent_id WHERE path.depth < %s
+                FROM path {paths.PARENT} WHERE path.depth < %s
             )
             SELECT role, content, created_at, parent_id FROM path ORDER BY depth
-            """,
+            """,  # noqa: S608 (a constant)
             [end, size],
         )
         return [Said(*row) for row in cursor.fetchall()]

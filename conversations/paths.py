@@ -9,6 +9,15 @@ from django.db.models.expressions import RawSQL
 
 from conversations.models import Conversation, Message
 
+PARENT = """
+    CROSS JOIN LATERAL (
+        SELECT * FROM conversations_message AS parent WHERE parent.id = path.parent_id
+        -- Keeps the planner from reading the whole table at each step, when it knows little of it.
+        OFFSET 0
+    ) AS message
+"""
+"""The next step of a statement's `path`."""
+
 
 def upwards(conversation: Conversation, end: UUID | None, count: int) -> RawSQL:
     """The keys of the `count` messages that lead to the one with the key `end`, itself among them, for a query.
@@ -34,8 +43,7 @@ def _upwards(end: str) -> str:
         WITH RECURSIVE path (id, parent_id, depth) AS (
             SELECT id, parent_id, 1 FROM conversations_message WHERE id = ({end}) AND conversation_id = %s
             UNION ALL
-            SELECT message.id, message.parent_id, path.depth + 1
-            FROM path JOIN conversations_message AS message ON message.id = path.parent_id WHERE path.depth < %s
+            SELECT message.id, message.parent_id, path.depth + 1 FROM path {PARENT} WHERE path.depth < %s
         )
         SELECT id FROM path
     """  # noqa: S608 (the constants above)
@@ -58,16 +66,15 @@ def place(conversation: Conversation, end: UUID, message: UUID, *, below: int) -
     message `below` places after it, or of the end if that is nearer. None when it stands on another branch."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH RECURSIVE path (id, parent_id, depth) AS (
                 SELECT id, parent_id, 1 FROM conversations_message WHERE id = %s AND conversation_id = %s
                 UNION ALL
-                SELECT message.id, message.parent_id, path.depth + 1
-                FROM path JOIN conversations_message AS message ON message.id = path.parent_id WHERE path.id <> %s
+                SELECT message.id, message.parent_id, path.depth + 1 FROM path {PARENT} WHERE path.id <> %s
             )
             SELECT found.depth, later.id
             FROM path AS found JOIN path AS later ON later.depth = greatest(found.depth - %s, 1) WHERE found.id = %s
-            """,
+            """,  # noqa: S608 (a constant)
             [end, conversation.pk, message, below, message],
         )
         found: tuple[int, UUID] | None = cursor.fetchone()

@@ -8,7 +8,8 @@ from django.db import connection, connections
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import replies, turns
+from conversations import engine as engine_module
+from conversations import turns
 from conversations.engine import ReplyEngine
 from tests.provider import ScriptedProvider
 
@@ -43,8 +44,8 @@ async def other_engine() -> AsyncIterator[ReplyEngine]:
 @pytest.fixture(autouse=True)
 async def short_intervals(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Look and save more often than a server does."""
-    monkeypatch.setattr(replies, "CHECKPOINT_INTERVAL", 0.05)
-    monkeypatch.setattr(replies, "FOLLOW_INTERVAL", 0.05)
+    monkeypatch.setattr(engine_module, "CHECKPOINT_INTERVAL", 0.05)
+    monkeypatch.setattr(engine_module, "FOLLOW_INTERVAL", 0.05)
     yield
     # The thread in which the ORM's asynchronous methods run keeps its connection otherwise.
     await sync_to_async(connections.close_all)()
