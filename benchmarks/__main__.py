@@ -26,6 +26,7 @@ PARTS = (
     "transfer",
     "prune",
     "dashboard",
+    "staff",
     "search",
 )
 TROUBLES_MAX = 5
@@ -91,6 +92,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         prune,
         saturation,
         search,
+        staff,
         transfer,
     )
 
@@ -107,6 +109,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
             "long_chats": lambda: long_chats.measure(site, openings=15),
             "prune": lambda: prune.measure(site, few=10_000, many=40_000, people=20),
             "dashboard": lambda: dashboard.measure(site, replies=20_000, openings=8),
+            "staff": lambda: staff.measure(site, messages=40_000, openings=5),
             "search": lambda: search.measure(messages=50_000, rounds=5),
         }
     return {
@@ -121,6 +124,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         "long_chats": lambda: long_chats.measure(site),
         "prune": lambda: prune.measure(site),
         "dashboard": lambda: dashboard.measure(site),
+        "staff": lambda: staff.measure(site),
         # Last: it leaves a million messages behind.
         "search": search.measure,
     }

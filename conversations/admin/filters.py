@@ -113,9 +113,11 @@ class AnyFeedbackFilter(RowFilter):
     title, parameter_name, looks = "feedback", "feedback", 5_000
     fixed = ((Rating.UP.value, "A thumb up"), (Rating.DOWN.value, "A thumb down"))
     condition = """EXISTS (
-        SELECT FROM conversations_message AS said
-        JOIN conversations_feedback AS given ON given.message_id = said.id
-        WHERE said.conversation_id = conversations_conversation.id AND given.rating = %s OFFSET 0
+        SELECT FROM conversations_message AS said CROSS JOIN LATERAL (
+            SELECT FROM conversations_feedback AS given
+            WHERE given.message_id = said.id AND given.rating = %s OFFSET 0
+        ) AS rated
+        WHERE said.conversation_id = conversations_conversation.id OFFSET 0
     )"""
 
 

@@ -82,6 +82,18 @@ def test_each_opening_is_written_down_before_it_is_shown_superusers_too(staff: S
     assert "Read 2 messages" in history.content.decode()
 
 
+@pytest.mark.parametrize("page", ["{key}/change/", "search/?q=paris", "search/?q=paris&email={email}"])
+def test_what_cannot_be_written_down_is_not_shown(staff: Staff, answer: Message, page: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_admin_log ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
+    client = staff()
+    client.raise_request_exception = False
+    path = page.format(key=answer.conversation_id, email=answer.user.email)
+    response = client.get(f"/admin/conversations/conversation/{path}")
+    assert response.status_code == 500
+    assert "Paris" not in response.content.decode()
+
+
 def test_without_the_permission_to_read_only_facts_are_shown_and_nobody_has_read(staff: Staff, answer: Message) -> None:
     Conversation.objects.filter(pk=answer.conversation_id).update(system_prompt="Be kind to me")
     html = read(staff(*VIEW), answer.conversation, at=answer.pk)
