@@ -71,12 +71,14 @@ def module_server(worker_server: ChatServer) -> ChatServer:
 
 
 @pytest.fixture
-def server(module_server: ChatServer, module_provider: ScriptedProvider, transactional_db: None) -> ChatServer:
+def server(
+    module_server: ChatServer, module_provider: ScriptedProvider, transactional_db: None
+) -> Iterator[ChatServer]:
     """The module's server process, on a database that is empty at the test's start."""
-    # The cache's table is no model's: it is not emptied after a test.
-    cache.clear()
     module_provider.reset()
     if not module_server.is_up:
         # A test that ended it has failed; the others need not.
         module_server.start()
-    return module_server
+    yield module_server
+    # The cache's table is no model's: it is not emptied after a test.
+    cache.clear()

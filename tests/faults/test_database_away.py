@@ -30,9 +30,11 @@ async def test_replies_go_on_while_the_database_is_away(new_site: NewSite, chanc
             await asyncio.sleep(away)
             await asyncio.to_thread(site.database.start)
 
-        for first, end in ((0, site.database.stop), (100, site.database.crash)):
-            await asyncio.gather(*(ask_and_watch(first + number) for number in range(16)), restart(end))
+        await asyncio.gather(*(ask_and_watch(number) for number in range(16)), restart(site.database.stop))
         assert len(site.provider.chats) == len(person.turns)
+        await asyncio.gather(*(ask_and_watch(100 + number) for number in range(16)), restart(site.database.crash))
+        # A database that crashes may forget a claim of the moment before: that reply is made again.
+        assert len(site.provider.chats) >= len(person.turns)
         await all_hold(site, person, expected=DATABASE_AWAY)
 
 

@@ -21,7 +21,8 @@ PATIENCE = 60.0
 # Whether a row is to stay, and what the rest consists of.
 OLD = "conversation.updated_at < now() - interval '90 days' AND conversation.pinned_at IS NULL"
 ROWS = """
-SELECT message.id::text, md5(to_jsonb(message)::text || coalesce(to_jsonb(generation) - 'heartbeat_at', '{{}}')::text)
+SELECT message.id::text, md5(to_jsonb(message)::text ||
+    coalesce(to_jsonb(generation) - 'worker' - 'heartbeat_at', '{{}}')::text)
 FROM conversations_message AS message
 JOIN conversations_conversation AS conversation ON conversation.id = message.conversation_id
 LEFT JOIN conversations_generation AS generation ON generation.message_id = message.id
