@@ -25,7 +25,7 @@ if not DEBUG:
     env.required("ALLOWED_HOSTS", "Name the hosts that this site answers to, such as chat.example.org.")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
-EMBEDDED_DIR = Path(env.text("EMBEDDED_DIR", str(BASE_DIR / "var")))
+EMBEDDED_DIR = Path(env.text("EMBEDDED_DIR") or BASE_DIR / "var")
 """Where the embedded PostgreSQL and the local model keep their files."""
 
 WEB_THREADS = env.integer("WEB_THREADS", 4, least=1)

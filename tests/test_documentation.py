@@ -12,7 +12,8 @@ from chatbot.environment import Environment
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = (ROOT / "chatbot" / "settings.py").read_text()
 READ = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', SETTINGS))
-EXAMPLE = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+EXAMPLE_TEXT = (ROOT / ".env.example").read_text()
+EXAMPLE = set(re.findall(r"^([A-Z_]+)=", EXAMPLE_TEXT, re.MULTILINE))
 
 
 def test_each_setting_that_is_read_is_in_the_example() -> None:
@@ -25,17 +26,42 @@ def test_each_setting_of_a_server_reaches_the_containers() -> None:
     assert passed - {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"} >= READ - {"EMBEDDED_DIR"}
 
 
+def test_each_variable_of_the_containers_is_in_the_example() -> None:
+    asked = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "compose.yaml").read_text()))
+    assert asked <= EXAMPLE | set(re.findall(r"^# ([A-Z_]+)=", EXAMPLE_TEXT, re.MULTILINE))
+
+
+def test_each_file_that_the_image_takes_is_let_in() -> None:
+    entries = (ROOT / ".dockerignore").read_text().split()
+    let_in = {entry.removeprefix("!") for entry in entries if entry.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    taken = {name for line in copied for name in line.split()} - {"."}
+    assert entries[0] == "*"
+    assert "requirements.txt" in taken
+    assert taken <= let_in
+    for name in let_in:
+        assert (ROOT / name).exists(), name
+
+
 def test_each_make_target_that_the_documents_name_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", ".env.example"):
-        named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / name).read_text(), re.MULTILINE))
-        assert named <= targets, name
+    named = {
+        path: set(re.findall(r"(?:^\s*|`)make ([a-z-]+)", path.read_text(), re.MULTILINE))
+        for path in (ROOT / ".env.example", *ROOT.glob("*.md"), *ROOT.glob("*/*.md"))
+    }
+    assert len(named[ROOT / "CONTRIBUTING.md"]) > 5
+    for path, names in named.items():
+        assert names <= targets, path
 
 
 def test_each_file_that_the_architecture_names_exists() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     for name in re.findall(r"`((?:chatbot|conversations|accounts|tests|templates|static)/[\w./]*)`", text):
         assert (ROOT / name).exists(), name
+    here = {path.name for folder in ("accounts", "chatbot", "conversations") for path in (ROOT / folder).rglob("*.py")}
+    bare = set(re.findall(r"`(\w+\.py)`", text))
+    assert bare
+    assert bare <= here
 
 
 @pytest.mark.parametrize(
