@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Model
 
 from accounts.models import User
-from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Count, Message, Use, counted
+from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Message, Tally, Use, counted
 
 RATE_PERIOD = "1 minute"
 
@@ -65,7 +65,7 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
             "zone": settings.TIME_ZONE,
         },
     )
-    use = Use.at(day, Count(day, *messages), Count(tokens_on, day_tokens, month_tokens))
+    use = Use.at(day, Tally(day, *messages), Tally(tokens_on, day_tokens, month_tokens))
     return Admission(turns, conversation is None or bool(locked), use, has_limits)
 
 

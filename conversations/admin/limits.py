@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -60,18 +60,24 @@ class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscri
 class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
     """Who has used something this month."""
 
-    list_display = ("user", "month_messages", "month_tokens", "today")
+    list_display = ("user", "messages", "tokens", "today")
     list_select_related = ("user",)
     list_filter = (("user__groups", admin.RelatedOnlyFieldListFilter),)
     search_fields = ("user__email",)
     show_full_result_count = False
-    ordering = ("-month_tokens", "user")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TurnWindow]:
-        """Those whose numbers are of this month."""
-        today = timezone.localdate(timezone=timezone.get_default_timezone())
+        """Those of whom something was counted this month: a reply may end in another one than it was asked for in."""
+        first = timezone.localdate(timezone=timezone.get_default_timezone()).replace(day=1)
         found: QuerySet[TurnWindow] = super().get_queryset(request)
-        return found.filter(messages_on__gte=today.replace(day=1))
+        return found.filter(Q(messages_on__gte=first) | Q(tokens_on__gte=first)).annotate(
+            messages_now=Case(When(messages_on__gte=first, then="month_messages"), default=0),
+            tokens_now=Case(When(tokens_on__gte=first, then="month_tokens"), default=0),
+        )
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Who has used most tokens first."""
+        return (F("tokens_now").desc(), "user")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds."""
@@ -84,6 +90,16 @@ class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody makes anything uncounted."""
         return False
+
+    @admin.display(ordering="messages_now", description="messages this month")
+    def messages(self, window: TurnWindow) -> str:
+        """The month's messages."""
+        return f"{window.use.month_messages:,}"
+
+    @admin.display(ordering="tokens_now", description="tokens this month")
+    def tokens(self, window: TurnWindow) -> str:
+        """The month's tokens."""
+        return f"{window.use.month_tokens:,}"
 
     @admin.display
     def today(self, window: TurnWindow) -> str:

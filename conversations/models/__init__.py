@@ -15,7 +15,7 @@ from conversations.models.generations import (
 )
 from conversations.models.messages import Message, MessageQuerySet, Role
 from conversations.models.presets import PRESET_NAME_MAX_CHARS, Preset, PresetQuerySet
-from conversations.models.turn_windows import TODAY, Count, TurnWindow, Use, counted
+from conversations.models.turn_windows import TODAY, Tally, TurnWindow, Use, counted
 from conversations.models.usage import Grain, Measure, Usage, UsageLatency, UsageMark, UsagePeople, UsagePresence
 from conversations.models.usage_limits import Period, UsageLimit
 
@@ -31,7 +31,6 @@ __all__ = [
     "Configuration",
     "Conversation",
     "ConversationQuerySet",
-    "Count",
     "Cursor",
     "Feedback",
     "Generation",
@@ -47,6 +46,7 @@ __all__ = [
     "Role",
     "Status",
     "TODAY",
+    "Tally",
     "TurnWindow",
     "Usage",
     "UsageLatency",

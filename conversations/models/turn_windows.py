@@ -28,7 +28,7 @@ def counted(unit: str, more: str, *, today: str) -> str:
     """
 
 
-class Count(NamedTuple):
+class Tally(NamedTuple):
     """How many of one unit were counted, on the day `on` and in its month."""
 
     on: date | None
@@ -53,7 +53,7 @@ class Use:
     month_tokens: int = 0
 
     @classmethod
-    def at(cls, day: date, messages: Count, tokens: Count) -> Self:
+    def at(cls, day: date, messages: Tally, tokens: Tally) -> Self:
         """What of these numbers counts on that day."""
         day_messages, month_messages = messages.at(day)
         day_tokens, month_tokens = tokens.at(day)
@@ -80,7 +80,8 @@ class TurnWindow(models.Model):
     month_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
-        verbose_name = verbose_name_plural = "usage"
+        verbose_name = "person's use"
+        verbose_name_plural = "use by person"
 
     def __str__(self) -> str:
         return f"{self.turns} turns since {self.began_at}"
@@ -97,6 +98,6 @@ class TurnWindow(models.Model):
         day = timezone.localdate(timezone=timezone.get_default_timezone())
         return Use.at(
             day,
-            Count(self.messages_on, self.day_messages, self.month_messages),
-            Count(self.tokens_on, self.day_tokens, self.month_tokens),
+            Tally(self.messages_on, self.day_messages, self.month_messages),
+            Tally(self.tokens_on, self.day_tokens, self.month_tokens),
         )

@@ -1,5 +1,6 @@
 """Limits in the admin: who may change them, and what is shown beside them."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from conversations.models import Period, TurnWindow, UsageLimit
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
+USE = "/admin/conversations/turnwindow/"
 LIMITS = "/admin/conversations/usagelimit/"
 
 
@@ -28,17 +30,19 @@ def group() -> Group:
     return Group.objects.create(name="Guests")
 
 
-def used(user: User, messages: int, tokens: int) -> None:
-    """The person has used so much today, and ten times as much this month."""
+def used(
+    user: User, messages: int, tokens: int, *, messages_on: date | None = None, tokens_on: date | None = None
+) -> None:
+    """The person has used so much today, or on other days, and ten times as much in the month."""
     now = timezone.now()
     TurnWindow.objects.create(
         user=user,
         began_at=now,
         turns=1,
-        messages_on=now.date(),
+        messages_on=messages_on or now.date(),
         day_messages=messages,
         month_messages=10 * messages,
-        tokens_on=now.date(),
+        tokens_on=tokens_on or now.date(),
         day_tokens=tokens,
         month_tokens=10 * tokens,
     )
@@ -103,9 +107,26 @@ def test_the_list_shows_what_is_used_in_the_same_queries_however_long(
         assert words in html
     assert "12 messages" in staff.get(LIMITS, {"q": user.email}).content.decode()
     with django_assert_max_num_queries(9):
-        html = staff.get("/admin/conversations/turnwindow/").content.decode()
-    assert "34000" in html.replace(",", "")
+        html = staff.get(USE).content.decode()
+    assert "34,000" in html
     assert "12 messages, 3,400 tokens today" in html
+
+
+def test_the_list_of_use_knows_only_this_month(staff: Client) -> None:
+    last_month = timezone.now().date().replace(day=1) - timedelta(days=1)
+    used(UserFactory.create(email="asked@example.org"), 12, 9_900, tokens_on=last_month)
+    used(UserFactory.create(email="answered@example.org"), 7_700, 50, messages_on=last_month)
+    used(UserFactory.create(email="gone@example.org"), 3, 3, messages_on=last_month, tokens_on=last_month)
+    used(UserFactory.create(email="busy@example.org"), 1, 60)
+    rows = [row.user.email for row in staff.get(USE).context["cl"].result_list]
+    assert rows == ["busy@example.org", "answered@example.org", "asked@example.org"]
+    html = staff.get(USE).content.decode()
+    for words in (">120<", "12 messages, 0 tokens today", ">500<", "0 messages, 50 tokens today"):
+        assert words in html
+    for last in ("77,000", "99,000", "gone@"):
+        assert last not in html
+    for order, first in (("1", "answered"), ("-1", "asked"), ("2", "asked"), ("-2", "busy")):
+        assert staff.get(USE, {"o": order}).context["cl"].result_list[0].user.email.startswith(first)
 
 
 def test_the_page_of_a_person_has_their_limits_and_what_holds(staff: Client, user: User, group: Group) -> None:
@@ -143,4 +164,4 @@ def test_each_deed_needs_its_permission(user: User, signed_in: Client, client: C
     user.user_permissions.add(Permission.objects.get(codename="change_usagelimit"))
     assert signed_in.post(f"{LIMITS}{row.pk}/change/", data).status_code == 302
     assert UsageLimit.objects.get().messages == 99
-    assert signed_in.post("/admin/conversations/turnwindow/add/").status_code == 403
+    assert signed_in.post(f"{USE}add/").status_code == 403
