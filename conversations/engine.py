@@ -1,8 +1,7 @@
 """The reply engine: claim a reply, run it in a task of its own, checkpoint it, let any number of viewers follow it.
 
-A reply that this process makes is followed in memory; a reply that
-another process makes is followed in the database, all of them in one statement per tick. Losing every viewer changes
-nothing for a reply that is being made.
+A reply that this process makes is followed in memory; one that another process makes is followed in the database, all
+of them in one statement per tick. Losing every viewer changes nothing for a reply that is being made.
 """
 
 import asyncio
@@ -23,7 +22,8 @@ from conversations import context, leases, model_choices
 from conversations.affinity import Affinity
 from conversations.context import Window
 from conversations.leases import Claim, Draft
-from conversations.makers import LiveReply, Maker, ServerBusy
+from conversations.live import LiveReply
+from conversations.makers import Maker, ServerBusy
 from conversations.saving import Saver
 from conversations.threads import DATABASE_AWAY, DatabaseThreads
 

@@ -16,8 +16,9 @@ from conversations import context, llm
 from conversations.context import Window
 from conversations.errors import UserFacingError
 from conversations.leases import Draft, Outcome
+from conversations.live import LiveReply
 from conversations.models import Message, Status
-from conversations.thoughts import NOTHING, Thinking, Thought
+from conversations.thoughts import Thinking, Thought
 
 logger = logging.getLogger(__name__)
 
@@ -53,83 +54,6 @@ class ReplyTooLong(UserFacingError):
     """The answer did not end, so it was stopped at {limit:,} characters. What came is kept. Ask for a shorter one."""
 
     code = "reply_too_long"
-
-
-class LiveReply:
-    """A reply as this process knows it, shared by its viewers.
-
-    `text` and `thought` only grow, except that a new maker begins again: then `restarts` grows by one.
-    """
-
-    def __init__(self, message_id: UUID) -> None:
-        self.message_id = message_id
-        self.text = ""
-        self.thought = NOTHING
-        self.restarts = 0
-        self.ended = False
-        self.lost = False
-        """Whether this object no longer stands for the reply: its viewers have to ask for it again."""
-        self.since = time.perf_counter()
-        """When this process took it, to make or to follow it."""
-        self.joined: asyncio.Task[None] | None = None
-        """Ends when the reply is being made or followed by this process."""
-        self.viewers: set[asyncio.Event] = set()
-        self._resting: set[asyncio.Future[None]] = set()
-
-    def wake(self) -> None:
-        """Tell the viewers that something changed."""
-        for woken in self.viewers:
-            woken.set()
-
-    def show(self, text: str, thought: Thought = NOTHING) -> None:
-        """Replace the text and the thought by what the database has."""
-        if text != self.text or thought != self.thought:
-            if not text.startswith(self.text) or not thought.text.startswith(self.thought.text):
-                self.restarts += 1
-            self.text = text
-            self.thought = thought
-            self.wake()
-
-    def clear(self) -> None:
-        """Forget what an earlier maker wrote: the reply is made from its beginning."""
-        if self.text or self.thought.text:
-            self.restarts += 1
-        self.text = ""
-        self.thought = NOTHING
-
-    def end(self) -> None:
-        """Say that nothing more will come."""
-        self.ended = True
-        self._rouse()
-
-    def lose(self) -> None:
-        """Send the viewers away to ask again."""
-        self.lost = True
-        self._rouse()
-
-    async def rest(self, seconds: float) -> None:
-        """Wait, but not past the reply's end. Each frame of each viewer waits: a time-out would cost more than it."""
-        if self.ended or self.lost:
-            return
-        loop = asyncio.get_running_loop()
-        over: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_later(seconds, _set, over)
-        self._resting.add(over)
-        try:
-            await over
-        finally:
-            timer.cancel()
-            self._resting.discard(over)
-
-    def _rouse(self) -> None:
-        self.wake()
-        for over in self._resting:
-            _set(over)
-
-
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 class Maker:

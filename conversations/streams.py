@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 
 from conversations import replies
 from conversations.engine import ReplyEngine
-from conversations.makers import LiveReply
+from conversations.live import LiveReply
 from conversations.markdown import BlockStream
 from conversations.thoughts import NOTHING, Thought
 from conversations.threads import DATABASE_AWAY

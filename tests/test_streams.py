@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations import turns
-from conversations.makers import LiveReply
+from conversations.live import LiveReply
 from conversations.markdown import render
 from conversations.models import Message, Status
 from conversations.streams import KEEP_ALIVE, Viewer, event, rendering

@@ -7,8 +7,8 @@ from typing import Any
 
 from conversations import streams
 from conversations.api.problems import Problem
+from conversations.live import LiveReply
 from conversations.llm import Usage
-from conversations.makers import LiveReply
 
 DONE = b"data: [DONE]\n\n"
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from conversations import streams
 from conversations.api.problems import Problem
-from conversations.makers import LiveReply
+from conversations.live import LiveReply
 
 
 class EventViewer:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from conversations import turns
 from conversations.engine import ReplyEngine
-from conversations.makers import LiveReply
+from conversations.live import LiveReply
 from conversations.models import Generation, Message, Status
 from tests.provider import CATALOGUE, END, Gate, Reasoning, ScriptedProvider, Text, error, reply, stream
 from tests.replying import WAIT_SECONDS, stored, text_at_end, until, until_stored
