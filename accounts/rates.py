@@ -7,11 +7,9 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import User
+from chatbot.database import WITHOUT_WAITING
 
 PERIOD_SECONDS = 60
-
-# What is counted need not survive a failing machine: the request does not wait for the disk.
-WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +47,8 @@ def count_person(user: User) -> Rate:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH without_waiting AS (SELECT set_config('synchronous_commit', 'off', true))
             INSERT INTO accounts_requestwindow AS kept (user_id, began_at, requests)
-            SELECT %(user)s, statement_timestamp(), 1 FROM without_waiting
+            SELECT %(user)s, statement_timestamp(), 1 FROM {WITHOUT_WAITING}
             ON CONFLICT (user_id) DO UPDATE SET began_at = {window["began_at"]}, requests = {window["requests"]}
             RETURNING requests, {reset("kept.began_at")}
             """,  # noqa: S608 (constants)

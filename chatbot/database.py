@@ -1,10 +1,14 @@
-"""Connections to the database that are known to be alive without a question to the server."""
+"""Connections to the database that are known to be alive without a question to the server, and commits that do not wait
+for its disk."""
 
 import select
 from typing import Any
 
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+
+WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
+"""In a statement's FROM: its transaction does not wait for the disk, for what need not survive a failing machine."""
 
 
 def check_connection(connection: Connection[Any]) -> None:

@@ -20,12 +20,11 @@ from django.db import DataError, connection, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
+from chatbot.database import WITHOUT_WAITING
 from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Generation, Message, Status, counted, has_no_maker
 from conversations.thoughts import NOTHING, Thought
 
 logger = logging.getLogger(__name__)
-
-WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ from conversations.models import (
     Generation,
     Message,
     has_no_maker,
-    trash_expiry,
 )
 
 BATCH = 2_000
@@ -67,25 +66,22 @@ class Rules:
 
     def due(self) -> ConversationQuerySet:
         """All that is to go."""
-        return self._allowed(self._thrown_away() | self._old())
+        return self._allowed(Conversation.objects.past_trash_days() | self._old())
 
     def walks(self) -> list[tuple[ConversationQuerySet, str]]:
         """The same in parts, each with the column by whose index it is walked; what is in both parts comes twice."""
-        walks = [(self._allowed(self._thrown_away()), "trashed_at")]
+        walks = [(self._allowed(Conversation.objects.past_trash_days()), "trashed_at")]
         if self.before:
             walks.append((self._allowed(self._old()), "updated_at"))
         return walks
 
-    def _thrown_away(self) -> Q:
-        return Q(trashed_at__lte=trash_expiry())
-
-    def _old(self) -> Q:
+    def _old(self) -> ConversationQuerySet:
         if self.before is None:
-            return Q(pk__in=())
-        return Q(updated_at__lt=self.before) if self.pinned else Q(updated_at__lt=self.before, pinned_at=None)
+            return Conversation.objects.none()
+        old = Conversation.objects.filter(updated_at__lt=self.before)
+        return old if self.pinned else old.filter(pinned_at=None)
 
-    def _allowed(self, condition: Q) -> ConversationQuerySet:
-        found = Conversation.objects.filter(condition)
+    def _allowed(self, found: ConversationQuerySet) -> ConversationQuerySet:
         if self.user:
             found = found.filter(user=self.user)
         return found if self.running else found.exclude(_is_running())

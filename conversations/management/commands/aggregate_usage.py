@@ -5,14 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from conversations.management import arguments
+from conversations.management.exits import ANOTHER_RUNS, TIME_IS_UP
 from conversations.usage import counting
 from conversations.usage.counting import Counted
-
-TIME_IS_UP = 3
-"""The exit code of a run that did what it had time for."""
-
-ANOTHER_RUNS = 4
-"""The exit code of a run that found another one at work."""
 
 
 class Command(BaseCommand):

@@ -16,16 +16,11 @@ from django.utils import timezone
 from conversations import locks, retention
 from conversations.management import arguments
 from conversations.management.arguments import Age
+from conversations.management.exits import ANOTHER_RUNS, TIME_IS_UP
 from conversations.management.progress import progress
 from conversations.retention import Removed, Rules, Share
 from conversations.transfer.archives import Archive
 from conversations.transfer.imports import UnusableFile
-
-TIME_IS_UP = 3
-"""The exit code of a run that did what it had time for."""
-
-ANOTHER_RUNS = 4
-"""The exit code of a run that found another one at work."""
 
 UNSAID = "Say how old: --older-than 90d, or set CHAT_RETENTION_DAYS. To empty the trash alone: --trash-only."
 
