@@ -1,7 +1,6 @@
 """Middleware of the site: who may come in, and in which time zone the page is written."""
 
-from collections.abc import Awaitable, Callable
-from inspect import iscoroutinefunction
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,7 +10,6 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
-from django.utils.decorators import sync_and_async_middleware
 
 from chatbot.telemetry import origin
 
@@ -69,21 +67,12 @@ def cookie_timezone(request: HttpRequest) -> ZoneInfo | None:
         return None
 
 
-@sync_and_async_middleware
 def timezone_middleware(
-    get_response: Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]],
-) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
     """Write times and days in the reader's time zone."""
-    if iscoroutinefunction(get_response):
 
-        async def async_middleware(request: HttpRequest) -> HttpResponseBase:
-            with timezone.override(cookie_timezone(request)):
-                response: HttpResponseBase = await get_response(request)
-                return response
-
-        return async_middleware
-
-    def middleware(request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         with timezone.override(cookie_timezone(request)):
             return get_response(request)
 

@@ -104,15 +104,14 @@ async def stream(
     *,
     model: str,
     temperature: float | None = None,
-    user: str = "",
     options: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Event]:
     """Yield the events of the model's reply to `messages`; the last one is `Finish`.
 
-    Without a `temperature` (0 to 2) the provider's default holds. `user` is an opaque name that some providers want,
-    against abuse; `options` are further fields of the request, which a provider may not know. Failures raise a subclass
-    of LLMError; those before the first text are retried within the bounds of the settings, those after it never.
-    Closing the generator or cancelling its task closes the connection, and with it the provider's work.
+    Without a `temperature` (0 to 2) the provider's default holds. `options` are further fields of the request, which a
+    provider may not know. Failures raise a subclass of LLMError; those before the first text are retried within the
+    bounds of the settings, those after it never. Closing the generator or cancelling its task closes the connection,
+    and with it the provider's work.
     """
     from conversations import llm_client, llm_reading
 
@@ -123,8 +122,6 @@ async def stream(
     }
     if temperature is not None:
         body["temperature"] = temperature
-    if user:
-        body["user"] = user
     endpoint = Endpoint("", "", "")
     attempt = 0
     while True:

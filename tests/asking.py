@@ -10,9 +10,9 @@ from tests.provider import Request
 QUESTION = (ChatMessage("system", "Be brief."), ChatMessage("user", "What is the capital of France?"))
 
 
-async def events(messages: Sequence[ChatMessage] = QUESTION, *, user: str = "") -> list[llm.Event]:
+async def events(messages: Sequence[ChatMessage] = QUESTION) -> list[llm.Event]:
     """Every event of one reply."""
-    return [event async for event in llm.stream(messages, model="scripted", user=user)]
+    return [event async for event in llm.stream(messages, model="scripted")]
 
 
 async def text(messages: Sequence[ChatMessage] = QUESTION) -> str:

@@ -54,7 +54,7 @@ async def test_text_then_usage_then_the_finish(provider: ScriptedProvider) -> No
 
 
 async def test_the_request_is_what_every_provider_understands(provider: ScriptedProvider) -> None:
-    await events(user="someone")
+    await events()
     (request,) = provider.chats
     assert request.json == {
         "model": "scripted",
@@ -64,7 +64,6 @@ async def test_the_request_is_what_every_provider_understands(provider: Scripted
         ],
         "stream": True,
         "stream_options": {"include_usage": True},
-        "user": "someone",
     }
     assert request.headers["authorization"] == "Bearer sk-secret-key"
 

@@ -14,7 +14,6 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from conversations.models.conversations import Conversation
-from conversations.models.cursors import Cursor
 from conversations.thoughts import Thought
 
 
@@ -53,12 +52,6 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def newest_first(self) -> Self:
         """The reverse of `oldest_first`."""
         return self.order_by("-created_at", "-id")
-
-    def before(self, cursor: Cursor | None) -> Self:
-        """Those that were said before the cursor (keyset paging); all without one."""
-        if cursor is None:
-            return self
-        return self.filter(created_at__lte=cursor.time).exclude(created_at=cursor.time, id__gte=cursor.key)
 
     def with_alternatives(self) -> Self:
         """Each with `alternatives`, the keys of all messages in its place, itself among them, oldest first."""
@@ -134,8 +127,3 @@ class Message(models.Model):
     def get_absolute_url(self) -> str:
         """The page of its conversation that shows it, at its place."""
         return f"{reverse('conversation-detail', args=(self.conversation_id,))}?at={self.pk}#m-{self.pk}"
-
-    @property
-    def cursor(self) -> Cursor:
-        """Its place in the conversation."""
-        return Cursor(self.created_at, self.pk)
