@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -44,6 +45,13 @@ async def until_stored(message: Message, condition: Callable[[Message], bool]) -
             found = await stored(message)
             if condition(found):
                 return found
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Ask until it is so, for tests that are not asynchronous."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def test_the_persons_own_limit_wins_then_the_most_generous_group_then_everybodys
     assert limits.limits_of(stranger) == {Period.DAY: (5, 100)} | month
 
 
-def test_where_no_limit_holds_nothing_is_asked_of_the_database(user: User, stranger: User) -> None:
+def test_limits_cost_one_query_once_the_site_has_any(user: User, stranger: User) -> None:
     def statements() -> int:
         with CaptureQueriesContext(connection) as captured:
             ended(turns.send(user, text="Hello"), 5)

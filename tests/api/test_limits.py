@@ -12,6 +12,7 @@ from conversations.models import Conversation, Period, TurnWindow, UsageLimit
 from tests.api.program import Program, said
 from tests.provider import ScriptedProvider, error, reply, stream
 from tests.provider.script import END, Gate, Text
+from tests.replying import wait_until
 from tests.server import ChatServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,6 +88,5 @@ def test_an_answer_that_is_broken_off_counts_what_came_and_one_that_never_began_
         with asked.chat.completions.create(**request) as events:  # type: ignore[call-overload]
             next(chunk for chunk in events if chunk.choices and chunk.choices[0].delta.content)
         assert module_provider.chats[1].over.wait(10)
-        while used(user)[1] == 0:
-            pass
+        wait_until(lambda: used(user)[1] > 0)
     assert used(user) == (2, 10 + 10)
