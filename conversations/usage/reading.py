@@ -92,7 +92,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Bounds:
     """The stretch of time that a report is about, and the one before."""
 
     grain: str
@@ -105,11 +105,11 @@ class Window:
 def report(period: Period, now: datetime) -> Report:
     """The numbers of the period that ends with the step of `now`, a time in UTC. Causes three queries."""
     began = period.began(now)
-    window = Window(period.grain.value, began[0] - period.steps * STEPS[period.grain], began[0], began[-1])
+    bounds = Bounds(period.grain.value, began[0] - period.steps * STEPS[period.grain], began[0], began[-1])
     found = Report(period, Numbers(), Numbers(), {step: Numbers() for step in began}, defaultdict(Numbers))
-    _add_turns(found, window)
-    _add_people(found, window)
-    _add_times(found, window)
+    _add_turns(found, bounds)
+    _add_people(found, bounds)
+    _add_times(found, bounds)
     found.models = dict(sorted(found.models.items(), key=lambda item: (-item[1].turns, item[0])))
     return found
 
@@ -124,8 +124,8 @@ GROUP BY step, model, failure
 """By step, all steps of the stretch before as one."""
 
 
-def _add_turns(found: Report, window: Window) -> None:
-    for step, model, failure, *counts in _rows(TURNS, window):
+def _add_turns(found: Report, bounds: Bounds) -> None:
+    for step, model, failure, *counts in _rows(TURNS, bounds):
         if step is None:
             _count(found.before, model, failure, *counts)
         else:
@@ -157,8 +157,8 @@ GROUP BY step
 """By step: those who were active in it, and those of them whom the stretch of time sees there first."""
 
 
-def _add_people(found: Report, window: Window) -> None:
-    for step, people, seen_first in _rows(PEOPLE, window):
+def _add_people(found: Report, bounds: Bounds) -> None:
+    for step, people, seen_first in _rows(PEOPLE, bounds):
         if step is None:
             found.before.people = seen_first
         else:
@@ -189,8 +189,8 @@ FROM ranked GROUP BY kind, step, model, measure
 """The smallest bucket up to which at least that share of the replies lies."""
 
 
-def _add_times(found: Report, window: Window) -> None:
-    for kind, step, model, measure, *buckets in _rows(TIMES, window):
+def _add_times(found: Report, bounds: Bounds) -> None:
+    for kind, step, model, measure, *buckets in _rows(TIMES, bounds):
         match kind:
             case "step":
                 numbers = found.steps[_time(step)]
@@ -206,8 +206,8 @@ def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _rows(sql: str, window: Window) -> list[tuple[Any, ...]]:
+def _rows(sql: str, bounds: Bounds) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, asdict(window))
+        cursor.execute(sql, asdict(bounds))
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
