@@ -59,7 +59,7 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
 
 
 class Generation(models.Model):
-    """How an assistant's message is made: all that changes while it streams, so that the message is written once."""
+    """How an assistant's message is made: all that changes while it streams; the message is written when it ends."""
 
     message = models.OneToOneField(
         Message, models.DO_NOTHING, primary_key=True, related_name="generation", db_constraint=False
