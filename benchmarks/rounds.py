@@ -95,7 +95,9 @@ async def through(site: Site, server: Server, people: Sequence[Person], pace: Pa
     Raises `RuntimeError` when the database lacks one that was shown.
     """
     words = pace.words
-    complete = Generation.objects.filter(status=Status.COMPLETE)
+    # Theirs alone: a prune may take others' away meanwhile.
+    own = [person.user.pk for person in people]
+    complete = Generation.objects.filter(status=Status.COMPLETE, conversation__user__in=own)
     before = await complete.acount()
     makes = [partial(Turn, person, pace.message, port=server.port, words=words) for person in people]
     load = await exchanges(site, server, server.port, makes)

@@ -31,10 +31,10 @@ def estimate_tokens(text: str) -> int:
     return len(text.encode()) // BYTES_PER_TOKEN + 1 + TOKENS_PER_MESSAGE
 
 
-def tokens_used(asked: Iterable[ChatMessage], answered: str, usage: Usage | None) -> int:
+def tokens_used(asked: Iterable[ChatMessage], answered: str, usage: Usage | None, *, stopped: bool = False) -> int:
     """What one answer counts toward the limits: the provider's numbers; where it gives none, as for an answer that was
-    stopped, estimates of what was `asked` and `answered`. 0 when nothing came."""
-    if not usage and not answered:
+    `stopped`, estimates of what was `asked` and `answered`. 0 when nothing came of what nobody stopped."""
+    if not usage and not answered and not stopped:
         return 0
     prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
     if not prompt:

@@ -3,6 +3,7 @@
 Both are found from the models, so that a table which is added later is covered.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations import retention
+from conversations.models import TurnWindow
 from conversations.retention import Rules
 
 ERASED = "(erased)"
@@ -86,7 +88,8 @@ def erase(user: User) -> Receipt:
         rows.update(object_id="", object_repr=ERASED, change_message="")
     _remove_conversations(user)
     with transaction.atomic():
-        # Whoever was storing a turn has ended; nobody begins another one.
+        # Whoever was storing a turn has ended; nobody begins another one. In the order in which a turn locks them.
+        list(TurnWindow.objects.select_for_update().filter(user=user))
         User.objects.select_for_update().get(pk=user.pk)
         _remove_conversations(user)
         looked_at = traces(user)
@@ -139,4 +142,6 @@ def _log_texts(user: User) -> Iterator[QuerySet[LogEntry]]:
             app_label=model._meta.app_label, model=model._meta.model_name
         ))  # fmt: skip
         yield about.filter(object_id__in=keys)
-    yield LogEntry.objects.filter(Q(object_repr__icontains=user.email) | Q(change_message__icontains=user.email))
+    # The whole address: another's may contain it.
+    named = rf"(^|[^\w.+-]){re.escape(user.email)}($|[^\w.-]|\.($|\s))"
+    yield LogEntry.objects.filter(Q(object_repr__iregex=named) | Q(change_message__iregex=named))

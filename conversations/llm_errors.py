@@ -261,6 +261,9 @@ def redact(text: str, *, key: str, contents: Iterable[str]) -> str:
     A passage of a message is found when 23 characters of it or more stand in `text`; a short message, when it stands
     there whole.
     """
+    contents = list(contents)
+    # A gateway that repeats the request inside its own answer writes it as JSON does.
+    contents += [json.dumps(content)[1:-1] for content in contents]
     if key:
         text = text.replace(key, REDACTED)
     text = re.sub(r"\bsk-[\w*.…-]+", REDACTED, text)

@@ -81,6 +81,8 @@ class Maker:
         self._window = window
         self._begun = False
         self._stop_requested = False
+        self._sent = False
+        """Whether the model was asked: who stops it before its first word may have to pay for the question."""
         self._saved_length = 0
         self._saved_thought: Thought | None = None
         self._thinking = Thinking()
@@ -167,12 +169,14 @@ class Maker:
     def tokens(self) -> int:
         """What the reply counts toward the person's limits so far."""
         answered = self.reply.text + self.reply.thought.text
-        return context.tokens_used(self._window.messages if self._window else (), answered, self._usage)
+        asked = self._window.messages if self._window else ()
+        return context.tokens_used(asked, answered, self._usage, stopped=self._stop_requested and self._sent)
 
     async def _gather(self, database: Database) -> None:
         self._window = self._window or await database(window_for, self.reply.message_id)
         limit = settings.CHAT_REPLY_MAX_CHARS
         metrics.added_seconds.observe(time.perf_counter() - self.reply.since)
+        self._sent = True
         asked = llm.stream(self._window.messages, model=self.model, temperature=self._window.temperature)
         async with contextlib.aclosing(asked) as events:
             async for event in events:

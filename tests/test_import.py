@@ -222,6 +222,10 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda found: found["messages"][0].update(parent=found["messages"][0]["id"]),
         "Message 1 answers itself",
     ),
+    "an error that this site does not know how to name": (
+        put_in(1, generation={"status": "failed", "error_code": "Call me!"}),
+        "Message 2: its “error_code” is no code",
+    ),
     "the same key twice": (twice, "Message 2 has the same “id”"),
     "a parent that is nowhere": (put_in(1, parent=str(uuid4())), "Message 2 answers a message that is not in"),
     "a parent that is no key": (put_in(1, parent=7), "Message 2: its “parent” is not a UUID"),

@@ -268,7 +268,7 @@ ADMIN_PAGES = (
     "conversation/search/?q=text",
     "conversation/search/?q=nowhere&email={email}",
     "message/",
-    "message/?p={reply}",
+    "message/?p={place_of_reply}",
     "message/?q={email}",
     "message/?conversation__id__exact={conversation}",
     "message/?role=system",
@@ -279,7 +279,7 @@ ADMIN_PAGES = (
     "generation/?error_code=provider_down",
     "generation/?status=failed&model=small",
     "feedback/",
-    "feedback/?p={place_of_feedback}",
+    "feedback/?p={place_of_reply}",
     "feedback/?q={email}",
     "feedback/?rating=down&comment=yes",
 )
@@ -296,7 +296,7 @@ def test_a_page_of_the_admin_scans_no_whole_table(page: str, client: Client, mon
         "email": conversation.user.email,
         "reply": reply.pk,
         "place": conversation.cursor,
-        "place_of_feedback": Cursor(reply.created_at, reply.pk),
+        "place_of_reply": Cursor(reply.created_at, reply.pk),
         "year": conversation.updated_at.year,
     }
     # In a table that is no larger than what a page looks through, its index would serve nobody.

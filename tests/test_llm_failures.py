@@ -1,6 +1,7 @@
 """The service module when something breaks: retries, time-outs, and the sentence of every failure."""
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -271,6 +272,13 @@ async def test_the_detail_for_staff_has_neither_the_key_nor_what_was_said(provid
     assert problem.detail.startswith("HTTP 400: error · Bad key […] for input")
     assert not any(word in problem.detail for word in ("sk-", "secret", "grandmother", "saffron", "Kashmir"))
     assert not any(word in str(problem) for word in ("HTTP", "400", "Bad key"))
+
+
+async def test_what_the_provider_repeats_as_json_is_kept_out_of_the_detail_too(provider: ScriptedProvider) -> None:
+    said = "Бабушкин рецепт: три яйца и немного шафрана из Кашмира."
+    provider.play(error(400, f"Bad input {json.dumps(said)}"))
+    _, problem = await failure([ChatMessage("user", said)])
+    assert problem.detail.endswith('Bad input "[…]"')
 
 
 async def test_a_short_message_is_kept_out_of_the_detail_too(provider: ScriptedProvider) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import smtplib
 import time
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
@@ -181,6 +182,16 @@ def test_only_words_of_the_system_are_repeated() -> None:
     )
     for error_ in (KeyError("saffron"), ValueError("saffron"), psycopg.DataError("saffron")):
         assert "saffron" not in faults.described(error_)
+    refused = smtplib.SMTPRecipientsRefused({"saffron@example.org": (550, b"unknown")})
+    assert faults.described(refused) == "smtplib.SMTPRecipientsRefused"
+
+
+@pytest.mark.parametrize("path", ["/accounts/password/reset/key/1-secret/", "/accounts/confirm-email/secret/"])
+def test_no_line_has_the_key_in_an_address(path: str) -> None:
+    record = logging.LogRecord("django.request", logging.WARNING, "", 0, "%s: %s", ("Not Found", path), None)
+    line = JSONFormatter().format(record)
+    assert "secret" not in line
+    assert json.loads(line)["message"].endswith("/.../")
 
 
 def test_a_traceback_has_each_exception_that_led_to_it() -> None:

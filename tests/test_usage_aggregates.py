@@ -244,8 +244,10 @@ def test_what_is_said_here_is_counted_however_it_ends(user: User, settings: Sett
     assert set(found.times) == {Measure.ADDED, Measure.FIRST_TOKEN}
 
 
-def test_what_is_imported_is_not_counted(people: list[User]) -> None:
-    replies(people[:1], [NOW - HOUR])
+@pytest.mark.parametrize("status", [Status.COMPLETE, Status.FAILED, Status.STOPPED])
+def test_what_is_imported_is_not_counted(people: list[User], status: Status) -> None:
+    unasked = {} if status == Status.COMPLETE else {"started_at": None}
+    replies(people[:1], [NOW - HOUR], status=status, **unasked)
     file, writer = io.BytesIO(), JsonWriter()
     writer.begin(file)
     writer.add(Conversation.objects.get(user=people[0]), file)

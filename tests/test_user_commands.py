@@ -72,6 +72,19 @@ def text_of_the_database() -> str:
         return "\n".join(texts)
 
 
+def test_the_log_of_somebody_with_a_longer_address_stays(user: User, stranger: User) -> None:
+    User.objects.filter(pk=user.pk).update(email="b@example.co")
+    User.objects.filter(pk=stranger.pk).update(email="bob@example.com")
+    user.refresh_from_db()
+    stranger.refresh_from_db()
+    about = logged(stranger, stranger)
+    LogEntry.objects.create(user=stranger, action_flag=CHANGE, object_repr="b@example.co", change_message="x")
+    run("erase_user", user.email)
+    about.refresh_from_db()
+    assert about.object_repr == "bob@example.com"
+    assert not LogEntry.objects.filter(change_message="x").exists()
+
+
 def test_nothing_of_an_erased_person_is_left_anywhere(full: User, stranger: User, tmp_path: Path) -> None:
     receipt = tmp_path / "receipt.json"
     said = run("erase_user", full.email.upper(), "--receipt", receipt)

@@ -1,11 +1,10 @@
 """One request and its answer, as they are watched."""
 
 import logging
-import re
 import time
 from typing import Any
 
-from chatbot.telemetry import metrics, origin, tracing
+from chatbot.telemetry import faults, metrics, origin, tracing
 
 access = logging.getLogger("chatbot.access")
 
@@ -14,8 +13,6 @@ PROBES = frozenset({"/healthz", "/readyz", metrics.PATH})
 """Asked every few seconds by machines: their lines are for debugging."""
 
 PATH_MAX_CHARS = 200
-KEY = re.compile("/key/[^/]+")
-"""Who has the address that resets a password has the account."""
 
 
 class Exchange:
@@ -30,7 +27,7 @@ class Exchange:
         self._send = send
         self._scope = scope
         method = scope["method"] if scope["method"] in METHODS else metrics.OTHER
-        path = KEY.sub("/key/...", scope["path"])[:PATH_MAX_CHARS]
+        path = faults.without_keys(scope["path"])[:PATH_MAX_CHARS]
         self.fields = origin.begin(request_id=origin.id_for(scope["headers"]), method=method, path=path)
         self._span = tracing.begin_request(scope["headers"], method)
 

@@ -4,8 +4,10 @@ An exception's own text may hold anything: the row that the database refused, th
 told of it is its kind, where it came from, and the words of those kinds that speak of machines and code only.
 """
 
+import re
 import traceback
 from collections.abc import Iterator
+from smtplib import SMTPException
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -26,6 +28,13 @@ OF_THE_SERVER = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 """Classes of PostgreSQL's errors about connections, transactions, resources and the server itself; in the messages of
 the other classes there are values."""
 
+KEY = re.compile(r"(/key/|/confirm-email/)[^/\s]+")
+
+
+def without_keys(text: str) -> str:
+    """The text without the keys in addresses: whoever has the one that resets a password has the account."""
+    return KEY.sub(r"\1...", text)
+
 
 def described(error: BaseException) -> str:
     """The error's kind, and its words where they are harmless: `OSError: [Errno 28] No space left on device`."""
@@ -40,6 +49,9 @@ def _words(error: BaseException) -> str:
     cause = (_cause(error) or error) if isinstance(error, DatabaseError) else error
     if isinstance(cause, psycopg.Error):
         return _words_of_database(cause)
+    if isinstance(cause, SMTPException):
+        # A system's error by kind, but its words name who was written to.
+        return ""
     return str(error) if isinstance(error, PLAIN) else ""
 
 

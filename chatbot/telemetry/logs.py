@@ -33,8 +33,13 @@ class Formatter(logging.Formatter):
 
     def message(self, record: logging.LogRecord) -> str:
         """The record's message."""
-        if self.frank:
-            return record.getMessage()
+        return record.getMessage() if self.frank else faults.without_keys(self._described(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
+        """Where the record's exception came from."""
+        return super().formatException(ei) if self.frank or ei[1] is None else faults.traced(ei[1])
+
+    def _described(self, record: logging.LogRecord) -> str:
         message = faults.described(record.msg) if isinstance(record.msg, BaseException) else str(record.msg)
         if not record.args:
             return message
@@ -43,10 +48,6 @@ class Formatter(logging.Formatter):
         return message % tuple(
             faults.described(value) if isinstance(value, BaseException) else value for value in record.args
         )
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
-        """Where the record's exception came from."""
-        return super().formatException(ei) if self.frank or ei[1] is None else faults.traced(ei[1])
 
 
 class TextFormatter(Formatter):

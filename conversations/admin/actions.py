@@ -82,7 +82,7 @@ def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
     conversations = Conversation.objects.filter(pk__in=keys)
     with transaction.atomic():
         contents = contents_of(keys)
-        record(request, [one.key for one in contents], "Erased for ever.", flag=DELETION)
+        record(request, [one.key for one in contents], "Erasing for ever.", flag=DELETION)
         stopped = organizing.trash(conversations).stopped
     for key in stopped:
         replies.stop(key)

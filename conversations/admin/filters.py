@@ -208,7 +208,7 @@ def error_codes() -> list[tuple[str, str]]:
                 SELECT min(error_code) FROM conversations_generation WHERE error_code <> '' AND error_code > code.name
             ) FROM code WHERE code.name IS NOT NULL
         )
-        SELECT name FROM code WHERE name IS NOT NULL
+        SELECT name FROM code WHERE name IS NOT NULL LIMIT 100
         """
     )
     return [(code, code.replace("_", " ")) for code in used]

@@ -53,7 +53,6 @@ class GenerationAdmin(KeysetAdmin):
         "model",
         "error_code",
         "error",
-        "error_detail",
         "prompt_tokens",
         "completion_tokens",
         "first_token",

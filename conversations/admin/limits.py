@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from conversations import limits
 from conversations.admin.people import PersonAdmin
+from conversations.admin.readings import staff
 from conversations.limits import use_in_words
 from conversations.models import Period, TurnWindow, UsageLimit
 
@@ -161,6 +162,11 @@ class LimitedPersonAdmin(PersonAdmin):
 
 @admin.register(Group)
 class LimitedGroupAdmin(GroupAdmin):
-    """Groups, each with the limits of its people."""
+    """Groups, each with the limits of its people. Only a superuser changes what a group may do."""
 
     inlines = (UsageLimitInline,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        """For all but superusers, the permissions."""
+        fixed = () if staff(request).is_superuser else ("permissions",)
+        return (*super().get_readonly_fields(request, obj), *fixed)

@@ -8,14 +8,16 @@ from django.utils.safestring import SafeString
 
 from conversations.admin.filters import RoleFilter
 from conversations.admin.links import conversation_link, moment, transcript_link
-from conversations.admin.lists import KeysetAdmin
+from conversations.admin.lists import KeysetAdmin, Order
 from conversations.models import Message
 
 
 @admin.register(Message)
 class MessageAdmin(KeysetAdmin):
-    """Messages, newest first by key, whose order is time's."""
+    """Messages, newest first."""
 
+    order = Order("created_at")
+    date_hierarchy = "created_at"
     columns = ("created_at", "role", "user__email", "conversation_id")
     lookups = ("conversation__id__exact", "user__id__exact")
     list_display = ("said", "role", "user", "conversation_link")

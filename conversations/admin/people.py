@@ -21,7 +21,14 @@ from conversations import erasure
 from conversations.admin.readings import staff
 from conversations.erasure import NotErased
 
+POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
 admin.site.unregister(User)
+
+
+def may_touch(request: HttpRequest, person: User | None) -> bool:
+    """Whether the member of staff may change or erase this account: only a superuser that of other staff."""
+    return person is None or not (person.is_staff or person.is_superuser) or staff(request).is_superuser
 
 
 @admin.register(User)
@@ -29,8 +36,9 @@ class PersonAdmin(UserAdmin):
     """Accounts, with a way to a person's conversations; one that is deleted goes with all that is theirs."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Django's, and the way to the conversations."""
-        return (*super().get_readonly_fields(request, obj), "conversations")
+        """Django's, and the way to the conversations; for all but superusers, what gives somebody power."""
+        fixed = () if staff(request).is_superuser else POWERS
+        return (*super().get_readonly_fields(request, obj), *fixed, "conversations")
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """The account's; of somebody who is there, the way to the conversations too."""
@@ -49,10 +57,13 @@ class PersonAdmin(UserAdmin):
         found.pop("delete_selected", None)
         return found
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Only a superuser changes staff, or their passwords."""
+        return super().has_change_permission(request, obj) and may_touch(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only a superuser erases one."""
-        is_allowed = super().has_delete_permission(request, obj)
-        return is_allowed and (obj is None or not obj.is_superuser or staff(request).is_superuser)
+        """Only a superuser erases staff: what these have read goes from the log with them."""
+        return super().has_delete_permission(request, obj) and may_touch(request, obj)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -79,19 +90,23 @@ class PersonAdmin(UserAdmin):
         return TemplateResponse(request, "admin/accounts/user/erase.html", context)
 
     def _erase(self, request: HttpRequest, person: User) -> HttpResponse:
+        self._record(request, "Began to erase a person for ever.")
         try:
             receipt = erasure.erase(person)
         except NotErased as error:
             self.message_user(request, f"Not everything could be removed: {error}. Do it again.", messages.ERROR)
             return redirect("admin:accounts_user_changelist")
         rows = sum(receipt.removed.values())
+        self._record(request, f"Erased a person for ever: {rows:,} rows.")
+        told = f"{receipt.email} is erased: {rows:,} rows; nothing is left in {len(receipt.looked_at)} tables."
+        self.message_user(request, told, messages.SUCCESS)
+        return redirect("admin:accounts_user_changelist")
+
+    def _record(self, request: HttpRequest, said: str) -> None:
         LogEntry.objects.create(
             user=staff(request),
             content_type=ContentType.objects.get_for_model(User),
             object_repr=erasure.ERASED,
             action_flag=DELETION,
-            change_message=f"Erased a person for ever: {rows:,} rows.",
+            change_message=said,
         )
-        told = f"{receipt.email} is erased: {rows:,} rows; nothing is left in {len(receipt.looked_at)} tables."
-        self.message_user(request, told, messages.SUCCESS)
-        return redirect("admin:accounts_user_changelist")

@@ -4,7 +4,7 @@ A search reads, whoever shows its hits to somebody: each conversation that is fo
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from conversations.admin.links import transcript_url
 from conversations.admin.readings import record
+from conversations.models import Cursor
 from conversations.pages.found import marked, passage_of
 from conversations.searching import EXCERPT, EXCERPT_BEFORE, Hit, folded, needle, search, terms_of
 
@@ -37,25 +38,25 @@ TITLES_LOOKED = 10_000
 FOUND = "Found in a search of what was said."
 
 MATCHES = "(SELECT bool_and(strpos(folded, needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)"
-# What was stored last first, which needs no index but the key's.
 MESSAGES = f"""
     WITH looked AS MATERIALIZED (
-        SELECT id, conversation_id, role, content, created_at, row_number() OVER (ORDER BY id DESC) AS number
-        FROM conversations_message
-        WHERE %(before)s::uuid IS NULL OR id < %(before)s::uuid ORDER BY id DESC LIMIT %(block)s
+        SELECT id, conversation_id, role, content, created_at,
+            row_number() OVER (ORDER BY created_at DESC, id DESC) AS number
+        FROM conversations_message WHERE (created_at, id) < (%(time)s, %(key)s)
+        ORDER BY created_at DESC, id DESC LIMIT %(block)s
     ), hit AS (
         SELECT looked.*, strpos(folded, %(first)s) AS place FROM looked
         CROSS JOIN LATERAL (SELECT ' ' || chat_fold(content) AS folded OFFSET 0) AS text
-        WHERE {MATCHES} ORDER BY id DESC LIMIT %(most)s
+        WHERE {MATCHES} ORDER BY number LIMIT %(most)s
     )
     SELECT (SELECT count(*) FROM looked), last.id, last.created_at, conversation.id, person.email, hit.id, hit.role,
         hit.created_at, conversation.title, substr(hit.content, greatest(place - {EXCERPT_BEFORE}, 1), {EXCERPT}),
         place > {EXCERPT_BEFORE} + 1, hit.number
-    FROM (SELECT id, created_at FROM looked ORDER BY id LIMIT 1) AS last
+    FROM (SELECT id, created_at FROM looked ORDER BY number DESC LIMIT 1) AS last
     LEFT JOIN hit ON true
     LEFT JOIN conversations_conversation AS conversation ON conversation.id = hit.conversation_id
     LEFT JOIN accounts_user AS person ON person.id = conversation.user_id
-    ORDER BY hit.id DESC
+    ORDER BY hit.number
 """  # noqa: S608 (constants)
 TITLES = f"""
     SELECT newest.id, person.email, newest.title, newest.updated_at FROM (
@@ -65,6 +66,10 @@ TITLES = f"""
     JOIN accounts_user AS person ON person.id = newest.user_id
     WHERE {MATCHES} ORDER BY newest.updated_at DESC LIMIT %(titles)s
 """  # noqa: S608 (constants)
+
+
+FIRST = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+"""Before every message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Looked:
     messages: int = 0
     until: datetime | None = None
     """When the last message was said that was looked at."""
-    place: UUID | None = None
+    place: Cursor | None = None
     """Where it goes on; None at the end."""
 
 
@@ -113,7 +118,7 @@ def results(request: HttpRequest) -> dict[str, Any]:
     return context
 
 
-def _of_everybody(query: str, before: UUID | None) -> dict[str, Any]:
+def _of_everybody(query: str, before: Cursor | None) -> dict[str, Any]:
     terms = tuple(dict.fromkeys(folded(terms_of(query))))
     if not terms:
         return {"results": [], "looked": Looked()}
@@ -123,7 +128,7 @@ def _of_everybody(query: str, before: UUID | None) -> dict[str, Any]:
 
 
 def everybody(
-    terms: tuple[str, ...], before: UUID | None = None, *, block: int = BLOCK, at_most: int = MESSAGES_MAX
+    terms: tuple[str, ...], before: Cursor | None = None, *, block: int = BLOCK, at_most: int = MESSAGES_MAX
 ) -> tuple[Looked, list[Result]]:
     """The hits among everybody's messages before this one, newest first, and how far that has looked.
 
@@ -132,7 +137,9 @@ def everybody(
     looked, found, deadline = Looked(place=before), list[Result](), monotonic() + SECONDS
     while looked.messages < at_most and len(found) < HITS_MAX and monotonic() < deadline:
         room = HITS_MAX - len(found)
-        rows = _rows(MESSAGES, _parameters(terms) | {"before": looked.place, "block": block, "most": room + 1})
+        start = looked.place or FIRST
+        parameters = {"time": start.time, "key": start.key, "block": block, "most": room + 1}
+        rows = _rows(MESSAGES, _parameters(terms) | parameters)
         if not rows:
             looked.place = None
             break
@@ -148,7 +155,7 @@ def everybody(
             _, _, _, _, _, last, _, time, *_, count = hits[room - 1]
             goes_on = True
         looked.messages += count
-        looked.until, looked.place = time, last if goes_on else None
+        looked.until, looked.place = time, Cursor(time, last) if goes_on else None
         if looked.place is None:
             break
     return looked, found
@@ -171,9 +178,9 @@ def _parameters(terms: tuple[str, ...]) -> dict[str, Any]:
     return {"needles": needles, "first": max(needles, key=len)}
 
 
-def _place(request: HttpRequest) -> UUID | None:
+def _place(request: HttpRequest) -> Cursor | None:
     try:
-        return UUID(request.GET.get("p", ""))
+        return Cursor.parse(request.GET.get("p", ""))
     except ValueError:
         return None
 

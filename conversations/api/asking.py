@@ -76,7 +76,7 @@ async def limited(person: UUID, messages: list[ChatMessage], model: str, body: C
     with running(person):
         room = settings.CHAT_REPLY_MAX_CHARS
         answered: list[str] = []
-        usage = None
+        usage, stopped = None, False
         asked = llm.stream(messages, model=model, temperature=body.temperature, options=body.options)
         try:
             async with aclosing(asked) as events:
@@ -90,8 +90,11 @@ async def limited(person: UUID, messages: list[ChatMessage], model: str, body: C
                     if room < 0:
                         yield llm.Finish("length")
                         return
+        except (asyncio.CancelledError, GeneratorExit):
+            stopped = True
+            raise
         finally:
-            await count(person, context.tokens_used(messages, "".join(answered), usage))
+            await count(person, context.tokens_used(messages, "".join(answered), usage, stopped=stopped))
 
 
 async def count(person: UUID, tokens: int) -> None:

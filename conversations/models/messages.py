@@ -106,6 +106,8 @@ class Message(models.Model):
         indexes: ClassVar = [
             models.Index(fields=("conversation", "created_at", "id"), name="message_conversation_created"),
             models.Index(fields=("user", "-created_at"), name="message_user_created"),
+            # Everybody's by time, for staff and for the dashboard. Keys tell no time: programs may choose them.
+            models.Index(fields=("created_at", "id"), name="message_created"),
             # The alternatives of a first message, which have no parent to be found by.
             models.Index(fields=("conversation",), name="message_first", condition=models.Q(parent=None)),
         ]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.utils import timezone
@@ -25,6 +26,9 @@ NOBODY = "none asked"
 """The model of a turn that failed before one was asked."""
 
 OTHERS = "others"
+
+MODELS_MAX = 50
+"""Rows of the table by model, the most asked ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,9 @@ def dashboard_context(period: str, *, seconds: float = COUNTING_SECONDS) -> dict
         "before": count(found.before.turns),
         "figures": list(_figures(found.whole, found.before)),
         "charts": list(_charts(found)),
-        "models": [_model_row(name, numbers, found.whole.turns) for name, numbers in found.models.items()],
+        "models": [
+            _model_row(name, numbers, found.whole.turns) for name, numbers in islice(found.models.items(), MODELS_MAX)
+        ],
     }
 
 

@@ -189,6 +189,9 @@ class Reader(Import):
             return None
         return found
 
+    def _message(self, value: Any, number: int) -> dict[str, Any]:
+        return checking.message(value, number)
+
     def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
         trashed_at = checking.optional(checking.moment, fields.get("trashed_at"), "Its “trashed_at”")
         return super()._columns(fields) | {"trashed_at": trashed_at}

@@ -25,6 +25,8 @@ TEXT_MAX_CHARS = 1_000_000
 """Characters of one message, or of what was thought before it."""
 
 CODE_MAX_CHARS = 50
+CODE = re.compile(r"[a-z0-9_]*")
+"""What went wrong, as this site names it; staff see it who may not read what was said."""
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SLACK = timedelta(days=1)
 COUNT_MAX = 2**31 - 1
@@ -92,6 +94,8 @@ def generation(value: Any, name: str) -> dict[str, Any]:
     if status not in Status.values:
         raise Refused(f"{name}: its status is none of {', '.join(Status.values)}.")
     code = text(value.get("error_code", ""), f"{name}: its “error_code”", CODE_MAX_CHARS)
+    if not CODE.fullmatch(code):
+        raise Refused(f"{name}: its “error_code” is no code.")
     sentence = text(value.get("error", ""), f"{name}: its “error”", TEXT_MAX_CHARS)
     if status in OPEN:
         status, code, sentence = Status.FAILED.value, UNFINISHED, UNFINISHED_SENTENCE

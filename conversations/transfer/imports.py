@@ -12,7 +12,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from accounts.models import User
 from conversations import locks
-from conversations.models import Conversation
+from conversations.models import Conversation, Status
 from conversations.threads import DATABASE_AWAY
 from conversations.transfer import checking, staging
 from conversations.transfer.checking import Refused
@@ -217,7 +217,7 @@ class Import:
         """Put the messages that follow into the staging table; how many there are with the `count` before."""
         if next(self._events)[0] != "start_array":
             raise Refused("Its “messages” are not a list.")
-        rows = (checking.message(value, number) for number, value in enumerate(self._events.values(), count + 1))
+        rows = (self._message(value, number) for number, value in enumerate(self._events.values(), count + 1))
         return staging.gather(rows, begin=count + 1) - 1
 
     def _insert(self, checked: dict[str, Any]) -> Conversation:
@@ -228,6 +228,14 @@ class Import:
         except IntegrityError:
             with transaction.atomic():
                 return self._insert_as(checked, derive=True)
+
+    def _message(self, value: Any, number: int) -> dict[str, Any]:
+        """The columns of one message and its generation."""
+        columns = checking.message(value, number)
+        if columns.get("status") in (Status.FAILED, Status.STOPPED) and columns["started_at"] is None:
+            # Only what was refused here has no start, and counts on the dashboard.
+            columns["started_at"] = columns["created_at"]
+        return columns
 
     def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The columns of the conversation, without its owner."""

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import reduce
 from operator import or_
-from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Min, Q
@@ -20,9 +19,9 @@ from django.utils import timezone
 from accounts.models import User
 from conversations.models import (
     OPEN,
-    Generation,
     Grain,
     Measure,
+    Message,
     Usage,
     UsageLatency,
     UsageMark,
@@ -47,9 +46,6 @@ PRESENCE_KEPT = {Grain.HOUR: HOURS_KEPT, Grain.DAY: timedelta(days=LONGEST[Grain
 WAITED = timedelta(minutes=1)
 """A reply that began later waited for something else than the chat."""
 
-KEY_SLACK = timedelta(minutes=1)
-"""By how much the time in a reply's key may differ from when it was stored."""
-
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 COUNT = f"""
@@ -60,10 +56,13 @@ WITH reply AS MATERIALIZED (
         {bucket_sql("(first_token_at - started_at)")} AS first_token,
         CASE WHEN started_at - message.created_at <= interval '{WAITED.seconds} seconds'
             THEN {bucket_sql("(started_at - message.created_at)")} END AS added
-    FROM conversations_generation AS generation
-    JOIN conversations_message AS message ON message.id = generation.message_id
-    WHERE generation.message_id BETWEEN %(first)s AND %(last)s
-        AND message.created_at >= %(begin)s AND message.created_at < %(end)s
+    FROM conversations_message AS message
+    CROSS JOIN LATERAL (
+        SELECT * FROM conversations_generation WHERE message_id = message.id
+        -- Keeps the planner from reading the whole table.
+        OFFSET 0
+    ) AS generation
+    WHERE message.created_at >= %(begin)s AND message.created_at < %(end)s
         AND NOT generation.status = ANY(%(open)s)
         -- Made here: a process gave a sign of life, or none was ever asked. Imported rows tell of neither.
         AND (generation.heartbeat_at IS NOT NULL OR started_at IS NULL AND generation.status IN ('failed', 'stopped'))
@@ -172,12 +171,10 @@ def _count_batch(batch: int, now: datetime) -> Counted:
 
 def _end(begin: datetime, now: datetime, batch: int) -> datetime:
     """The end of the hour with the last of so many replies from `begin` on; now, when there are no more of them."""
-    after = Generation.objects.filter(pk__gte=_key(begin), pk__lt=_key(now)).order_by("pk")
-    last = after.values_list("pk", flat=True)[batch : batch + 1].first()
-    if last is None:
-        return now
-    end = _hour(datetime.fromtimestamp((last.int >> 80) / 1_000, UTC)) + HOUR
-    return min(end, now)
+    after = Message.objects.filter(created_at__gte=begin, created_at__lt=now).order_by("created_at")
+    # Each reply has its question.
+    last = after.values_list("created_at", flat=True)[2 * batch : 2 * batch + 1].first()
+    return min(_hour(last) + HOUR, now) if last else now
 
 
 def _count(grain: Grain, begin: datetime, end: datetime) -> None:
@@ -185,8 +182,7 @@ def _count(grain: Grain, begin: datetime, end: datetime) -> None:
     spans = {grain: (begin, end), Grain.DAY: (_day(begin), _day(end - HOUR) + DAY)}
     _forget(spans, begin)
     with connection.cursor() as cursor:
-        keys = {"first": _key(begin - KEY_SLACK), "last": _key(end + KEY_SLACK)}
-        cursor.execute(COUNT, {**keys, "grain": grain.value, "begin": begin, "end": end, "open": OPEN})
+        cursor.execute(COUNT, {"grain": grain.value, "begin": begin, "end": end, "open": OPEN})
         if grain == Grain.HOUR:
             for statement in DAYS:
                 cursor.execute(statement, spans[Grain.DAY])
@@ -211,8 +207,3 @@ def _hour(moment: datetime) -> datetime:
 
 def _day(moment: datetime) -> datetime:
     return _hour(moment).replace(hour=0)
-
-
-def _key(moment: datetime) -> UUID:
-    """The lowest key of a message of this moment."""
-    return UUID(int=max(int(moment.timestamp() * 1_000), 0) << 80)

@@ -60,7 +60,7 @@ def test_erasing_says_first_exactly_what_goes(staff: Staff, answer: Message) -> 
     act(client, "erase", answer.conversation, post="yes")
     assert list(Conversation.objects.all()) == [keep]
     assert not Message.objects.filter(conversation=answer.conversation_id).exists()
-    assert log(answer.conversation) == [(DELETION, "Erased for ever.")]
+    assert log(answer.conversation) == [(DELETION, "Erasing for ever.")]
     assert not LogEntry.objects.filter(object_repr__contains="Capitals").exists()
 
 

@@ -15,7 +15,7 @@ from accounts.models import User
 from conversations.admin import filters
 from conversations.models import Conversation, Feedback, Generation, Message, Role, Status
 from tests.admin.conftest import VIEW, Staff
-from tests.factories import ConversationFactory, UserFactory, exchange
+from tests.factories import ConversationFactory, MessageFactory, UserFactory, exchange, long_chat
 
 pytestmark = pytest.mark.django_db
 
@@ -244,8 +244,8 @@ def test_lists_in_the_order_of_keys_are_opened_at_a_date(staff: Staff) -> None:
 def test_a_place_that_is_no_time_is_no_harm(staff: Staff, answer: Message) -> None:
     client = staff(*VIEW)
     for place in ("ffffffff-ffff-7fff-bfff-ffffffffffff", "00000000-0000-7000-8000-000000000000", str(uuid4())):
-        for model in ("message", "generation"):
-            assert client.get(f"{ADMIN}/{model}/?p={place}").status_code == 200
+        assert client.get(f"{ADMIN}/generation/?p={place}").status_code == 200
+        assert client.get(f"{ADMIN}/message/?p={place}", follow=True).status_code == 200
         assert client.get(f"{ADMIN}/conversation/?p=99999999999999999999-{place}").status_code == 302
 
 
@@ -272,3 +272,11 @@ def test_the_log_tells_who_read_whose_conversation(staff: Staff, answer: Message
     for path in (f"{key}/delete/", "add/"):
         assert client.post(f"/admin/admin/logentry/{path}", {"post": "yes"}).status_code == 403
     assert User.objects.filter(pk=reader.pk).exists()
+
+
+def test_a_message_whose_key_a_program_chose_stands_at_its_time(staff: Staff) -> None:
+    messages = long_chat(ConversationFactory.create(), 3)
+    odd = MessageFactory.create(id=UUID(int=2**128 - 1), created_at=messages[1].created_at + timedelta(milliseconds=1))
+    rows, _ = listed(staff(), "/admin/conversations/message/")
+    order = [messages[2].pk, odd.pk, messages[1].pk, messages[0].pk]
+    assert [row.split("/")[-3] for row in rows if row] == list(map(str, order))

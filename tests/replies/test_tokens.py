@@ -9,7 +9,7 @@ from pytest_django import Settings
 from conversations import turns
 from conversations.engine import ReplyEngine
 from conversations.models import Conversation, TurnWindow
-from tests.provider import ScriptedProvider, error, reply
+from tests.provider import END, Gate, ScriptedProvider, error, reply, stream
 from tests.replying import WAIT_SECONDS, gated, stored, text_at_end, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,6 +46,18 @@ async def test_a_stopped_reply_counts_an_estimate_and_a_failed_one_nothing(
     await sync_to_async(turns.retry)(turn.reply)
     await text_at_end(engine, turn.reply)
     assert await counted(turn) == (2, 20)
+
+
+async def test_a_reply_that_is_stopped_before_its_first_word_counts_what_was_asked(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider, settings: Settings
+) -> None:
+    settings.CHAT_SYSTEM_PROMPT = ""
+    provider.play(stream(Gate("never"), *END))
+    engine.join(turn.reply.pk)
+    await asyncio.to_thread(provider.wait_for_requests, 1, WAIT_SECONDS)
+    engine.stop(turn.reply.pk)
+    await text_at_end(engine, turn.reply)
+    assert await counted(turn) == (1, 10)
 
 
 async def test_deleting_a_conversation_while_it_is_answered_does_not_hide_what_was_used(
