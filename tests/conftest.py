@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import User
+from conversations import llm_models
 from tests.factories import UserFactory
 from tests.provider import ScriptedProvider
 from tests.server import ChatServer
@@ -40,6 +41,8 @@ def signed_in(user: User) -> Client:
 def provider() -> Iterator[ScriptedProvider]:
     """A scripted model provider."""
     with ScriptedProvider() as scripted:
+        # The process remembers for minutes what a server lists, and this one may have the port of an earlier one.
+        llm_models.forget(scripted.url)
         yield scripted
 
 

@@ -29,7 +29,6 @@ def nothing_asks_on(provider: ScriptedProvider) -> Iterator[None]:
 def listing(nothing_asks_on: None, provider: ScriptedProvider, settings: Settings) -> list[str]:
     """The models of a provider of which nothing else is configured; change the list to change them."""
     settings.OPENAI_BASE_URL = provider.url
-    llm_models.forget(provider.url)
     provider.models[:] = ["mistral", "Llama", "qwen"]
     return provider.models
 
