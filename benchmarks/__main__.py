@@ -57,10 +57,7 @@ def main() -> None:
         finally:
             # Its threads would be waited for at the end of the process.
             connection.close_pool()  # type: ignore[attr-defined] # a method of PostgreSQL connections
-    figures = [figure.cells for report in reports.values() for figure in report.figures]
     say(machine.description())
-    if figures:
-        say(table(HEADINGS, figures))
     if whole:
         write_down(machine.description(), written(reports))
 
@@ -73,6 +70,7 @@ def written(reports: dict[str, Report]) -> list[str]:
         *dict.fromkeys(troubles),
         table(HEADINGS, figures),
         *reports["load"].tables,
+        *reports["api"].tables,
         *reports["saturation"].tables,
     ]
 
@@ -131,11 +129,13 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
 
 
 def measured(part: str, measure: Callable[[], Report]) -> Report:
-    """The part's report, with its tables and troubles printed as soon as they are there."""
+    """The part's report, printed as soon as it is there."""
     say(f"{part} ...")
     report = measure()
     for text in (*report.tables, *report.troubles[:TROUBLES_MAX]):
         say(text)
+    if report.figures:
+        say(table(HEADINGS, [figure.cells for figure in report.figures]))
     return report
 
 
