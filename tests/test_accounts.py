@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
@@ -13,6 +14,12 @@ from accounts.models import User
 from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_attempts(db: None) -> None:
+    """Nobody has tried to sign in yet: a test before this one, whose transaction was committed, may have."""
+    cache.clear()
 
 
 def test_signing_up_signs_in(client: Client) -> None:
