@@ -69,9 +69,7 @@ def written(reports: dict[str, Report]) -> list[str]:
     return [
         *dict.fromkeys(troubles),
         table(HEADINGS, figures),
-        *reports["load"].tables,
-        *reports["api"].tables,
-        *reports["saturation"].tables,
+        *(text for report in reports.values() for text in report.tables),
     ]
 
 
