@@ -4,6 +4,7 @@ for its disk."""
 import select
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -19,5 +20,13 @@ def check_connection(connection: Connection[Any]) -> None:
     """
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)
-    if waiting.poll(0):
+    if not waiting.poll(0):
+        return
+    try:
         ConnectionPool.check_connection(connection)
+    except psycopg.OperationalError:
+        # The server was restarted, most likely, and has ended the others too. The pool would meet them one by one, and
+        # wait longer after each, until the request has waited too long.
+        if isinstance(pool := getattr(connection, "_pool", None), ConnectionPool):
+            pool.check()
+        raise

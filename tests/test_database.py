@@ -7,16 +7,22 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection as django_connection
+from psycopg_pool import ConnectionPool
 
 from chatbot.database import check_connection
+
+
+def address() -> dict[str, Any]:
+    """Where the tests' database is."""
+    parameters = django_connection.get_connection_params()
+    names = ("dbname", "host", "port", "user", "password")
+    return {name: parameters[name] for name in names if name in parameters} | {"autocommit": True}
 
 
 @pytest.fixture
 def pooled(db: None) -> Iterator[psycopg.Connection[Any]]:
     """An idle connection, as the pool holds one."""
-    parameters = django_connection.get_connection_params()
-    address = {name: parameters[name] for name in ("dbname", "host", "port", "user", "password") if name in parameters}
-    with psycopg.connect(**address, autocommit=True) as connection:
+    with psycopg.connect(**address()) as connection:
         yield connection
 
 
@@ -36,6 +42,18 @@ def test_a_connection_that_the_server_has_ended_is_refused(pooled: psycopg.Conne
         assert cursor.fetchone() == (True,)
     with pytest.raises(psycopg.OperationalError):
         check_connection(pooled)
+
+
+def test_a_pool_whose_connections_were_all_ended_does_not_wait_for_each(db: None) -> None:
+    with ConnectionPool(kwargs=address(), min_size=6, open=True, check=check_connection, timeout=5) as pool:
+        pool.wait()
+        connections = [pool.getconn() for _ in range(6)]
+        for connection in connections:
+            with django_connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s, 20000)", [connection.info.backend_pid])
+            pool.putconn(connection)
+        with pool.connection() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_notice_does_not_cost_a_connection(pooled: psycopg.Connection[Any]) -> None:
