@@ -58,6 +58,7 @@ async def test_a_reply_that_is_stopped_before_its_first_word_counts_what_was_ask
     engine.stop(turn.reply.pk)
     await text_at_end(engine, turn.reply)
     assert await counted(turn) == (1, 10)
+    assert await asyncio.to_thread(provider.chats[0].over.wait, WAIT_SECONDS)
 
 
 async def test_deleting_a_conversation_while_it_is_answered_does_not_hide_what_was_used(
