@@ -3,15 +3,15 @@
 It reads sums only, so these stand at their full size, beside the replies of a week at that pace.
 """
 
-import http.client
 import time
 
 from django.db import connection
 
 from accounts.models import User
 from benchmarks.figures import Figure, Report, percentile
-from benchmarks.people import Person, sign_in
-from benchmarks.site import Server, Site
+from benchmarks.pages import opened
+from benchmarks.people import sign_in
+from benchmarks.site import Site
 from conversations.models import Usage
 from conversations.usage.counting import catch_up
 from conversations.usage.reading import PERIODS
@@ -103,22 +103,10 @@ def measure(site: Site, *, replies: int = REPLIES, openings: int = OPENINGS) -> 
     slowest = 0.0
     with site.server() as server:
         for period in PERIODS:
-            times = [opened(server, person, period.key) for _ in range(WARM_UP + openings)][WARM_UP:]
+            path = f"/admin/?period={period.key}"
+            times = [opened(server, person, path) for _ in range(WARM_UP + openings)][WARM_UP:]
             slowest = max(slowest, percentile(times, 0.95))
             figures.append(Figure(f"dashboard: opening {period.name}, p50", percentile(times, 0.5), "ms"))
             figures.append(Figure(f"dashboard: opening {period.name}, p95", percentile(times, 0.95), "ms"))
     figures.append(Figure("dashboard at 10 million messages: the slowest of these", slowest, "ms", most=200))
     return Report(figures, troubles=[] if Usage.objects.exists() else ["Nothing was counted."])
-
-
-def opened(server: Server, person: Person, period: str) -> float:
-    """Milliseconds until the whole page was there, what is new since the last look counted."""
-    begun = time.perf_counter()
-    asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    asked.request("GET", f"/admin/?period={period}", headers={"Cookie": person.cookies, "Accept-Encoding": "gzip"})
-    response = asked.getresponse()
-    response.read()
-    asked.close()
-    if response.status != 200:
-        raise RuntimeError(f"the dashboard answered with {response.status}")
-    return (time.perf_counter() - begun) * 1_000

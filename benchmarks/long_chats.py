@@ -1,6 +1,5 @@
 """Chats of 50 and of 10,000 messages: opening them, going back in them, gathering what the model sees of them."""
 
-import http.client
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -9,6 +8,7 @@ from django.utils import timezone
 
 from benchmarks.checkpoints import prose
 from benchmarks.figures import Figure, Report, percentile
+from benchmarks.pages import page
 from benchmarks.people import Person, sign_in
 from benchmarks.site import Server, Site
 from conversations import context
@@ -74,13 +74,8 @@ def _in_turn(acts: Sequence[Callable[[], object]], count: int) -> list[list[floa
 
 def _request(server: Server, person: Person, path: str) -> Callable[[], object]:
     def get() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-        connection.request("GET", path, headers={"Cookie": person.cookies})
-        response = connection.getresponse()
-        page = response.read()
-        connection.close()
-        if response.status != 200 or b'id="messages"' not in page:
-            raise RuntimeError(f"{path} answered with {response.status}")
+        if b'id="messages"' not in page(server, person, path):
+            raise RuntimeError(f"{path} shows no messages")
 
     return get
 

@@ -1,14 +1,12 @@
 """Staff's lists and transcripts among a million messages: the first page, one far back, a filter without an index."""
 
-import http.client
-import time
-
 from django.db import connection
 
 from accounts.models import User
 from benchmarks.figures import Figure, Report, percentile
-from benchmarks.people import Person, sign_in
-from benchmarks.site import Server, Site
+from benchmarks.pages import opened
+from benchmarks.people import sign_in
+from benchmarks.site import Site
 from conversations.models import Conversation, Cursor, Feedback, Message
 
 MESSAGES, EACH, LONG, PEOPLE = 1_000_000, 10, 10_000, 1_000
@@ -61,7 +59,8 @@ def measure(site: Site, *, messages: int = MESSAGES, openings: int = OPENINGS) -
         cursor.execute(FILL, {"conversations": messages // EACH, "each": EACH, "long": LONG})
     figures, slowest = list[Figure](), 0.0
     with site.server() as server:
-        for name, path in pages().items():
+        for name, place in pages().items():
+            path = f"/admin/conversations/{place}"
             times = [opened(server, person, path) for _ in range(WARM_UP + openings)][WARM_UP:]
             slowest = max(slowest, percentile(times, 0.95))
             figures.append(Figure(f"staff: {name}, p50", percentile(times, 0.5), "ms"))
@@ -83,23 +82,10 @@ def pages() -> dict[str, str]:
         "conversations of one person": f"conversation/?user__id__exact={middle.user_id}",
         "conversations with a thumb down, of which there is none": "conversation/?feedback=down",
         "messages": "message/",
-        "messages, far back": f"message/?p={message.pk}",
+        "messages, far back": f"message/?p={Cursor(message.created_at, message.pk)}",
         "generations": "generation/",
         "generations, far back": f"generation/?p={message.pk}",
         "failed generations, of which there is none": "generation/?status=failed",
         "feedback, far back": f"feedback/?p={Cursor(thumb.updated_at, thumb.pk)}",
         "a transcript of 10,000 messages, its end": f"conversation/{long.pk}/change/",
     }
-
-
-def opened(server: Server, person: Person, path: str) -> float:
-    """Milliseconds until the whole page was there."""
-    begun = time.perf_counter()
-    asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    asked.request("GET", f"/admin/conversations/{path}", headers={"Cookie": person.cookies, "Accept-Encoding": "gzip"})
-    response = asked.getresponse()
-    response.read()
-    asked.close()
-    if response.status != 200:
-        raise RuntimeError(f"the page answered with {response.status}")
-    return (time.perf_counter() - begun) * 1_000

@@ -1,5 +1,6 @@
 """What the lists can be filtered by. None of it reads a table to know its choices."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ RECENT = 2_000
 """The newest replies, whose models are offered."""
 
 
-class BoundedFilter(admin.SimpleListFilter):
+class BoundedFilter(admin.SimpleListFilter, ABC):
     """One choice of several."""
 
     looks: ClassVar[int | None] = 20_000
@@ -36,9 +37,9 @@ class BoundedFilter(admin.SimpleListFilter):
             return None
         return self.passed(queryset, chosen) if chosen in dict(self.lookup_choices) else queryset.none()
 
+    @abstractmethod
     def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
         """The rows that pass."""
-        raise NotImplementedError
 
 
 class ColumnFilter(BoundedFilter):

@@ -1,0 +1,28 @@
+"""Pages as a person's browser asks for them, over a new connection each."""
+
+import http.client
+import time
+
+from benchmarks.people import Person
+from benchmarks.site import Server
+
+SECONDS = 30
+
+
+def page(server: Server, person: Person, path: str, **headers: str) -> bytes:
+    """The whole page, as it was sent. Raises `RuntimeError` for any other answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
+    connection.request("GET", path, headers={"Cookie": person.cookies, **headers})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise RuntimeError(f"{path} was answered with {answer.status}")
+    return body
+
+
+def opened(server: Server, person: Person, path: str) -> float:
+    """Milliseconds until the whole page was there, compressed on the way."""
+    begun = time.perf_counter()
+    page(server, person, path, **{"Accept-Encoding": "gzip"})
+    return (time.perf_counter() - begun) * 1_000
