@@ -116,6 +116,9 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening and cut every connection."""
+        # asyncio leaks a client that it has let in but not yet given to a server when that closes.
+        while entering := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(entering)
         self._server.close()
         for connection in list(self.connections):
             connection.cut()
