@@ -1,10 +1,12 @@
 """The tags of every template do what Django's own do, wherever the site is."""
 
+import re
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 from django.template import Context, Engine, TemplateDoesNotExist, engines
+from django.test import RequestFactory
 from django.urls import NoReverseMatch, reverse, set_script_prefix
 
 KEY = uuid4()
@@ -67,3 +69,13 @@ def test_an_icon_is_drawn_by_its_written_name_or_by_the_contexts() -> None:
     drawing = written('{% icon "copy" %}')
     assert drawing.startswith('<svg class="icon-copy"')
     assert written("{% icon name %}", name="copy") == drawing
+
+
+def test_all_forms_of_a_page_have_the_token_of_its_request(rf: RequestFactory) -> None:
+    forms = engines["django"].from_string("{% csrf_token %}{% if True %}{% csrf_token %}{% endif %}")
+    first, second = (forms.render({}, rf.get("/")) for _ in range(2))
+    field = first[: len(first) // 2]
+    assert first == 2 * field
+    assert re.fullmatch(r'<input type="hidden" name="csrfmiddlewaretoken" value="\w{64}">', field)
+    assert field not in second
+    assert forms.render({}) == ""

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from conversations.templatetags.times import ago
+from conversations.templatetags.times import ago, time_ago
 
 NOW = datetime(2026, 5, 10, 1, 30, tzinfo=UTC)
 
@@ -33,3 +33,10 @@ def test_a_time_is_told_as_people_say_it(past: timedelta, words: str) -> None:
 def test_a_day_is_the_readers() -> None:
     with timezone.override(ZoneInfo("America/New_York")):
         assert ago(NOW - timedelta(days=7), NOW) == "2 May 2026"
+
+
+def test_who_asks_is_told_the_day_and_the_minute() -> None:
+    with timezone.override(ZoneInfo("America/New_York")):
+        assert time_ago(NOW - timedelta(days=7)) == (
+            '<time datetime="2026-05-02T21:30:00-04:00" title="2 May 2026, 21:30" data-ago>2 May 2026</time>'
+        )

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
@@ -12,7 +14,14 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 WEEK = 7 * DAY
 
 
-@register.filter
+@register.simple_tag
+def time_ago(time: datetime) -> SafeString:
+    """A moment as an element: how long ago, with the day and the minute, in the reader's time zone, for who asks."""
+    local = timezone.localtime(time)
+    day = f"{local.day} {local:%B %Y, %H:%M}"
+    return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', local.isoformat(), day, ago(local))
+
+
 def ago(time: datetime, now: datetime | None = None) -> str:
     """How long ago that was, `2 min ago`; the day, in the reader's time zone, when it was a week ago or more.
 
