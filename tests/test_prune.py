@@ -253,5 +253,5 @@ def test_a_run_ends_when_its_time_is_up_and_says_so_by_its_exit_code(user: User)
     assert ended.value.code == 3
     assert json.loads(output.getvalue())["ended"] == "time is up"
     assert len(left()) == 2
-    prune("--older-than", "90d", "--max-seconds", "60")
+    prune("--older-than", "90d", "--max-seconds", "1min")
     assert left() == set()

@@ -1,4 +1,4 @@
-"""What people write on a command line: how long ago, how many. Nonsense is refused with a sentence."""
+"""What people write on a command line: how long ago, how long, how many. Nonsense is refused with a sentence."""
 
 import re
 from argparse import ArgumentTypeError
@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 
 AGE = re.compile(r"(\d{1,9}) *([a-z]*)", re.IGNORECASE)
+DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) *([a-z]*)", re.IGNORECASE)
 COUNT = re.compile(r"(\d[\d_,]{0,14}) *([km]?)", re.IGNORECASE)
 
 SECONDS = {
@@ -21,6 +22,8 @@ SECONDS = {
     **dict.fromkeys(("d", "day", "days"), 86_400),
     **dict.fromkeys(("w", "week", "weeks"), 7 * 86_400),
 }
+DURATIONS = SECONDS | {"": 1, "m": 60}
+"""Without months, `m` can only be minutes."""
 MONTHS = {
     **dict.fromkeys(("mo", "month", "months"), 1),
     **dict.fromkeys(("y", "yr", "year", "years"), 12),
@@ -59,6 +62,17 @@ def age(text: str) -> Age:
     except (OverflowError, ValueError):
         raise ArgumentTypeError(f"{text!r} is longer than time itself: write something such as 90d or 2y.") from None
     return meant
+
+
+def duration(text: str) -> float:
+    """The seconds that a text such as `30`, `90s`, `1.5 min` or `1h` means."""
+    found = DURATION.fullmatch(text.strip())
+    unit = found[2].lower() if found else ""
+    if found is None or unit not in DURATIONS:
+        raise ArgumentTypeError(
+            f"{text!r} is no duration: write a number of seconds, or one with a unit, such as 30, 90s, 15min or 1h."
+        )
+    return float(found[1]) * DURATIONS[unit]
 
 
 def count(text: str) -> int:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """How long, and how much at a time."""
         add = parser.add_argument
-        add("--max-seconds", type=float, metavar="S", help="Begin no further batch after so many seconds.")
+        add("--max-seconds", type=arguments.duration, metavar="S", help="Begin no batch after so long: 90, 15min, 1h.")
         add("--batch-size", type=arguments.count, default=counting.BATCH, metavar="N", help="replies a transaction")
 
     def handle(self, *args: Any, max_seconds: float | None, batch_size: int, **options: Any) -> None:

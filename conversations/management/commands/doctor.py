@@ -2,10 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from chatbot import probe
+from conversations.management import arguments
 from conversations.management.doctor import proxy, site
 from conversations.management.doctor.findings import Level
+
+PAUSE_MIN = 1.0
+"""Seconds: a shorter one would not tell a stream that is held back from one that is not."""
 
 
 class Command(BaseCommand):
@@ -22,14 +27,16 @@ class Command(BaseCommand):
         parser.add_argument("url", nargs="?", metavar="URL", help="such as https://chat.example.org")
         parser.add_argument(
             "--pause",
-            type=float,
+            type=arguments.duration,
             default=proxy.PAUSE,
             metavar="S",
-            help="seconds of silence that a stream must survive",
+            help="the silence that a stream must survive, 1s to 60s; default 20s",
         )
 
     def handle(self, *args: Any, url: str | None, pause: float, **options: Any) -> None:
         """Write a line for each check, and below it what to do."""
+        if not PAUSE_MIN <= pause <= probe.PAUSE_MAX:
+            raise CommandError(f"--pause is at least {PAUSE_MIN:g}s and at most {probe.PAUSE_MAX:g}s.")
         styles = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.FAILURE: self.style.ERROR}
         worst = 0
         for checks in (site.everything(), proxy.everything(url.rstrip("/"), pause=pause) if url else ()):

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         add("--dry-run", action="store_true", help="Say what would go, by person and month, and remove nothing.")
         add("--archive-to", type=Path, metavar="FILE", help="First append it to this file, such as 2026-01.jsonl.zst.")
         add("--batch-size", type=arguments.count, default=retention.BATCH, metavar="N", help="messages a transaction")
-        add("--max-seconds", type=float, metavar="S", help="Begin no further batch after so many seconds.")
+        add("--max-seconds", type=arguments.duration, metavar="S", help="Begin no batch after so long: 90, 15min, 1h.")
         add("--json", action="store_true", help="Write the summary as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
