@@ -48,7 +48,7 @@ MESSAGES = """(
     ) AS said
 )"""
 VERSION = "conversations_conversation.xmin::text::bigint"
-"""Every change of the row changes it; a new turn is one."""
+"""Every change of the row changes it; a new turn is one, feedback writes the row for this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from django.test.utils import override_script_prefix
 from accounts.models import User
 from conversations import feedback
 from conversations.errors import ConversationGone
-from conversations.models import Feedback, Message
+from conversations.models import Conversation, Feedback, Message
 from conversations.templatetags.feedback import thumbs
 from tests.factories import ConversationFactory, UserFactory, exchange
 
@@ -125,6 +125,10 @@ def test_feedback_for_an_answer_that_was_deleted_meanwhile_says_so(answer: Messa
     Message.objects.all().delete()
     with pytest.raises(ConversationGone):
         feedback.rate(answer, rating="up")
+    Conversation.objects.all().delete()
+    for verb in (lambda: feedback.rate(answer, rating="up"), lambda: feedback.take_back(answer)):
+        with pytest.raises(ConversationGone):
+            verb()
 
 
 def test_the_database_refuses_another_rating(answer: Message) -> None:

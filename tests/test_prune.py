@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import locks, retention, seeding, turns
+from conversations import feedback, locks, retention, seeding, turns
 from conversations.models import Conversation, Feedback, Generation, Message, Status
 from conversations.retention import Rules
 from tests.factories import ConversationFactory, ReplyFactory, UserFactory, exchange, long_chat
@@ -208,6 +208,8 @@ def test_batches_are_bounded_in_messages(seeded: list[Conversation]) -> None:
         lambda conversation: turns.send(conversation.user, text="Still here?", conversation=conversation),
         lambda conversation: aged(conversation, days=91, pinned_at=timezone.now()),
         lambda conversation: aged(conversation, days=91, title="Renamed"),
+        lambda conversation: feedback.rate(conversation.messages.newest_first()[0], rating="up"),
+        lambda conversation: feedback.take_back(conversation.messages.newest_first()[0]),
     ],
 )
 def test_what_changes_after_it_was_found_stays(user: User, change: Callable[[Conversation], object]) -> None:

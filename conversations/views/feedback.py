@@ -23,14 +23,14 @@ class MessageFeedbackView(View):
         if not form.is_valid() or not is_utf8(request):
             return refuse(request, form.sentence, 422, message.conversation)
         kept, is_saved = None, "comment" in request.POST
-        if rating := form.cleaned_data["rating"]:
-            comment = form.cleaned_data["comment"] if is_saved else None
-            try:
+        try:
+            if rating := form.cleaned_data["rating"]:
+                comment = form.cleaned_data["comment"] if is_saved else None
                 kept = feedback.rate(message, rating=rating, comment=comment)
-            except ConversationGone as error:
-                raise Http404 from error
-        else:
-            feedback.take_back(message)
+            else:
+                feedback.take_back(message)
+        except ConversationGone as error:
+            raise Http404 from error
         if not request.htmx:
             return redirect(f"{message.conversation.get_absolute_url()}?at={pk}#m-{pk}")
         context = {"message": message, "feedback": kept, "is_asked": not is_saved, "is_saved": is_saved}
