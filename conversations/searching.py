@@ -47,13 +47,29 @@ class Hit:
 
     conversation_id: UUID
     title: str
-    is_archived: bool
     time: datetime
     message_id: UUID | None = None
     role: str = ""
     excerpt: str = ""
     is_cut: bool = False
     """Whether the message goes on before the excerpt."""
+    is_archived: bool = False
+    is_trashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Which of a person's conversations and messages are looked at."""
+
+    trash: bool = False
+    """Whether those in the trash, too."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """From and before when a message was said, or a conversation's last one."""
+
+
+KEPT = Among()
+"""What the person has not thrown away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +92,7 @@ def terms_of(query: str) -> list[str]:
     return UNSEEN.sub(" ", query)[:QUERY_MAX_CHARS].split()[:TERMS_MAX]
 
 
-def search(user: User, query: str) -> Found:
+def search(user: User, query: str, among: Among = KEPT) -> Found:
     """The person's conversations and messages that hold every word of the query, the best first. Causes 2 to 5 queries.
 
     A word of one or two letters is looked for at the beginning of words.
@@ -85,7 +101,7 @@ def search(user: User, query: str) -> Found:
         return Found(())
     if not (terms := tuple(dict.fromkeys(folded(words)))):
         return Found(())
-    titles, messages = _titles(user, terms), _messages(user, terms)
+    titles, messages = _titles(user, terms, among), _messages(user, terms, among)
     phrase = " ".join(terms)
     ranked = sorted(messages, key=lambda hit: (_is_whole(hit.excerpt, phrase), hit.time), reverse=True)
     return Found(terms, tuple(titles), tuple(ranked))
@@ -120,28 +136,31 @@ def _is_whole(excerpt: str, phrase: str) -> bool:
     return phrase in " ".join(excerpt.lower().split())
 
 
+SAID = "created_at >= %(since)s AND created_at < %(until)s"
 KEYS = "ARRAY(SELECT chat_key(%(user)s, gram) FROM unnest(%(grams)s::text[]) AS gram)"
 MESSAGE = f"""
-    SELECT conversation.id, conversation.title, conversation.archived_at IS NOT NULL, message.created_at, message.id,
-        message.role, substr(message.content, greatest(place - {EXCERPT_BEFORE}, 1), {EXCERPT}),
-        place > {EXCERPT_BEFORE} + 1
+    SELECT conversation.id, conversation.title, message.created_at, message.id, message.role,
+        substr(message.content, greatest(place - {EXCERPT_BEFORE}, 1), {EXCERPT}), place > {EXCERPT_BEFORE} + 1,
+        conversation.archived_at IS NOT NULL, conversation.trashed_at IS NOT NULL
 """  # noqa: S608 (constants)
 LOOKED_AT = """
     JOIN conversations_conversation AS conversation ON conversation.id = message.conversation_id
     CROSS JOIN LATERAL (SELECT ' ' || chat_fold(message.content) AS folded OFFSET 0) AS text
     CROSS JOIN LATERAL (SELECT strpos(folded, %(first)s) AS place OFFSET 0) AS at
-    WHERE conversation.trashed_at IS NULL AND place > 0
+    WHERE (%(trash)s OR conversation.trashed_at IS NULL) AND place > 0
         AND (SELECT bool_and(strpos(folded, needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)
 """
 NEWEST_MESSAGES = f"""
     {MESSAGE} FROM (
-        SELECT * FROM conversations_message WHERE user_id = %(user)s ORDER BY created_at DESC LIMIT %(newest)s
+        SELECT * FROM conversations_message WHERE user_id = %(user)s AND {SAID}
+        ORDER BY created_at DESC LIMIT %(newest)s
     ) AS message {LOOKED_AT} ORDER BY message.created_at DESC LIMIT %(most)s
 """  # noqa: S608 (constants)
 # Blocks of days from the newest on, wide enough that they are few, until enough is found.
 INDEXED_MESSAGES = f"""
     WITH span AS MATERIALIZED (
-        SELECT min(created_at) AS first, max(created_at) AS last FROM conversations_message WHERE user_id = %(user)s
+        SELECT min(created_at) AS first, max(created_at) AS last FROM conversations_message
+        WHERE user_id = %(user)s AND {SAID}
     ), width AS MATERIALIZED (
         SELECT level, chat_block(first, level) AS first, chat_block(last, level) AS last
         FROM span, generate_series(0, {LEVEL_MAX}) AS level
@@ -153,7 +172,7 @@ INDEXED_MESSAGES = f"""
         FROM width CROSS JOIN generate_series(width.last, width.first, -1) AS block CROSS JOIN LATERAL (
             SELECT id, created_at FROM conversations_message
             WHERE content <> '' AND (chat_keys(user_id, content) || chat_days(user_id, created_at))
-                @> ({KEYS} || chat_key(%(user)s, '@' || level || ':' || block))
+                @> ({KEYS} || chat_key(%(user)s, '@' || level || ':' || block)) AND {SAID}
             ORDER BY created_at DESC
         ) AS named
         LIMIT %(candidates)s
@@ -161,8 +180,9 @@ INDEXED_MESSAGES = f"""
     JOIN conversations_message AS message ON message.id = candidate.id AND message.user_id = %(user)s {LOOKED_AT}
     LIMIT %(most)s
 """  # noqa: S608 (constants)
-TITLE = "SELECT id, title, archived_at IS NOT NULL, updated_at FROM"
-LISTED = "user_id = %(user)s AND trashed_at IS NULL"
+TITLE = "SELECT id, title, updated_at, archived_at IS NOT NULL, trashed_at IS NOT NULL FROM"
+LISTED = """user_id = %(user)s AND (%(trash)s OR trashed_at IS NULL)
+    AND updated_at >= %(since)s AND updated_at < %(until)s"""
 HOLDS_ALL = "(SELECT bool_and(strpos(' ' || chat_fold(title), needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)"
 NEWEST_TITLES = f"""
     {TITLE} (
@@ -179,8 +199,8 @@ INDEXED_TITLES = f"""
 """  # noqa: S608 (constants)
 
 
-def _messages(user: User, terms: Sequence[str]) -> list[Hit]:
-    parameters = _parameters(user, terms)
+def _messages(user: User, terms: Sequence[str], among: Among) -> list[Hit]:
+    parameters = _parameters(user, terms, among)
     indexed = bool(parameters["grams"])
     # What has no piece in the index is looked for in more of the newest.
     hits = _rows(NEWEST_MESSAGES, parameters | {"newest": NEWEST if indexed else CANDIDATES})
@@ -189,17 +209,21 @@ def _messages(user: User, terms: Sequence[str]) -> list[Hit]:
     return [Hit(*hit) for hit in hits]
 
 
-def _titles(user: User, terms: Sequence[str]) -> list[Hit]:
-    parameters = _parameters(user, terms)
+def _titles(user: User, terms: Sequence[str], among: Among) -> list[Hit]:
+    parameters = _parameters(user, terms, among)
     sql = INDEXED_TITLES if parameters["grams"] else NEWEST_TITLES
-    return [Hit(*hit) for hit in _rows(sql, parameters | {"newest": CANDIDATES})]
+    rows = _rows(sql, parameters | {"newest": CANDIDATES})
+    return [Hit(key, title, time, is_archived=kept, is_trashed=gone) for key, title, time, kept, gone in rows]
 
 
-def _parameters(user: User, terms: Sequence[str]) -> dict[str, Any]:
+def _parameters(user: User, terms: Sequence[str], among: Among) -> dict[str, Any]:
     needles = [needle(term) for term in terms]
     pieces = sorted(set().union(*(grams(term) for term in terms)))
     return {
         "user": user.pk,
+        "trash": among.trash,
+        "since": among.since or "-infinity",
+        "until": among.until or "infinity",
         "first": max(needles, key=len),
         "needles": needles,
         "grams": pieces,

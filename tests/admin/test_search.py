@@ -1,11 +1,15 @@
 """Looking for what was said."""
 
 import re
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.utils import timezone
 
 from conversations.admin import searching
+from conversations.admin.everybody import MESSAGES, TITLES, look
 from conversations.models import Conversation, Message
 from tests.admin.conftest import READ, Staff
 from tests.factories import ConversationFactory, exchange, long_chat
@@ -13,6 +17,8 @@ from tests.factories import ConversationFactory, exchange, long_chat
 pytestmark = pytest.mark.django_db
 
 SEARCH = "/admin/conversations/conversation/search/"
+RESULT = r"/conversation/([0-9a-f-]+)/change/"
+DAY = timedelta(days=1)
 
 
 def test_texts_and_titles_of_everybody_are_found_and_lead_to_their_place(staff: Staff, answer: Message) -> None:
@@ -56,22 +62,69 @@ def test_markup_in_a_text_stays_text(staff: Staff) -> None:
 def test_a_search_over_everybody_is_bounded_and_goes_on_where_it_stopped() -> None:
     messages = long_chat(ConversationFactory.create(), 40)
     Message.objects.filter(pk__in=[message.pk for message in messages[:2]]).update(content="needle")
-    looked, found = searching.everybody(("needle",), block=10, at_most=20)
-    assert (looked.messages, found) == (20, [])
+    looked, found = look(replace(MESSAGES, block=10, at_most=20), ("needle",))
+    assert (looked.rows, found) == (20, [])
     assert looked.place is not None
-    looked, found = searching.everybody(("needle",), looked.place, block=10, at_most=30)
-    assert (looked.messages, len(found), looked.place) == (20, 2, None)
+    looked, found = look(replace(MESSAGES, block=10, at_most=30), ("needle",), looked.place)
+    assert (looked.rows, len(found), looked.place) == (20, 2, None)
+
+
+def test_titles_are_looked_through_in_the_same_way() -> None:
+    now = timezone.now()
+    for number in range(8):
+        title = "needle" if number > 4 else "hay"
+        ConversationFactory.create(title=title, updated_at=now - number * DAY)
+    looked, found = look(replace(TITLES, block=2, at_most=4), ("needle",))
+    assert (looked.rows, found) == (4, [])
+    assert looked.place is not None
+    looked, found = look(replace(TITLES, block=3, hits=2), ("needle",), looked.place)
+    assert [hit.time for hit, _ in found] == [now - 5 * DAY, now - 6 * DAY]
+    assert looked.place is not None
+    assert len(look(TITLES, ("needle",), looked.place)[1]) == 1
 
 
 def test_more_hits_than_a_page_shows_are_on_the_next_one(staff: Staff) -> None:
-    long_chat(ConversationFactory.create(), searching.HITS_MAX + 12)
-    client, seen, address = staff(*READ), set[str](), f"{SEARCH}?q=message"
-    while address:
-        html = client.get(address).content.decode()
-        seen |= set(re.findall(r"#m-([0-9a-f-]+)", html))
-        further = re.search(r'<a href="([^"]*)">Look further back', html)
-        address = SEARCH + further[1].replace("&amp;", "&") if further else ""
-    assert len(seen) == searching.HITS_MAX + 12
+    long_chat(ConversationFactory.create(), MESSAGES.hits + 12)
+    ConversationFactory.create_batch(TITLES.hits + 3, title="A message")
+    client = staff(*READ)
+    for noun, hit, count in (("message", r"#m-([0-9a-f-]+)", MESSAGES.hits + 12), ("title", RESULT, TITLES.hits + 3)):
+        seen, address = list[str](), f"{SEARCH}?q=message"
+        while address:
+            html = client.get(address).content.decode()
+            part = html[html.index(f"<h2>{noun.title()}s</h2>") :]
+            seen += re.findall(hit, part[: part.index("</ol>")])
+            further = re.search(rf'<a href="([^"]*)">Look further back in {noun}s', part)
+            address = SEARCH + further[1].replace("&amp;", "&") if further else ""
+        assert len(seen) == len(set(seen)) == count, noun
+
+
+def test_what_is_in_the_trash_is_found_and_told_of(staff: Staff, answer: Message) -> None:
+    Conversation.objects.update(trashed_at=timezone.now())
+    client = staff(*READ)
+    for query in ("paris", "capitals"):
+        for email in ("", answer.user.email):
+            html = client.get(SEARCH, {"q": query, "email": email}).content.decode()
+            assert "<mark>" in html, (query, email)
+            assert "in the trash</strong>" in html, (query, email)
+
+
+def test_a_search_is_narrowed_to_days(staff: Staff, answer: Message) -> None:
+    noon = datetime(2026, 3, 31, 12, tzinfo=timezone.get_default_timezone())
+    Message.objects.update(created_at=noon)
+    Conversation.objects.update(updated_at=noon)
+    client = staff(*READ)
+    for query in ("paris", "capitals"):
+        for email in ("", answer.user.email):
+            for since, until, is_found in (
+                ("2026-03-31", "2026-03-31", True),
+                ("", "2026-03-31", True),
+                ("2026-04-01", "", False),
+                ("", "2026-03-30", False),
+                ("2026-13-01", "x", True),
+                ("", "9999-12-31", True),
+            ):
+                asked = {"q": query, "email": email, "from": since, "to": until}
+                assert ("<mark>" in client.get(SEARCH, asked).content.decode()) is is_found, asked
 
 
 def test_nonsense_finds_nothing(staff: Staff, answer: Message) -> None:
