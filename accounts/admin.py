@@ -14,6 +14,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg] # not subscriptable 
     list_display = ("email", "is_staff", "is_active", "date_joined", "last_login")
     list_filter = ("is_staff", "is_active")
     search_fields = ("email",)
+    show_full_result_count = False
     readonly_fields = ("date_joined", "last_login")
     fieldsets = (
         (None, {"fields": ("email", "password")}),

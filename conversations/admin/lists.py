@@ -33,7 +33,7 @@ DATE_PARTS = ("__year", "__month", "__day")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Newest first: by a time that has an index, then the key; or by the key alone, where keys are in time's order."""
+    """Newest first: by a time that has an index, then the key; or by the key alone, a UUID of version 7."""
 
     time: str = ""
 
@@ -150,8 +150,6 @@ class KeysetChangeList(ChangeList):
         order = self.model_admin.order
         if order.time:
             return date_links(self, self.root_queryset)
-        if not self.model_admin.keys_are_times:
-            return None
         newest = order.of(self.root_queryset)
         ends = [self._time_of(row.pk) for row in (*newest.reverse().only("pk")[:1], *newest.only("pk")[:1])]
         return date_places(self, (ends[0], ends[1]), self.place) if ends else None
@@ -201,8 +199,8 @@ class KeysetAdmin(ReadOnlyAdmin):
     """A list of rows, newest first, found by the person and by filters."""
 
     order = Order()
-    keys_are_times = True
-    """Whether a list in the order of keys can be opened at a date: they are UUIDs of version 7."""
+    key = "pk"
+    """The column in which a key is looked for."""
     time = "created_at"
     """The column by which a row's time is told."""
     person = "user"
@@ -235,11 +233,11 @@ class KeysetAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """The rows of the people whose e-mail address begins so, or the row with this key. Never by what was said."""
+        """The rows of the people whose e-mail address begins so, or those with this key. Never by what was said."""
         if not (term := search_term.replace("\0", "").strip()):
             return queryset, False
         if key := _uuid(term):
-            return queryset.filter(pk=key), False
+            return queryset.filter(**{self.key: key}), False
         people = list(User.objects.filter(email__startswith=term.lower()).values_list("pk", flat=True)[:PEOPLE_MAX])
         return queryset.filter(**{f"{self.person}__in": people}), False
 

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from conversations.admin.filters import BoundedFilter, ColumnFilter
 from conversations.admin.links import moment
-from conversations.admin.lists import KeysetAdmin
+from conversations.admin.lists import KeysetAdmin, Order
 from conversations.admin.readings import READING
 from conversations.models import Conversation
 
@@ -28,15 +28,17 @@ class KindFilter(ColumnFilter):
 class LogAdmin(KeysetAdmin):
     """The admin's log, newest first; nobody changes it."""
 
-    keys_are_times = False
+    order = Order("action_time")
     time = "action_time"
+    date_hierarchy = "action_time"
     columns = ("action_time", "action_flag", "change_message", "object_id", "content_type", "user__email")
     list_display = ("when", "user", "kind", "thing", "owner", "what")
     list_display_links = None
     list_select_related = ("user", "content_type")
     list_filter: ClassVar[tuple[type[BoundedFilter], ...]] = (KindFilter,)
     lookups = ("user__id__exact",)
-    search_help_text = "The beginning of the e-mail address of a member of staff."
+    key = "object_id"
+    search_help_text = "The beginning of the e-mail address of a member of staff, or a conversation's key."
     fields = readonly_fields = ("action_time", "user", "kind", "thing", "what")
 
     @admin.display

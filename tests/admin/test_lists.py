@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.django_db
 ADMIN = "/admin/conversations"
 MANY = 130
 LISTS = ("conversation", "message", "generation", "feedback")
+LOG, PEOPLE = "/admin/admin/logentry/", "/admin/accounts/user/"
 NOON = datetime(2026, 3, 31, 12, tzinfo=timezone.get_default_timezone())
 
 
@@ -49,6 +51,18 @@ def fill(count: int) -> None:
     Conversation.objects.bulk_update(conversations, ["current_message"])
     Generation.objects.bulk_create(generations)
     Feedback.objects.bulk_create(thumbs)
+    kind = ContentType.objects.get_for_model(Conversation)
+    LogEntry.objects.bulk_create(
+        LogEntry(
+            user=chat.user,
+            content_type=kind,
+            object_id=str(chat.pk),
+            action_flag=4,
+            action_time=chat.updated_at,
+            change_message=f"Read {chat.title}.",
+        )
+        for chat in conversations
+    )
 
 
 def listed(client: Client, address: str) -> tuple[list[str], str]:
@@ -106,15 +120,17 @@ def test_what_happened_at_one_moment_is_paged_by_key(staff: Staff) -> None:
         assert not address
 
 
-@pytest.mark.parametrize("model", LISTS)
-def test_a_list_costs_the_same_queries_however_long(staff: Staff, model: str) -> None:
+@pytest.mark.parametrize("address", [*(f"{ADMIN}/{model}/" for model in LISTS), LOG, PEOPLE])
+def test_a_list_costs_the_same_queries_however_long(staff: Staff, address: str) -> None:
     client, costs = staff(), []
     for count in (3, 40):
         fill(count)
-        client.get(f"{ADMIN}/{model}/")
+        client.get(address)
         with CaptureQueriesContext(connection) as captured:
-            client.get(f"{ADMIN}/{model}/")
+            client.get(address)
         costs.append(len(captured))
+        # People are counted, once, for the numbers of their pages.
+        assert sum("COUNT(*)" in query["sql"] for query in captured) == (address == PEOPLE)
     assert costs[0] == costs[1] <= 11
 
 
@@ -272,6 +288,22 @@ def test_the_log_tells_who_read_whose_conversation(staff: Staff, answer: Message
     for path in (f"{key}/delete/", "add/"):
         assert client.post(f"/admin/admin/logentry/{path}", {"post": "yes"}).status_code == 403
     assert User.objects.filter(pk=reader.pk).exists()
+
+
+def test_the_log_is_paged_and_narrowed_by_time(staff: Staff) -> None:
+    fill(MANY)
+    LogEntry.objects.filter(pk__in=LogEntry.objects.order_by("pk")[:60]).update(action_time=NOON)
+    client, seen, address = staff("view_logentry"), list[str](), "?action_flag=4"
+    while address:
+        _, html = listed(client, LOG + address)
+        seen += re.findall(r"Read Title \d+\.", html)
+        address = older(html)
+    assert len(seen) == len(set(seen)) == MANY
+    assert 'href="?action_time__year=2025"' in listed(client, LOG)[1]
+    for when, count in (("action_time__month=12", 31), ("action_time__month=12&action_time__day=3", 1)):
+        assert len(re.findall("Read Title", listed(client, f"{LOG}?action_time__year=2025&{when}")[1])) == count
+    key = Conversation.objects.get(title="Title 7").pk
+    assert re.findall(r"Read Title \d+", listed(client, f"{LOG}?q={key}")[1]) == ["Read Title 7"]
 
 
 def test_a_message_whose_key_a_program_chose_stands_at_its_time(staff: Staff) -> None:
