@@ -1,16 +1,19 @@
 """Old conversations are removed by `manage.py prune_conversations`; all that should stay, stays."""
 
 import io
+import itertools
 import json
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -257,3 +260,57 @@ def test_a_run_ends_when_its_time_is_up_and_says_so_by_its_exit_code(user: User)
     assert len(left()) == 2
     prune("--older-than", "90d", "--max-seconds", "1min")
     assert left() == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_its_time_is_up_with_an_archive_too(user: User, tmp_path: Path) -> None:
+    chat(user, days=91)
+    with pytest.raises(SystemExit) as ended:
+        prune("--older-than=90d", "--max-seconds=0", f"--archive-to={tmp_path / 'old.zst'}")
+    assert ended.value.code == 3
+
+
+@pytest.fixture
+def short_disk() -> Iterator[Callable[[int], None]]:
+    """Lets files grow to so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_archive_that_cannot_grow_ends_the_run_and_what_is_gone_is_told(
+    user: User, tmp_path: Path, short_disk: Callable[[int], None]
+) -> None:
+    for _ in range(3):
+        chat(user, days=91)
+    output, archive = io.StringIO(), tmp_path / "old.zst"
+    with pytest.raises(SystemExit):
+        prune("--older-than=90d", "--max-seconds=0", "--batch-size=4", f"--archive-to={archive}")
+    # Room for one more batch, not for two.
+    short_disk(archive.stat().st_size * 5 // 2)
+    with pytest.raises(CommandError, match="nothing more was removed: .*File too large"):
+        call_command(
+            "prune_conversations", "--older-than=90d", "--batch-size=4", f"--archive-to={archive}", stdout=output
+        )
+    assert "Removed 1 conversations with 4 messages" in output.getvalue()
+    assert "(failed)" in output.getvalue()
+    assert len(left()) == 1
+
+
+def test_a_database_that_fails_ends_the_run_with_a_sentence_and_what_is_gone_is_told(user: User) -> None:
+    for _ in range(2):
+        chat(user, days=91)
+    output, removals = io.StringIO(), itertools.count()
+
+    def fail(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if sql.startswith('DELETE FROM "conversations_conversation"') and next(removals):
+            raise OperationalError("the connection is lost\nDETAIL: (a row, what somebody said)")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fail), pytest.raises(CommandError) as refused:
+        call_command("prune_conversations", "--older-than=90d", "--batch-size=4", stdout=output)
+    assert str(refused.value) == "The database ended it: the connection is lost"
+    assert "Removed 1 conversations with 4 messages" in output.getvalue()
+    assert "(failed)" in output.getvalue()
+    assert len(left()) == 1

@@ -1,9 +1,12 @@
-"""A prune that is killed (`kill -9`) at random moments, again and again, while it archives and removes."""
+"""A prune that is killed (`kill -9`) at random moments while it archives and removes, and one that is asked to end."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ MOMENTS = 0.5 if FULL else 0.2
 """Seconds after the first removal of a run within which it is killed."""
 
 PATIENCE = 60.0
+
+Process = subprocess.Popen[bytes]
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 # Whether a row is to stay, and what the rest consists of.
 OLD = "conversation.updated_at < now() - interval '90 days' AND conversation.pinned_at IS NULL"
@@ -63,6 +69,30 @@ def test_a_killed_prune_loses_nothing_that_it_should_keep(database: Database, tm
     assert rows(database, "true") == everything
 
 
+def test_a_prune_that_is_ended_tells_what_it_removed_and_how_it_ended(database: Database) -> None:
+    database.empty()
+    manage(database, "seed_demo", "--users=2", "--conversations=1k", "--messages=2k", "--force")
+    database.rows("UPDATE conversations_conversation SET pinned_at = NULL, updated_at = now() - interval '300 days'")
+    ends: list[tuple[Callable[[Process], object], int, str]] = [
+        (lambda process: process.send_signal(signal.SIGINT), 130, "interrupted"),
+        (lambda process: process.send_signal(signal.SIGTERM), 143, "interrupted"),
+        (lambda _: database.cut(), 1, "failed"),
+    ]
+    for end, code, ended in ends:
+        before = count(database)
+        process = start(database, "prune_conversations", "--older-than=90d", "--batch-size=2", "--json", **PIPES)
+        wait_for_removals(database, process, before)
+        end(process)
+        output, errors = process.communicate(timeout=PATIENCE)
+        told = json.loads(output or b"{}")
+        assert (process.returncode, told.get("ended")) == (code, ended), errors.decode()
+        # A commit that was cut off may have happened all the same.
+        assert 0 < told["messages"] <= before - count(database) <= told["messages"] + (2 if code == 1 else 0)
+        assert "Traceback" not in errors.decode()
+        said = errors.decode().splitlines()[-1:]
+        assert [line.partition(": ")[0] for line in said] == (["CommandError"] if code == 1 else [])
+
+
 def prune(archive: Path) -> list[str]:
     return ["prune_conversations", "--older-than=90d", "--batch-size=200", f"--archive-to={archive}"]
 
@@ -72,8 +102,7 @@ def killed(database: Database, archive: Path, moment: float) -> bool:
     before = count(database)
     process = start(database, *prune(archive))
     until = time.monotonic() + PATIENCE
-    while process.poll() is None and count(database) == before:
-        assert time.monotonic() < until, "the prune removes nothing"
+    wait_for_removals(database, process, before)
     time.sleep(moment)
     was_at_work = process.poll() is None
     process.kill()
@@ -84,13 +113,20 @@ def killed(database: Database, archive: Path, moment: float) -> bool:
     return was_at_work
 
 
+def wait_for_removals(database: Database, process: Process, before: int) -> None:
+    """Until there are fewer messages than before, or the process has ended."""
+    until = time.monotonic() + PATIENCE
+    while process.poll() is None and count(database) == before:
+        assert time.monotonic() < until, "the prune removes nothing"
+
+
 def manage(database: Database, *arguments: str) -> None:
     assert start(database, *arguments).wait() == 0
 
 
-def start(database: Database, *arguments: str) -> "subprocess.Popen[bytes]":
+def start(database: Database, *arguments: str, **options: Any) -> Process:
     environment = os.environ | database.environment | {"TEST_SERVER": "true"}
-    return subprocess.Popen([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment)
+    return subprocess.Popen([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, **options)
 
 
 def count(database: Database) -> int:

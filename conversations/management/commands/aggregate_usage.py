@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from conversations.management import arguments
 from conversations.management.exits import ANOTHER_RUNS, TIME_IS_UP
+from conversations.management.operating import OperatorCommand
 from conversations.usage import counting
 from conversations.usage.counting import Counted
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Counts in bounded batches; it may be ended and run again at any moment."""
 
     help = (

@@ -6,14 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from conversations import erasure
 from conversations.erasure import NotErased
 from conversations.management import arguments
+from conversations.management.operating import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Erases one person, and proves it."""
 
     help = "Remove a person for ever: account, conversations, sessions, what the admin's log says of them."

@@ -6,13 +6,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from accounts.models import User
 from conversations import erasure
 from conversations.management import arguments
+from conversations.management.operating import OperatorCommand
 from conversations.models import Conversation, Feedback, Generation, Message
 from conversations.transfer.exports import in_order, snapshot
 from conversations.transfer.writers import ArchiveWriter, JsonWriter
@@ -27,7 +28,7 @@ records.json         every other row that points at the account, by table
 """
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Exports one person."""
 
     help = "Write everything of a person to a new zip archive: JSON and Markdown."

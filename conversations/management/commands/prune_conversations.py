@@ -3,20 +3,21 @@
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from conversations import locks, retention
 from conversations.management import arguments
 from conversations.management.arguments import Age
 from conversations.management.exits import ANOTHER_RUNS, TIME_IS_UP
+from conversations.management.operating import OperatorCommand
 from conversations.management.progress import progress
 from conversations.retention import Removed, Rules, Share
 from conversations.transfer.archives import Archive
@@ -29,6 +30,10 @@ class Interrupted(Exception):
     """A signal asked the command to end."""
 
 
+class TimeIsUp(Exception):
+    """The command has worked for as long as it may."""
+
+
 @dataclass(slots=True)
 class Summary:
     """What a run removed."""
@@ -36,8 +41,8 @@ class Summary:
     conversations: int = 0
     messages: int = 0
     seconds: float = 0.0
-    ended: str = "done"
-    """`done`, `time is up` or `interrupted`."""
+    ended: str = "failed"
+    """`done`, `time is up`, `interrupted` or `failed`."""
 
     def add(self, removed: Removed) -> None:
         """Count what one transaction removed."""
@@ -45,7 +50,7 @@ class Summary:
         self.messages += removed.messages
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Removes in bounded batches; it may be ended and run again at any moment."""
 
     help = (
@@ -79,8 +84,12 @@ class Command(BaseCommand):
         with locks.alone(retention.LOCK) as is_alone:
             if not is_alone:
                 raise CommandError("Another prune is running. Wait for it to end.", returncode=ANOTHER_RUNS)
-            summary, code = self._prune(rules, options)
-        self._say_summary(summary, as_json=options["json"])
+            summary = Summary()
+            try:
+                code = self._prune(rules, options, summary)
+            finally:
+                # Whatever ended it: what is gone is told.
+                self._say_summary(summary, as_json=options["json"])
         if code:
             raise SystemExit(code)
 
@@ -100,29 +109,36 @@ class Command(BaseCommand):
             running=options["include_running"],
         )
 
-    def _prune(self, rules: Rules, options: dict[str, Any]) -> tuple[Summary, int]:
-        summary, began, code = Summary(), time.monotonic(), 0
+    def _prune(self, rules: Rules, options: dict[str, Any], summary: Summary) -> int:
+        """Remove what is due, and count it; the exit code."""
+        began = time.monotonic()
         limit, size = options["max_seconds"], options["batch_size"]
         try:
             with (
-                ended_by_signals(),
+                asked_to_end() as look,
                 archived(options["archive_to"]) as archive,
                 progress("conversations", rules.due().count(), self.stderr) as bar,
             ):
                 for batch in retention.batches(rules, size=size):
+                    look()
                     if archive:
                         archive.add(found.key for found in batch)
                     for removed in retention.remove(batch, rules, size=size):
                         summary.add(removed)
                         bar.update(removed.conversations)
+                        look()
                         if limit is not None and time.monotonic() - began >= limit:
-                            raise TimeoutError
-        except TimeoutError:
-            summary.ended, code = "time is up", TIME_IS_UP
+                            raise TimeIsUp
+        except TimeIsUp:
+            summary.ended = "time is up"
+            return TIME_IS_UP
         except Interrupted as signalled:
-            summary.ended, code = "interrupted", 128 + signalled.args[0]
-        summary.seconds = round(time.monotonic() - began, 3)
-        return summary, code
+            summary.ended = "interrupted"
+            return 128 + int(signalled.args[0])
+        finally:
+            summary.seconds = round(time.monotonic() - began, 3)
+        summary.ended = "done"
+        return 0
 
     def _say_summary(self, summary: Summary, *, as_json: bool) -> None:
         if as_json:
@@ -165,15 +181,27 @@ def archived(path: Path | None) -> Iterator[Archive | None]:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Within the block SIGINT and SIGTERM raise `Interrupted` with their number."""
+def asked_to_end() -> Iterator[Callable[[], None]]:
+    """What raises `Interrupted` once SIGINT or SIGTERM has come within the block; a second signal ends the process.
 
-    def end(number: int, frame: Any) -> None:
-        raise Interrupted(number)
+    Raised by the signal itself it would come in the middle of a statement, and nobody would know what that has done.
+    """
+    asked: list[int] = []
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
+    def hear(number: int, frame: Any) -> None:
+        asked.append(number)
+        restore()
+
+    def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+    def look() -> None:
+        if asked:
+            raise Interrupted(asked[0])
+
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield look
+    finally:
+        restore()

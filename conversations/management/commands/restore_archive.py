@@ -4,15 +4,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from conversations import locks, retention
+from conversations.management.operating import OperatorCommand
 from conversations.transfer import staging
 from conversations.transfer.archives import Reader
 from conversations.transfer.imports import Outcome, UnusableFile
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Restores whole conversations under their own keys; what is here stays as it is."""
 
     help = "Put the conversations of an archive back. Running it again changes nothing."

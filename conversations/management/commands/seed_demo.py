@@ -5,16 +5,17 @@ from random import Random
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
 from accounts.models import User
 from conversations import seeding
 from conversations.management import arguments
+from conversations.management.operating import OperatorCommand
 from conversations.management.progress import progress
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Writes by COPY, a few hundred conversations a transaction."""
 
     help = "Add people with conversations that look like real ones. Outside debug only with --force."

@@ -4,18 +4,19 @@ import csv
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 
 from conversations.management import arguments
+from conversations.management.operating import OperatorCommand
 from conversations.models import Generation, Status
 
 KEYS = {"user": F("message__user__email"), "model": F("model"), "day": TruncDate("message__created_at")}
 COLUMNS = ("people", "conversations", "replies", "failed", "prompt_tokens", "completion_tokens")
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Adds up what was asked of the models."""
 
     help = "Say how many replies were made and tokens used, by person, model or day (UTC)."
