@@ -12,6 +12,7 @@ from conversations import llm_models
 from tests.factories import UserFactory
 from tests.provider import ScriptedProvider
 from tests.server import ChatServer
+from tests.visitor import Visitor
 
 # A browser test drives Playwright, whose event loop runs in the test's thread; the ORM must work there all the same.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -85,3 +86,9 @@ def server(
     yield module_server
     # The cache's table is no model's: it is not emptied after a test.
     cache.clear()
+
+
+@pytest.fixture
+def owner(server: ChatServer, user: User) -> Visitor:
+    """`user`, who asks the server for pages and files."""
+    return Visitor(server, user)

@@ -7,20 +7,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import Conversation, Message, Role, Status
+from conversations.models import Conversation, Feedback, Generation, Message, Role, Status
+from conversations.transfer import documents
 from conversations.transfer.markdown_text import split
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
 from tests.server import ChatServer
 from tests.visitor import Visitor
-
-
-@pytest.fixture
-def owner(server: ChatServer, user: User) -> Visitor:
-    """The person whose conversations these are."""
-    return Visitor(server, user)
 
 
 def exported(visitor: Visitor, path: str = "/export/?format=json") -> list[dict[str, Any]]:
@@ -191,3 +187,26 @@ def test_a_deep_conversation_is_written_whole(owner: Visitor, user: User) -> Non
     assert "Step 0\n" in text
     assert "## 2000. You" in text
     assert "Branch" not in text
+
+
+def test_every_column_is_exported_or_left_out_on_purpose(user: User) -> None:
+    left_out = {
+        Conversation: {"user_id", "trashed_at"},
+        Message: {"conversation_id", "user_id"},
+        Feedback: {"message_id", "user_id"},
+        Generation: {
+            *("message_id", "conversation_id", "draft", "worker", "heartbeat_at", "stop_requested_at"),
+            *("error_detail", "request_id"),
+        },
+    }
+    reply = exchange(ConversationFactory.create(user=user), "Hello", "Good day")
+    reply.feedback = Feedback(message=reply, user=user, rating="up")
+    fields: dict[type[Model], dict[str, Any]] = {
+        Conversation: documents.conversation_fields(reply.conversation),
+        Message: documents.message_fields(reply),
+        Feedback: documents.feedback_fields(reply.feedback),
+        Generation: documents.generation_fields(reply.generation),
+    }
+    for model, exported in fields.items():
+        names = {field.attname for field in model._meta.concrete_fields} - left_out[model]
+        assert {name.removesuffix("_id") if name != "id" else name for name in names} <= set(exported), model
