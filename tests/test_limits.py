@@ -1,154 +1,26 @@
-"""How much a person may use: what counts, which limit holds, and what is said when nothing is left."""
+"""How much a person may use: which limit holds, and what is refused when nothing is left."""
 
 import json
-import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zipfile import ZipFile
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
-from pytest_django import Settings
 
 from accounts.models import User
 from conversations import branches, leases, limits, organizing, turns
-from conversations.context import tokens_used
 from conversations.leases import Outcome
 from conversations.limits import LimitReached, NothingAllowed
-from conversations.llm import ChatMessage, Usage
-from conversations.models import Conversation, Message, Period, Status, TurnWindow, UsageLimit, Use
+from conversations.models import Conversation, Message, Period, Status, TurnWindow, UsageLimit
 from tests.factories import ConversationFactory, UserFactory
+from tests.limiting import ended, limit, move, use
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
-
-
-def limit(user: User | None = None, *, group: Group | None = None, **numbers: int | str | None) -> UsageLimit:
-    """A stored limit, of the day unless it is said otherwise."""
-    return UsageLimit.objects.create(user=user, group=group, **numbers)
-
-
-def ended(turn: turns.Turn, tokens: int = 0) -> turns.Turn:
-    """The turn with its reply made."""
-    assert leases.claim(turn.reply.pk, worker="worker")
-    leases.finish(
-        turn.reply.pk, Outcome(Status.COMPLETE, "Good day", tokens=tokens), worker="worker", person=turn.reply.user_id
-    )
-    return turn
-
-
-def use(user: User) -> list[int]:
-    """Messages and tokens of today, then of this month."""
-    counted = TurnWindow.objects.get(pk=user.pk).use
-    return [counted.day_messages, counted.day_tokens, counted.month_messages, counted.month_tokens]
-
-
-def move(user: User, interval: str) -> None:
-    """Let what was counted be so much older."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE conversations_turnwindow SET messages_on = messages_on - %(interval)s::interval,
-                tokens_on = tokens_on - %(interval)s::interval WHERE user_id = %(user)s
-            """,
-            {"interval": interval, "user": user.pk},
-        )
-
-
-# --- What counts ------------------------------------------------------------------------------------------------------
-
-
-def test_turns_retries_and_regenerated_answers_count(user: User) -> None:
-    turn = turns.send(user, text="Hello")
-    turns.stop(turn.reply)
-    turns.retry(turn.reply)
-    turns.stop(turn.reply)
-    branches.regenerate(turn.reply)
-    assert use(user) == [3, 0, 3, 0]
-
-
-def test_what_is_refused_or_repeated_does_not_count(user: User) -> None:
-    turn = turns.send(user, text="Hello", turn=(key := ConversationFactory.build().pk))
-    turns.send(user, text="Hello", turn=key)
-    with pytest.raises(turns.ReplyInProgress):
-        turns.send(user, text="And?", conversation=turn.conversation)
-    assert use(user) == [1, 0, 1, 0]
-
-
-def test_a_reply_counts_its_tokens_once_and_a_deleted_one_too(user: User) -> None:
-    first = ended(turns.send(user, text="Hello"), 30)
-    assert not leases.finish(
-        first.reply.pk, Outcome(Status.COMPLETE, "Again", tokens=30), worker="worker", person=user.pk
-    )
-    second = turns.send(user, text="Hello")
-    assert leases.claim(second.reply.pk, worker="worker")
-    second.conversation.delete()
-    outcome = Outcome(Status.COMPLETE, "Good day", tokens=12)
-    assert not leases.finish(second.reply.pk, outcome, worker="worker", person=user.pk)
-    assert use(user) == [2, 42, 2, 42]
-
-
-def test_a_reply_that_another_process_took_over_is_counted_there_only(user: User) -> None:
-    turn = turns.send(user, text="Hello")
-    assert leases.claim(turn.reply.pk, worker="worker")
-    outcome = Outcome(Status.COMPLETE, "Good day", tokens=12)
-    assert not leases.finish(turn.reply.pk, outcome, worker="another", person=user.pk)
-    limits.count_tokens(user.pk, 12, unless=turn.reply.pk)
-    assert use(user) == [1, 0, 1, 0]
-
-
-def test_a_day_and_a_month_that_are_over_count_no_more(user: User) -> None:
-    ended(turns.send(user, text="Hello"), 30)
-    first = timezone.now().date().replace(day=1)
-    TurnWindow.objects.update(messages_on=first, tokens_on=first)
-    today = turns.send(user, text="Hello").message.created_at.date()
-    assert use(user) == ([2, 30, 2, 30] if today.day == 1 else [1, 0, 2, 30])
-    move(user, "32 days")
-    assert use(user) == [0, 0, 0, 0]
-    ended(turns.send(user, text="Hello"), 7)
-    assert use(user) == [1, 7, 1, 7]
-
-
-def test_a_statement_that_comes_late_does_not_bring_yesterday_back(user: User) -> None:
-    ended(turns.send(user, text="Hello"), 30)
-    move(user, "-1 day")
-    turns.send(user, text="Hello")
-    window = TurnWindow.objects.get()
-    assert window.day_messages == 2
-    assert window.messages_on == timezone.now().date() + timedelta(days=1)
-
-
-@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
-def test_days_are_those_of_the_sites_time_zone(user: User, settings: Settings, zone: str) -> None:
-    settings.TIME_ZONE = zone
-    days = [timezone.localdate(timezone=ZoneInfo(zone))]
-    ended(turns.send(user, text="Hello"), 5)
-    days.append(timezone.localdate(timezone=ZoneInfo(zone)))
-    window = TurnWindow.objects.get()
-    assert {window.messages_on, window.tokens_on} <= set(days)
-    assert limits.end_of(Period.DAY, window.use).astimezone(ZoneInfo(zone)).hour == 0
-
-
-@pytest.mark.parametrize(
-    ("answered", "usage", "tokens"),
-    [
-        ("Good day", Usage(100, 20), 120),
-        ("", Usage(100, 0), 100),
-        ("Good day", Usage(0, 20), 12 + 20),
-        ("Good day", None, 12 + 11),
-        ("", None, 0),
-    ],
-)
-def test_the_providers_numbers_count_else_an_estimate(answered: str, usage: Usage | None, tokens: int) -> None:
-    assert tokens_used([ChatMessage("user", "Hello, you")], answered, usage) == tokens
 
 
 # --- Which limit holds ------------------------------------------------------------------------------------------------
@@ -338,99 +210,3 @@ def test_of_four_turns_at_once_with_one_left_exactly_one_is_taken(user: User) ->
         assert sum(pool.map(post, range(4))) == 1
     assert Message.objects.filter(role="user").count() == 3
     assert use(user)[0] == 3
-
-
-@pytest.mark.django_db(transaction=True)
-def test_replies_that_end_while_their_person_sends_wait_for_each_other_and_lose_nothing(user: User) -> None:
-    def act(number: int) -> None:
-        try:
-            turn = turns.send(user, text=f"Turn {number}")
-            leases.claim(turn.reply.pk, worker=str(number))
-            outcome = Outcome(Status.COMPLETE, "Good day", tokens=10)
-            assert leases.finish(turn.reply.pk, outcome, worker=str(number), person=user.pk)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(act, range(24)))
-    assert use(user) == [24, 240, 24, 240]
-
-
-# --- What is said -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("left", "words"),
-    [
-        (timedelta(seconds=-5), r"at \d\d:\d\d \(in 1 minute\)"),
-        (timedelta(minutes=12, seconds=2), r"at \d\d:\d\d \(in 12 minutes\)"),
-        (timedelta(hours=5, seconds=2), r"at \d\d:\d\d \(in 5 hours\)"),
-        (timedelta(days=9, seconds=2), r"on \d+ \w+ at \d\d:\d\d \(in 9 days\)"),
-    ],
-)
-def test_the_end_is_told_in_words(left: timedelta, words: str) -> None:
-    assert re.fullmatch(words, limits.when(timezone.now() + left))
-
-
-def test_the_end_is_midnight_of_the_site_told_in_the_readers_time_zone() -> None:
-    day, month = (limits.end_of(period, Use(date(2026, 12, 31))) for period in Period)
-    assert day == month == datetime(2027, 1, 1, tzinfo=UTC)
-    with timezone.override(ZoneInfo("Asia/Kolkata")):
-        assert limits.when(day).startswith("on 1 January at 05:30 (")
-
-
-def test_the_page_gives_back_what_was_typed(user: User, signed_in: Client) -> None:
-    limit(messages=1)
-    conversation = ended(turns.send(user, text="One")).conversation
-    address = conversation.get_absolute_url()
-    answer = signed_in.post(address, {"message": "My second"}, headers=HTMX)
-    assert answer.status_code == 429
-    assert "You have used your 1 message for today." in answer.content.decode()
-    page = signed_in.post(address, {"message": "My second"})
-    assert page.status_code == 429
-    assert "You have used your 1 message for today." in page.content.decode()
-    assert ">My second</textarea>" in page.content.decode()
-
-
-def test_near_the_end_the_answer_to_a_turn_tells_what_is_left(user: User, signed_in: Client) -> None:
-    limit(messages=5)
-    limit(tokens=1_000, period=Period.MONTH)
-    said = signed_in.post("/", {"message": "One"}, headers=HTMX).content.decode()
-    assert "left today" not in said
-    ended(turns.send(user, text="Two"), 100)
-    conversation = ended(turns.send(user, text="Three")).conversation
-    said = signed_in.post(conversation.get_absolute_url(), {"message": "Four"}, headers=HTMX).content.decode()
-    assert "1 of 5 messages left today" in said
-    assert '<p class="fine" id="fine" hx-swap-oob="true">' in said
-    limits.count_tokens(user.pk, 880)
-    UsageLimit.objects.filter(period=Period.DAY).delete()
-    said = signed_in.post("/", {"message": "Five"}, headers=HTMX).content.decode()
-    assert "20 of 1,000 tokens left this month" in said
-
-
-def test_the_sentence_tells_the_end_on_the_readers_clock(user: User, signed_in: Client) -> None:
-    limit(messages=1)
-    turns.send(user, text="One")
-    signed_in.cookies["timezone"] = "Asia/Kolkata"
-    said = signed_in.post("/", {"message": "Two"}, headers=HTMX).content.decode()
-    assert "You can write again at 05:30 (in " in said
-
-
-# --- Where a person stands --------------------------------------------------------------------------------------------
-
-
-def test_a_person_sees_where_they_stand(user: User, stranger: User, signed_in: Client, client: Client) -> None:
-    ended(turns.send(stranger, text="Hello"), 999)
-    assert signed_in.get("/usage/", headers=HTMX).content == b""
-    page = signed_in.get("/usage/").content.decode()
-    assert "No limit holds for you." in page
-    assert "0 messages, 0 tokens today" in page
-    limit(messages=50)
-    limit(tokens=4_000, period=Period.MONTH)
-    ended(turns.send(user, text="Hello"), 3_400)
-    assert signed_in.get("/usage/", headers=HTMX).content == b"3,400 of 4,000 tokens this month"
-    page = signed_in.get("/usage/").content.decode()
-    assert "1 of 50 messages today" in page
-    assert 'value="85"' in page
-    assert "999" not in page
-    assert client.get("/usage/").status_code == 302

@@ -1,0 +1,41 @@
+"""What tests of limits do: store a limit, end a reply, look at what was used, let a day go by."""
+
+from django.contrib.auth.models import Group
+from django.db import connection
+
+from accounts.models import User
+from conversations import leases, turns
+from conversations.leases import Outcome
+from conversations.models import Status, TurnWindow, UsageLimit
+
+
+def limit(user: User | None = None, *, group: Group | None = None, **numbers: int | str | None) -> UsageLimit:
+    """A stored limit, of the day unless it is said otherwise."""
+    return UsageLimit.objects.create(user=user, group=group, **numbers)
+
+
+def ended(turn: turns.Turn, tokens: int = 0) -> turns.Turn:
+    """The turn with its reply made."""
+    assert leases.claim(turn.reply.pk, worker="worker")
+    leases.finish(
+        turn.reply.pk, Outcome(Status.COMPLETE, "Good day", tokens=tokens), worker="worker", person=turn.reply.user_id
+    )
+    return turn
+
+
+def use(user: User) -> list[int]:
+    """Messages and tokens of today, then of this month."""
+    counted = TurnWindow.objects.get(pk=user.pk).use
+    return [counted.day_messages, counted.day_tokens, counted.month_messages, counted.month_tokens]
+
+
+def move(user: User, interval: str) -> None:
+    """Let what was counted be so much older."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE conversations_turnwindow SET messages_on = messages_on - %(interval)s::interval,
+                tokens_on = tokens_on - %(interval)s::interval WHERE user_id = %(user)s
+            """,
+            {"interval": interval, "user": user.pk},
+        )
