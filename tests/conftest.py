@@ -9,7 +9,8 @@ from django.test import Client
 
 from accounts.models import User
 from conversations import llm_models
-from tests.factories import UserFactory
+from conversations.models import Conversation
+from tests.factories import ConversationFactory, UserFactory, exchange
 from tests.provider import ScriptedProvider
 from tests.server import ChatServer
 from tests.visitor import Visitor
@@ -36,6 +37,13 @@ def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def conversation(user: User) -> Conversation:
+    """A conversation of `user` with one answer."""
+    answer = exchange(ConversationFactory.create(user=user, title="Capitals"), "Capital of France?", "It is **Paris**.")
+    return answer.conversation
 
 
 @pytest.fixture
