@@ -20,6 +20,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.models import User
 from conversations.admin.dates import DateLinks, date_links, date_places
@@ -137,7 +138,7 @@ class KeysetChangeList(ChangeList):
         """The address of the first page; empty on it."""
         return self.get_query_string() if self.place else ""
 
-    @property
+    @cached_property
     def estimate(self) -> int:
         """About how many rows there are in all, as the database remembers; 0 for few. Causes a query."""
         with connection.cursor() as cursor:
