@@ -13,7 +13,7 @@ from django.utils.formats import date_format, number_format
 from conversations.models import Grain, Measure
 from conversations.pages.charts import COLOURS, Chart, Format, Values, bars, lines
 from conversations.usage.counting import Counted, catch_up, counted_to
-from conversations.usage.reading import PERIODS, Numbers, Period, Report, Times, report
+from conversations.usage.reading import TIME_RANGES, Numbers, Report, TimeRange, Times, report
 
 FRESH = timedelta(minutes=1)
 """How old a count may be that the page shows without counting anew."""
@@ -21,7 +21,7 @@ FRESH = timedelta(minutes=1)
 COUNTING_SECONDS = 1.0
 """How long the page counts before it shows what there is. What is new since the last look takes a few hundredths."""
 
-DEFAULT = PERIODS[1]
+DEFAULT = TIME_RANGES[1]
 NOBODY = "none asked"
 """The model of a turn that failed before one was asked."""
 
@@ -40,19 +40,19 @@ class Figure:
     before: str
 
 
-def dashboard_context(period: str, *, seconds: float = COUNTING_SECONDS) -> dict[str, Any]:
-    """What the dashboard shows of the period with this key, the default one if there is none. Counts what is new."""
+def dashboard_context(key: str, *, seconds: float = COUNTING_SECONDS) -> dict[str, Any]:
+    """What the dashboard shows of the time range of this key, else of the default one. Counts what is new."""
     now = timezone.now().astimezone(UTC)
     as_of = counted_to()
     is_counted = bool(as_of and as_of > now - FRESH)
     if not is_counted:
         is_counted = catch_up(seconds=seconds, now=now) is Counted.ALL
         as_of = counted_to()
-    chosen = next((one for one in PERIODS if one.key == period), DEFAULT)
+    chosen = next((one for one in TIME_RANGES if one.key == key), DEFAULT)
     found = report(chosen, now)
     return {
-        "periods": PERIODS,
-        "period": chosen,
+        "time_ranges": TIME_RANGES,
+        "time_range": chosen,
         "as_of": as_of,
         "is_counting": not is_counted,
         "zone": timezone.get_current_timezone_name() if chosen.grain == Grain.HOUR else "UTC",
@@ -86,7 +86,7 @@ def _counted(name: str, now: int, before: int) -> Figure:
 
 
 def _charts(found: Report) -> Iterable[Chart]:
-    names = [_name(found.period, began) for began in found.steps]
+    names = [_name(found.time_range, began) for began in found.steps]
     whole, steps = found.whole, list(found.steps.values())
     series: dict[str, Values] = {
         name or NOBODY: [sum(numbers.models[model] for model in models) for numbers in steps]
@@ -138,9 +138,9 @@ def _model_row(name: str, numbers: Numbers, turns: int) -> list[str]:
     ]
 
 
-def _name(period: Period, began: datetime) -> str:
+def _name(time_range: TimeRange, began: datetime) -> str:
     """An hour in the reader's time zone, a day of UTC."""
-    if period.grain == Grain.HOUR:
+    if time_range.grain == Grain.HOUR:
         return date_format(timezone.localtime(began), "H:i")
     return date_format(began, "j M")
 

@@ -14,7 +14,7 @@ STEPS = {Grain.HOUR: timedelta(hours=1), Grain.DAY: timedelta(days=1)}
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class TimeRange:
     """A stretch of time up to now, in steps of an hour or a day; the last step is the current one."""
 
     key: str
@@ -30,11 +30,11 @@ class Period:
         return [last - back * STEPS[self.grain] for back in reversed(range(self.steps))]
 
 
-PERIODS = (
-    Period("24h", "24 hours", Grain.HOUR, 24),
-    Period("7d", "7 days", Grain.DAY, 7),
-    Period("30d", "30 days", Grain.DAY, 30),
-    Period("90d", "90 days", Grain.DAY, 90),
+TIME_RANGES = (
+    TimeRange("24h", "24 hours", Grain.HOUR, 24),
+    TimeRange("7d", "7 days", Grain.DAY, 7),
+    TimeRange("30d", "30 days", Grain.DAY, 30),
+    TimeRange("90d", "90 days", Grain.DAY, 90),
 )
 
 
@@ -79,9 +79,9 @@ class Numbers:
 
 @dataclass(slots=True)
 class Report:
-    """The numbers of a period."""
+    """The numbers of a time range."""
 
-    period: Period
+    time_range: TimeRange
     whole: Numbers
     before: Numbers
     """Of as many steps before."""
@@ -102,11 +102,11 @@ class Bounds:
     """When the last step began."""
 
 
-def report(period: Period, now: datetime) -> Report:
-    """The numbers of the period that ends with the step of `now`, a time in UTC. Causes three queries."""
-    began = period.began(now)
-    bounds = Bounds(period.grain.value, began[0] - period.steps * STEPS[period.grain], began[0], began[-1])
-    found = Report(period, Numbers(), Numbers(), {step: Numbers() for step in began}, defaultdict(Numbers))
+def report(time_range: TimeRange, now: datetime) -> Report:
+    """The numbers of the time range that ends with the step of `now`, a time in UTC. Causes three queries."""
+    began = time_range.began(now)
+    bounds = Bounds(time_range.grain.value, began[0] - time_range.steps * STEPS[time_range.grain], began[0], began[-1])
+    found = Report(time_range, Numbers(), Numbers(), {step: Numbers() for step in began}, defaultdict(Numbers))
     _add_turns(found, bounds)
     _add_people(found, bounds)
     _add_times(found, bounds)

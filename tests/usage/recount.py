@@ -40,9 +40,9 @@ def check(numbers: Numbers, begin: datetime, end: datetime, model: str = "%") ->
 
 def check_all(found: Report) -> None:
     """Every number of the report is that of a recount."""
-    step = HOUR if found.period.grain == Grain.HOUR else DAY
+    step = HOUR if found.time_range.grain == Grain.HOUR else DAY
     begin, end = min(found.steps), max(found.steps) + step
-    assert len(found.steps) == found.period.steps
+    assert len(found.steps) == found.time_range.steps
     check(found.whole, begin, end)
     check(found.before, begin - (end - begin), begin)
     for began, numbers in found.steps.items():

@@ -27,7 +27,7 @@ from conversations.transfer.imports import Import, Outcome
 from conversations.transfer.writers import JsonWriter
 from conversations.usage import buckets
 from conversations.usage.counting import Counted, catch_up
-from conversations.usage.reading import PERIODS, report
+from conversations.usage.reading import TIME_RANGES, report
 from tests.usage.rows import DAY, HOUR, NOW, replies, some_times
 
 COUNTED = Usage, UsageLatency, UsagePeople, UsagePresence
@@ -46,9 +46,9 @@ def stored() -> dict[str, Counter[tuple[object, ...]]]:
 def test_counting_again_changes_nothing(people: list[User]) -> None:
     replies(people, some_times(10, 100))
     catch_up(now=NOW, batch=10)
-    days = report(PERIODS[3], NOW)
+    days = report(TIME_RANGES[3], NOW)
     catch_up(now=NOW)
-    assert report(PERIODS[3], NOW) == days
+    assert report(TIME_RANGES[3], NOW) == days
     once = stored()
     catch_up(now=NOW)
     assert stored() == once
@@ -70,10 +70,10 @@ def test_an_interrupted_count_goes_on_where_it_was(people: list[User]) -> None:
 def test_a_reply_that_ends_late_is_counted_when_it_has_ended(people: list[User]) -> None:
     (late,) = replies(people[:1], [NOW - HOUR], status=Status.RUNNING)
     catch_up(now=NOW)
-    assert report(PERIODS[0], NOW).whole.turns == 0
+    assert report(TIME_RANGES[0], NOW).whole.turns == 0
     Generation.objects.filter(pk=late.pk).update(status=Status.COMPLETE)
     catch_up(now=NOW + HOUR)
-    assert report(PERIODS[0], NOW).whole.turns == 1
+    assert report(TIME_RANGES[0], NOW).whole.turns == 1
 
 
 def test_what_is_said_here_is_counted_however_it_ends(user: User, settings: Settings) -> None:
@@ -90,7 +90,7 @@ def test_what_is_said_here_is_counted_however_it_ends(user: User, settings: Sett
     settings.CHAT_REPLIES_PER_USER = 1
     turns.send(user, text="One too many")
     catch_up()
-    found = report(PERIODS[0], timezone.now().astimezone(UTC)).whole
+    found = report(TIME_RANGES[0], timezone.now().astimezone(UTC)).whole
     assert (found.turns, found.people, found.tokens) == (3, 1, 23)
     assert found.failed == {"too_many_replies": 1}
     assert set(found.times) == {Measure.ADDED, Measure.FIRST_TOKEN}
@@ -124,7 +124,7 @@ def test_a_reply_that_was_refused_before_a_model_was_asked_is_counted(people: li
     unasked = {"heartbeat_at": None, "started_at": None, "first_token_at": None, "model": ""}
     replies(people, some_times(1, 3), status=Status.FAILED, error_code="too_many_replies", **unasked)
     catch_up(now=NOW)
-    found = report(PERIODS[1], NOW)
+    found = report(TIME_RANGES[1], NOW)
     assert found.whole.failed == {"too_many_replies": 3}
     assert found.whole.times == {}
 
@@ -141,12 +141,12 @@ def test_a_reply_that_waited_to_be_looked_at_adds_no_latency(people: list[User])
 def test_counts_stay_and_presence_goes_when_a_person_is_erased(people: list[User]) -> None:
     replies(people, some_times(5, 50, until=NOW - 4 * HOUR))
     catch_up(now=NOW)
-    before = report(PERIODS[2], NOW)
+    before = report(TIME_RANGES[2], NOW)
     receipt = erasure.erase(people[0])
     assert receipt.removed["conversations.UsagePresence"]
     assert not UsagePresence.objects.filter(user=people[0].pk).exists()
     catch_up(now=NOW + HOUR)
-    after = report(PERIODS[2], NOW)
+    after = report(TIME_RANGES[2], NOW)
     assert (after.whole.turns, after.whole.people) == (before.whole.turns, 5)
 
 
@@ -168,4 +168,4 @@ def test_operators_count_by_a_command(people: list[User]) -> None:
     assert ended.value.code == 3
     call_command("aggregate_usage", stdout=output)
     assert "Counted up to 20" in output.getvalue()
-    assert report(PERIODS[2], timezone.now().astimezone(UTC)).whole.turns == 30
+    assert report(TIME_RANGES[2], timezone.now().astimezone(UTC)).whole.turns == 30

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from accounts.models import User
 from conversations.models import UsageMark, UsagePresence
 from conversations.usage.counting import Counted, catch_up
-from conversations.usage.reading import PERIODS, report
+from conversations.usage.reading import TIME_RANGES, report
 from tests.factories import UserFactory
 from tests.usage.recount import check_all
 from tests.usage.rows import DAY, NOW, replies, some_times
@@ -64,8 +64,8 @@ def test_two_who_count_at_once_do_not_count_twice() -> None:
     assert len(outcomes) == 15
     catch_up(now=NOW)
     assert Counted.ALL in outcomes
-    for period in PERIODS:
-        check_all(report(period, NOW))
+    for time_range in TIME_RANGES:
+        check_all(report(time_range, NOW))
 
 
 def test_counting_does_not_wait_for_an_account_that_is_being_deleted() -> None:
@@ -78,7 +78,7 @@ def test_counting_does_not_wait_for_an_account_that_is_being_deleted() -> None:
     with held(delete):
         assert catch_up(now=NOW) is Counted.ALL
     assert set(UsagePresence.objects.values_list("user", flat=True)) == {people[1].pk}
-    assert report(PERIODS[0], NOW).whole.turns == 10
+    assert report(TIME_RANGES[0], NOW).whole.turns == 10
 
 
 def test_nobody_waits_for_another_count() -> None:

@@ -1,4 +1,4 @@
-"""What a report says of every period, against a recount of the replies themselves, and what it reads for that."""
+"""What a report says of every time range, against a recount of the replies themselves, and what it reads for that."""
 
 import re
 from datetime import timedelta
@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations.models import UsageMark
 from conversations.usage import buckets
 from conversations.usage.counting import Counted, catch_up
-from conversations.usage.reading import PERIODS, report
+from conversations.usage.reading import TIME_RANGES, report
 from tests.usage.recount import check_all
 from tests.usage.rows import DAY, HOUR, NOW, replies, some_times
 
@@ -36,8 +36,8 @@ ANALYZE conversations_usage, conversations_usagelatency, conversations_usagepeop
 def test_every_period_says_what_a_recount_of_the_replies_says(people: list[User], batch: int) -> None:
     replies(people, some_times(190, 300) + some_times(3, 150))
     assert catch_up(now=NOW, batch=batch) is Counted.ALL
-    for period in PERIODS:
-        check_all(report(period, NOW))
+    for time_range in TIME_RANGES:
+        check_all(report(time_range, NOW))
 
 
 def test_people_are_told_apart_over_every_period(people: list[User]) -> None:
@@ -45,8 +45,8 @@ def test_people_are_told_apart_over_every_period(people: list[User]) -> None:
         replies([user], [NOW - back * DAY for back in (0, 3 + number, 20 * number, 95, 120 + 10 * number)])
         replies([user], [NOW - back * HOUR for back in (number, 23, 30 + number)])
     catch_up(now=NOW)
-    for period in PERIODS:
-        check_all(report(period, NOW))
+    for time_range in TIME_RANGES:
+        check_all(report(time_range, NOW))
 
 
 def test_an_hour_and_a_day_begin_with_their_first_microsecond(people: list[User]) -> None:
@@ -59,9 +59,9 @@ def test_an_hour_and_a_day_begin_with_their_first_microsecond(people: list[User]
     ]
     replies(people[:1], sorted(edges))
     catch_up(now=NOW)
-    days = report(PERIODS[1], NOW).steps
+    days = report(TIME_RANGES[1], NOW).steps
     assert [days[midnight - DAY].turns, days[midnight].turns] == [1, 3]
-    hours = report(PERIODS[0], NOW).steps
+    hours = report(TIME_RANGES[0], NOW).steps
     assert [hours[midnight - HOUR].turns, hours[midnight].turns, hours[midnight + HOUR].turns] == [1, 2, 1]
 
 
@@ -85,7 +85,7 @@ def test_counting_and_reading_scan_no_whole_table(people: list[User]) -> None:
     UsageMark.objects.create(counted_to=NOW - HOUR)
     with CaptureQueriesContext(connection) as captured:
         catch_up(now=NOW)
-        report(PERIODS[1], NOW)
+        report(TIME_RANGES[1], NOW)
     asked = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
     assert len(asked) > 10
     for sql in asked:
