@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from tests.faults.database import Database
-from tests.faults.site import Site
+from tests.faults.site import Process, Site
 from tests.faults.speech import script_for
 from tests.provider import ScriptedProvider
 
@@ -50,7 +50,7 @@ def chance(request: pytest.FixtureRequest) -> Chance:
 class NewSite(Protocol):
     """Makes the site of a test."""
 
-    def __call__(self, *, processes: int = 2, **environment: str) -> Site: ...
+    def __call__(self, *, processes: int = 2, kind: type[Process] = Process, **environment: str) -> Site: ...
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def new_site(database: Database, provider: ScriptedProvider, tmp_path: Path) -> 
     """A site of so many server processes, whose model says what it is asked to."""
     provider.answer(script_for)
 
-    def make(*, processes: int = 2, **environment: str) -> Site:
-        return Site(database, provider, tmp_path, processes=processes, **environment)
+    def make(*, processes: int = 2, kind: type[Process] = Process, **environment: str) -> Site:
+        return Site(database, provider, tmp_path, processes=processes, kind=kind, **environment)
 
     return make

@@ -57,6 +57,7 @@ class Site:
         folder: Path,
         *,
         processes: int = 2,
+        kind: type[Process] = Process,
         **environment: str,
     ) -> None:
         self.database = database
@@ -64,7 +65,7 @@ class Site:
         # What it chooses hangs on how often anybody had to ask again, so no seed would repeat it.
         self._balancer = Random()  # noqa: S311 (not a secret)
         environment = database.environment | NO_LIMITS | {"OPENAI_BASE_URL": provider.url} | environment
-        self.processes = [Process(log=folder / f"{number}.log", **environment) for number in range(processes)]
+        self.processes = [kind(log=folder / f"{number}.log", **environment) for number in range(processes)]
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self.database.empty)
