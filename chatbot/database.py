@@ -1,7 +1,8 @@
-"""Connections to the database that are known to be alive without a question to the server, and commits that do not wait
-for its disk."""
+"""Connections to the database that are known to be alive without a question to the server, when it was out of reach,
+and commits that do not wait for its disk."""
 
 import select
+import time
 from typing import Any
 
 import psycopg
@@ -10,6 +11,20 @@ from psycopg_pool import ConnectionPool
 
 WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
 """In a statement's FROM: its transaction does not wait for the disk, for what need not survive a failing machine."""
+
+_last_away = float("-inf")
+"""When this process last found the database out of reach, by the clock that never jumps."""
+
+
+def note_away(_pool: object = None) -> None:
+    """Remember that the database cannot be reached just now. For any thread; the pool calls it too."""
+    global _last_away
+    _last_away = time.monotonic()
+
+
+def seconds_since_away() -> float:
+    """For how long this process has not found the database out of reach; infinite when it never has."""
+    return time.monotonic() - _last_away
 
 
 def check_connection(connection: Connection[Any]) -> None:
@@ -25,6 +40,7 @@ def check_connection(connection: Connection[Any]) -> None:
     try:
         ConnectionPool.check_connection(connection)
     except psycopg.OperationalError:
+        note_away()
         # The server was restarted, most likely, and has ended the others too. The pool would meet them one by one, and
         # wait longer after each, until the request has waited too long.
         if isinstance(pool := getattr(connection, "_pool", None), ConnectionPool):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.csp import CSP
 
-from chatbot.database import check_connection
+from chatbot.database import check_connection, note_away
 from chatbot.environment import Environment
 from chatbot.telemetry.logs import TALKATIVE
 
@@ -109,6 +109,7 @@ DATABASES["default"] |= {
             "timeout": 5,
             "reconnect_timeout": 2,
             "check": check_connection,
+            "reconnect_failed": note_away,
         },
     },
 }

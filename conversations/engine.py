@@ -38,10 +38,6 @@ FOLLOW_INTERVAL = 0.25
 KEEP_ALIVE = 15.0
 """Seconds after which a viewer is woken though nothing came, so that proxies keep the connection."""
 
-AWAY_SECONDS = 6.0
-"""How long a follower waits after the database was away before it looks who makes what: longer than a maker of another
-process may need to notice that it is back."""
-
 SHUTDOWN_SECONDS = 5.0
 """How long the end of the process waits for finished replies to be saved, and for claims under way."""
 
@@ -268,8 +264,7 @@ class ReplyEngine:
                 await self._look(followed)
             except DATABASE_AWAY as error:
                 logger.warning("Replies of other processes cannot be followed now: %s", error)
-                # A maker whose heartbeats did not arrive either shall have the time to come back.
-                await self._pause(AWAY_SECONDS)
+                await self._pause(CHECKPOINT_INTERVAL)
             except Exception:
                 logger.exception("Replies of other processes cannot be followed now.")
             await self._pause(FOLLOW_INTERVAL)

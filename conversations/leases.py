@@ -20,11 +20,26 @@ from django.db import DataError, connection, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
-from chatbot.database import WITHOUT_WAITING
-from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Generation, Message, Status, counted, has_no_maker
+from chatbot.database import WITHOUT_WAITING, seconds_since_away
+from conversations.models import (
+    NO_MAKER,
+    OPEN,
+    TODAY,
+    WAITING,
+    Conversation,
+    Generation,
+    Message,
+    Status,
+    counted,
+    has_no_maker,
+)
 from conversations.thoughts import NOTHING, Thought
 
 logger = logging.getLogger(__name__)
+
+AWAY_SECONDS = 6.0
+"""How long this process takes nobody for dead after the database was out of its reach: longer than a maker of another
+process may need to notice that it is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +96,15 @@ class Progress:
     has_maker: bool
 
 
+def _unmade() -> str:
+    """The condition of a reply that this process may take.
+
+    Whoever could not reach the database just now must assume that others could not either, and gave no sign of life for
+    no other reason.
+    """
+    return NO_MAKER if seconds_since_away() >= AWAY_SECONDS else WAITING
+
+
 def claim(message_id: UUID, *, worker: str) -> Claim | None:
     """Take the reply for `worker`, if it is open and nobody makes it; what to ask for the one that won, else None.
 
@@ -94,7 +118,8 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
                 started_at = statement_timestamp(), heartbeat_at = statement_timestamp()
             FROM conversations_message AS message, conversations_conversation AS conversation, {WITHOUT_WAITING}
             WHERE generation.message_id = %s AND message.id = generation.message_id
-                AND conversation.id = generation.conversation_id AND generation.stop_requested_at IS NULL AND {NO_MAKER}
+                AND conversation.id = generation.conversation_id
+                AND generation.stop_requested_at IS NULL AND {_unmade()}
             RETURNING message.parent_id, coalesce(nullif(generation.model, ''), conversation.model),
                 conversation.id, conversation.user_id, conversation.system_prompt, conversation.temperature,
                 generation.request_id
@@ -107,7 +132,7 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
             message = Message(pk=message_id, conversation=conversation, user_id=person, parent_id=parent_id)
             return Claim(message, model, request_id)
     # Its maker died with a stop request unanswered.
-    free = Generation.objects.filter(pk=message_id).without_maker()
+    free = Generation.objects.filter(pk=message_id).without_maker(_unmade())
     if free.filter(stop_requested_at__isnull=False).exists():
         end_stopped(message_id)
     return None
@@ -208,7 +233,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
 def end_stopped(message_id: UUID) -> bool:
     """End an open reply that nobody makes, keeping its draft. False when there is none."""
     with transaction.atomic():
-        free = Generation.objects.filter(pk=message_id).without_maker().select_for_update()
+        free = Generation.objects.filter(pk=message_id).without_maker(_unmade()).select_for_update()
         draft = free.values_list("draft", flat=True).first()
         if draft is None:
             return False
@@ -254,7 +279,7 @@ def look(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
         Case(When(status__in=OPEN, then="draft"), default="message__content"),
         "thought",
         "thought_seconds",
-        Case(When(has_no_maker(), then=Value(value=False)), default=Value(value=True)),
+        Case(When(has_no_maker(_unmade()), then=Value(value=False)), default=Value(value=True)),
     )
     return {
         key: Progress(text, Thought(thought, seconds), status in OPEN, has_maker)

@@ -7,6 +7,8 @@ from contextvars import copy_context
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
+from chatbot.database import note_away
+
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 """What is raised while the database is away, restarting, or failing over."""
 
@@ -29,6 +31,9 @@ class DatabaseThreads:
         def call() -> T:
             try:
                 return function(*args, **kwargs)
+            except DATABASE_AWAY:
+                note_away()
+                raise
             finally:
                 connection.close()
 

@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import User
+from chatbot import database
 from conversations import llm_models
 from conversations.models import Conversation
 from tests.factories import ConversationFactory, UserFactory, exchange
@@ -17,6 +18,12 @@ from tests.visitor import Visitor
 
 # A browser test drives Playwright, whose event loop runs in the test's thread; the ORM must work there all the same.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test before has cut this process off its database a moment ago."""
+    monkeypatch.setattr(database, "_last_away", float("-inf"))
 
 
 @pytest.fixture

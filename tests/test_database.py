@@ -9,7 +9,7 @@ import pytest
 from django.db import connection as django_connection
 from psycopg_pool import ConnectionPool
 
-from chatbot.database import check_connection
+from chatbot.database import check_connection, seconds_since_away
 
 
 def address() -> dict[str, Any]:
@@ -30,6 +30,7 @@ def test_a_living_connection_passes_without_a_question(pooled: psycopg.Connectio
     question = "SELECT 'the last question'"
     pooled.execute(question)
     check_connection(pooled)
+    assert seconds_since_away() == float("inf")
     with django_connection.cursor() as cursor:
         cursor.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [pooled.info.backend_pid])
         assert cursor.fetchone() == (question,)
@@ -42,6 +43,7 @@ def test_a_connection_that_the_server_has_ended_is_refused(pooled: psycopg.Conne
         assert cursor.fetchone() == (True,)
     with pytest.raises(psycopg.OperationalError):
         check_connection(pooled)
+    assert seconds_since_away() < float("inf")
 
 
 def test_a_pool_whose_connections_were_all_ended_does_not_wait_for_each(db: None) -> None:

@@ -29,8 +29,11 @@ OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
 """The states in which a reply is still to come. An interrupted one was handed back and waits for the next viewer."""
 
 
+WAITING = f"status IN ('{Status.PENDING}', '{Status.INTERRUPTED}')"
+"""The condition of a generation that no process has taken, or that its process handed back."""
+
 NO_MAKER = f"""(
-    status IN ('{Status.PENDING}', '{Status.INTERRUPTED}')
+    {WAITING}
     OR status = '{Status.RUNNING}'
         AND greatest(heartbeat_at, pg_postmaster_start_time())
             < statement_timestamp() - interval '{HEARTBEAT_TIMEOUT.seconds} seconds'
@@ -41,9 +44,9 @@ While the database was away nobody could give one, so its own start counts as on
 """
 
 
-def has_no_maker() -> RawSQL:
-    """The same, for queries of generations."""
-    return RawSQL(NO_MAKER, (), models.BooleanField())  # noqa: S611 (nothing in it comes from outside)
+def has_no_maker(condition: str = NO_MAKER) -> RawSQL:
+    """The same, or another such condition, for queries of generations."""
+    return RawSQL(condition, (), models.BooleanField())  # noqa: S611 (nothing in it comes from outside)
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -53,9 +56,9 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """Those whose reply is still to come."""
         return self.filter(status__in=OPEN)
 
-    def without_maker(self) -> Self:
-        """The open ones that no living process is making."""
-        return self.filter(has_no_maker())
+    def without_maker(self, condition: str = NO_MAKER) -> Self:
+        """The open ones that no living process is making, by this condition."""
+        return self.filter(has_no_maker(condition))
 
 
 class Generation(models.Model):

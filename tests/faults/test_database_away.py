@@ -2,16 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.faults.cable import Cable
 from tests.faults.conftest import FULL, Chance, NewSite
+from tests.faults.database import Database
 from tests.faults.invariants import DATABASE_AWAY, all_hold, settled
 from tests.faults.person import PATIENCE, Person
-from tests.faults.speech import Speech
+from tests.faults.site import Site
+from tests.faults.speech import Speech, script_for
+from tests.provider import ScriptedProvider
 
 SECONDS_AWAY = (3.0, 10.0, 30.0) if FULL else (2.0,)
 CUTS = 20 if FULL else 5
+SECONDS_OUT_OF_REACH = 20.0
+"""Longer than a maker may give no sign of life."""
 
 
 @pytest.mark.parametrize("away", SECONDS_AWAY)
@@ -58,4 +65,32 @@ async def test_cut_sessions_break_neither_replies_nor_posts(new_site: NewSite, c
             await settled(lambda: not site.database.cut(), "cuts without a session")
         asking = False
         await asyncio.gather(*people)
+        await all_hold(site, person, expected=DATABASE_AWAY)
+
+
+@pytest.mark.skipif(not FULL, reason="it takes longer than a maker may be silent")
+async def test_a_database_out_of_reach_has_no_reply_made_twice(
+    database: Database, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    provider.answer(script_for)
+    async with Cable(database) as cable, Site(cable, provider, tmp_path, processes=3) as site, Person(site) as person:
+        maker, follower, idle = site.processes
+        await person.page("/", at=idle)
+        words = round((SECONDS_OUT_OF_REACH + 10) / 0.05)
+        turns = [await person.ask(Speech(number, words=words, interval=0.05), at=maker) for number in range(6)]
+        watching = [asyncio.create_task(person.watch(turn, at=maker)) for turn in turns]
+        await asyncio.to_thread(site.provider.wait_for_requests, len(turns))
+        watching += [asyncio.create_task(person.watch(turn, at=follower)) for turn in turns]
+        await settled(lambda: [turn for turn in turns if not all(screen.text for screen in turn.screens)], "silence")
+        await cable.break_off()
+        await asyncio.sleep(SECONDS_OUT_OF_REACH)
+        # Those who ask while it is away, and those who ask a process that had nothing to do with it until now.
+        watching += [asyncio.create_task(person.watch(turn, at=follower)) for turn in turns]
+        await asyncio.sleep(1)
+        await cable.mend()
+        watching += [asyncio.create_task(person.watch(turn, at=idle)) for turn in turns]
+        assert len(site.asking) == len(turns), "the replies have ended before"
+        screens = await asyncio.gather(*watching)
+        assert len(site.provider.chats) == len(turns)
+        assert {screen.connections for screen in screens[: len(turns)]} == {1}, "a viewer of the maker had to come back"
         await all_hold(site, person, expected=DATABASE_AWAY)

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from chatbot import database
 from conversations import turns
 from conversations.engine import ReplyEngine
 from conversations.models import Generation, Message, Status
@@ -86,6 +87,21 @@ async def test_a_viewer_who_comes_while_the_last_one_leaves_a_take_over_sees_the
         coming = asyncio.create_task(text_at_end(engine, turn.reply))
         await asyncio.sleep(0)
     assert await coming == "A new answer."
+
+
+async def test_a_process_that_was_cut_off_itself_takes_nobody_for_dead_at_once(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.play(reply("A new answer."))
+    running = Generation.objects.filter(pk=turn.reply.pk)
+    late = timezone.now() - timedelta(seconds=16)
+    await running.aupdate(status=Status.RUNNING, worker="cut off too", draft="Half", heartbeat_at=late)
+    database.note_away()
+    await until(engine, turn.reply, lambda text: text == "Half")
+    assert provider.chats == []
+    # It stays away for longer than a living one would.
+    monkeypatch.setattr(database, "_last_away", float("-inf"))
+    assert await text_at_end(engine, turn.reply) == "A new answer."
 
 
 async def test_a_stop_before_the_makers_first_step_is_heard(
