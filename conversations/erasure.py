@@ -18,7 +18,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import SESSION_KEY
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import ForeignKey, Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -29,6 +29,8 @@ from conversations.models import TurnWindow
 from conversations.retention import Rules
 
 ERASED = "(erased)"
+COUNTERS = "accounts_cache"
+"""The table, no model's, in which attempts are counted by the person's key."""
 STEPS_MAX = 4
 """Tables from one that belongs to a person to the person."""
 
@@ -60,10 +62,17 @@ def belongings(user: User) -> Iterator[tuple[type[Model], QuerySet[Any]]]:
 def traces(user: User) -> dict[str, int]:
     """How many rows of each model point at the person, or name them in the admin's log, or sign them in."""
     counts = {model._meta.label: rows.count() for model, rows in belongings(user)}
-    named = {key for rows in _log_texts(user) for key in rows.values_list("pk", flat=True)}
-    counts[LogEntry._meta.label] = counts.get(LogEntry._meta.label, 0) + len(named)
+    counts[LogEntry._meta.label] = counts.get(LogEntry._meta.label, 0) + len(log_entries(user))
     counts[Session._meta.label] = len(sessions(user))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {COUNTERS} WHERE strpos(cache_key, %s) > 0", [str(user.pk)])  # noqa: S608
+        counts[COUNTERS] = int(cursor.fetchone()[0])
     return counts
+
+
+def log_entries(user: User) -> set[int]:
+    """The keys of the admin's log entries about the person and what is theirs, whoever made them."""
+    return {key for rows in _log_texts(user) for key in rows.values_list("pk", flat=True)}
 
 
 def sessions(user: User) -> list[str]:
@@ -74,18 +83,21 @@ def sessions(user: User) -> list[str]:
         return [key for key, data in rows if store.decode(data).get(SESSION_KEY) == str(user.pk)]
 
 
-def erase(user: User) -> Receipt:
+def erase(user: User, *, found: dict[str, int] | None = None) -> Receipt:
     """Remove the person and all that is theirs, for ever, in several transactions. Raises `NotErased`.
 
-    What is interrupted is made good by doing it again: the account goes last.
+    What is interrupted is made good by doing it again: the account goes last. The receipt tells `found` as removed:
+    what there was when somebody first began; by default what there is.
     """
-    removed = traces(user)
+    removed = traces(user) if found is None else found
     # From here on the person cannot add anything.
     User.objects.filter(pk=user.pk).update(is_active=False)
     Session.objects.filter(pk__in=sessions(user)).delete()
     # Texts first: they are found by the keys of what goes after.
     for rows in _log_texts(user):
         rows.update(object_id="", object_repr=ERASED, change_message="")
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {COUNTERS} WHERE strpos(cache_key, %s) > 0", [str(user.pk)])  # noqa: S608
     _remove_conversations(user)
     with transaction.atomic():
         # Whoever was storing a turn has ended; nobody begins another one. In the order in which a turn locks them.

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from allauth.account.models import EmailAddress
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User
-from conversations.models import Conversation, Feedback, Message, Status
-from tests.factories import ConversationFactory, ReplyFactory, UserFactory, exchange
+from accounts import access_tokens
+from accounts.models import AccessToken, User
+from conversations import erasure
+from conversations.models import Conversation, Feedback, Message, Preset, Status
+from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, UserFactory, exchange
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,6 +56,12 @@ def full(user: User, stranger: User) -> User:
     Conversation.objects.filter(title="Private").update(trashed_at=timezone.now())
     Conversation.objects.filter(title="Secret").update(pinned_at=timezone.now())
     EmailAddress.objects.create(user=user, email=user.email, primary=True)
+    for person in (user, stranger):
+        access_tokens.make(person, name="Script")
+        PresetFactory.create(user=person, name=f"Preset of {person.email}")
+        # As allauth counts who changes a password.
+        cache.set(f"allauth:rl:allauth.account:change_password:5/60/user:user:{person.pk}", [1.0])
+    PresetFactory.create(user=None, name="Shared")
     Client().force_login(user)
     Client().force_login(stranger)
     logged(stranger, user)
@@ -94,20 +104,49 @@ def test_nothing_of_an_erased_person_is_left_anywhere(full: User, stranger: User
         assert trace not in left
     assert list(User.objects.all()) == [stranger]
     assert Session.objects.count() == 1
+    assert set(Preset.objects.values_list("user", flat=True)) == {stranger.pk, None}
+    assert str(stranger.pk) in left
     assert Message.objects.count() == 2
     assert {(entry.user, entry.object_repr) for entry in LogEntry.objects.all()} == {(stranger, "(erased)")}
+    assert receipt.stat().st_mode & 0o077 == 0
+    assert list(tmp_path.iterdir()) == [receipt]
     written = json.loads(receipt.read_text())
     assert written["email"] == full.email
     assert written["removed"] == {
+        "accounts.AccessToken": 1,
         "accounts.User": 1,
+        "accounts_cache": 1,
         "account.EmailAddress": 1,
         "admin.LogEntry": 3,
         "conversations.Conversation": 2,
         "conversations.Message": 5,
         "conversations.Generation": 3,
         "conversations.Feedback": 2,
+        "conversations.Preset": 1,
         "sessions.Session": 1,
     }
+
+
+def test_a_second_run_writes_the_receipt_of_both(full: User, tmp_path: Path) -> None:
+    receipt = tmp_path / "receipt.json"
+
+    def fail(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if sql.startswith('DELETE FROM "accounts_user"'):
+            raise OperationalError("away")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fail), pytest.raises(CommandError, match="The database ended it: away"):
+        run("erase_user", full.email, "--receipt", receipt)
+    assert not receipt.exists()
+    # The first run has removed what goes before the account.
+    assert not Session.objects.filter(pk__in=erasure.sessions(full)).exists()
+    with pytest.raises(CommandError, match=f"that of {full.email}, which was broken off"):
+        run("erase_user", User.objects.exclude(pk=full.pk).get().email, "--receipt", receipt)
+    run("erase_user", full.email, "--receipt", receipt)
+    removed = json.loads(receipt.read_text())["removed"]
+    assert [removed[f"conversations.{name}"] for name in ("Conversation", "Message")] == [2, 5]
+    assert [removed["sessions.Session"], removed["admin.LogEntry"], removed["accounts_cache"]] == [1, 3, 1]
+    assert list(tmp_path.iterdir()) == [receipt]
 
 
 def test_a_dry_run_removes_nothing(full: User) -> None:
@@ -139,8 +178,6 @@ def test_every_table_with_a_foreign_key_that_leads_to_a_person_is_looked_at(full
         tables = {table for (table,) in cursor.fetchall()}
     from django.apps import apps
 
-    from conversations import erasure
-
     names = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     found = {model._meta.db_table for model, _ in erasure.belongings(full)}
     assert tables & names <= found
@@ -161,6 +198,11 @@ def test_an_export_holds_everything_of_the_person_and_nothing_of_others(full: Us
     assert sum(len(conversation["messages"]) for conversation in document["conversations"]) == 5
     assert len(names) == 2
     assert records["accounts.User"][0]["email"] == full.email
+    assert [token["name"] for token in records["accounts.AccessToken"]] == ["Script"]
+    assert AccessToken.objects.get(user=full).digest not in whole
+    assert [list(session) for session in records["sessions.Session"]] == [["expire_date"]]
+    entries = records["admin.LogEntry (about the person)"]
+    assert [entry["content_type__model"] for entry in entries] == ["user", "conversation", "message"]
     assert records["account.EmailAddress"][0]["email"] == full.email
     assert "password" not in records["accounts.User"][0]
     assert "Their question" not in whole

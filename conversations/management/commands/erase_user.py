@@ -1,8 +1,5 @@
 """`manage.py erase_user`: remove a person and all that is theirs, with a receipt."""
 
-import json
-import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ from conversations import erasure
 from conversations.erasure import NotErased
 from conversations.management import arguments
 from conversations.management.operating import OperatorCommand
+from conversations.management.receipts import ReceiptFile
 
 
 class Command(OperatorCommand):
@@ -33,19 +31,20 @@ class Command(OperatorCommand):
             self.stdout.write(f"All this of {user.email} would be removed.")
             return
         try:
-            # Made before anything goes: a receipt that cannot be written is not found out afterwards.
-            file = receipt.open("x") if receipt else None
+            # Begun before anything goes: a receipt that cannot be written is not found out afterwards.
+            file = ReceiptFile(receipt) if receipt else None
+            found = file.begin(user, erasure.traces(user)) if file else None
         except OSError as error:
             raise CommandError(f"The receipt cannot be written, and nothing was removed: {error}") from error
         try:
-            written = erasure.erase(user)
+            written = erasure.erase(user, found=found)
         except NotErased as error:
             raise CommandError(f"Not everything could be removed: {error}. Run it again.") from error
-        if file:
-            with file:
-                file.write(json.dumps(asdict(written), indent=2) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+        try:
+            if file:
+                file.complete(written)
+        except OSError as error:
+            raise CommandError(f"{written.email} is removed, but the receipt cannot be written: {error}") from error
         self._say(written.removed)
         self.stdout.write(f"Removed {written.email}. Nothing is left in {len(written.looked_at)} tables.")
 

@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
@@ -19,12 +21,15 @@ from conversations.transfer.exports import in_order, snapshot
 from conversations.transfer.writers import ArchiveWriter, JsonWriter
 
 IN_CONVERSATIONS = {Conversation, Message, Generation, Feedback}
-SECRETS = {"password", "key"}
+SECRETS = {"password", "key", "digest"}
+ENTRY = ("action_time", "action_flag", "content_type__model", "object_id", "object_repr", "change_message")
+"""Without who made it: that is somebody else's."""
 README = """Everything that this chat has of {email}, as of {now:%Y-%m-%d %H:%M} UTC.
 
 conversations.json   all conversations with all branches, the trash among them; it can be imported again
 conversations.zip    the same as Markdown, to be read
-records.json         every other row that points at the account, by table
+records.json         every other row that points at the account, by table; when sessions end, without their
+                     keys; and what the admin's log says about the person, without who did it
 """
 
 
@@ -71,11 +76,16 @@ def write(user: User, archive: zipfile.ZipFile) -> int:
 
 
 def records(user: User) -> dict[str, list[dict[str, Any]]]:
-    """Every row that points at the person and is no part of a conversation, by model; without secrets."""
-    return {
+    """Every row about the person that is no part of a conversation, by model; without secrets."""
+    pointing = {
         model._meta.label: [
             {name: value for name, value in row.items() if name not in SECRETS} for row in rows.values()
         ]
         for model, rows in erasure.belongings(user)
         if model not in IN_CONVERSATIONS
+    }
+    about = LogEntry.objects.filter(pk__in=erasure.log_entries(user)).order_by("pk")
+    return pointing | {
+        "admin.LogEntry (about the person)": list(about.values(*ENTRY)),
+        "sessions.Session": list(Session.objects.filter(pk__in=erasure.sessions(user)).values("expire_date")),
     }
