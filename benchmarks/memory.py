@@ -22,6 +22,9 @@ QUIET_SHARE = 0.1
 QUIET_WITHIN_SECONDS = 40.0
 """Soon after this the server would give a provider up that has gone silent."""
 
+GROWTH = 4
+"""Threads, and database connections, more with many open streams than with few: pools may fill, nothing else grows."""
+
 MEGABYTE, KILOBYTE = 1_000_000, 1_000
 
 
@@ -46,6 +49,13 @@ def measure(site: Site, *, counts: tuple[int, ...] = COUNTS) -> Report:
     figures = [
         Figure("resident after a first request", idle / MEGABYTE, "MB", most=150),
         Figure(f"memory of an open stream ({few.streams} to {many.streams})", each / KILOBYTE, "kB", most=300),
+        Figure(f"more threads ({few.streams} to {many.streams})", many.threads - few.threads, "", most=GROWTH),
+        Figure(
+            f"more database connections ({few.streams} to {many.streams})",
+            many.connections - few.connections,
+            "",
+            most=GROWTH,
+        ),
     ]
     for sample in samples:
         where = f"with {sample.streams} open streams"
