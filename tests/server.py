@@ -30,6 +30,9 @@ class ChatServer:
     process's log goes.
     """
 
+    send_buffer = 0
+    """Bytes that the system keeps for a client that does not read, or 0 for its own choice, which is megabytes."""
+
     def __init__(self, *, log: Path | None = None, **environment: str) -> None:
         self.environment = environment
         self.log = log
@@ -71,6 +74,9 @@ class ChatServer:
         """Start it and wait until it answers; at the same address as before, when it was started before."""
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self.send_buffer:
+                # Its connections have the same.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer)
             listener.bind(("127.0.0.1", int(self.url.rpartition(":")[2] or 0)))
             listener.listen(512)
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,6 +1,7 @@
 """Somebody who chats: signs up, asks, watches, reloads, stops, over plain HTTP as the page's script would."""
 
 import asyncio
+import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ PATIENCE = 90.0
 """Seconds within which whatever was asked for has come, however often it had to be asked again."""
 
 RETRY_SECONDS = 0.1
+SMALL = 4_096
+"""Bytes that wait for somebody who does not read, where they wait."""
+
 BROKEN = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
 
@@ -128,6 +132,24 @@ class Person:
             async for name, data in events(answer.content):
                 screen.show(name, data)
 
+    async def watch_slowly(self, turn: Turn, go_on: asyncio.Event) -> Screen:
+        """Watch the reply's beginning, read nothing more until the test says so, then to the end; on one connection."""
+        screen = Screen(turn.speech)
+        turn.screens.append(screen)
+        connector = aiohttp.TCPConnector(socket_factory=_small_socket)
+        async with (
+            asyncio.timeout(PATIENCE),
+            aiohttp.ClientSession(cookies=self.cookies, connector=connector, read_bufsize=SMALL) as session,
+            session.get(f"{self.site.any_process().url}/messages/{turn.reply}/stream/") as answer,
+        ):
+            check(answer.status)
+            screen.connections += 1
+            async for name, data in events(answer.content):
+                screen.show(name, data)
+                if screen.text:
+                    await go_on.wait()
+        return screen
+
     async def page(self, path: str, *, at: Process | None = None) -> str:
         """The whole page at this address, asked for until it comes."""
         async with self._answered("GET", path, at, {}) as answer:
@@ -162,6 +184,14 @@ class Person:
                     await asyncio.sleep(RETRY_SECONDS)
         assert answer.status < 400, f"{method} {urlsplit(path).path}: {answer.status}"
         yield answer
+
+
+def _small_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """One for which the system keeps little that was not read."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+    return made
 
 
 def check(status: int) -> None:
