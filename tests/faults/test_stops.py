@@ -5,10 +5,13 @@ import asyncio
 from uuid_utils.compat import uuid7
 
 from tests.faults.conftest import FULL, Chance, NewSite
-from tests.faults.invariants import all_hold, query
+from tests.faults.faulty import half
+from tests.faults.invariants import all_hold, query, settled
 from tests.faults.person import Person
-from tests.faults.screen import body, visible_text
+from tests.faults.screen import body, visible, visible_text
+from tests.faults.site import Process
 from tests.faults.speech import Speech
+from tests.faults.test_terminated import held_from_ten
 
 STOPS, TURNS = (80, 20) if FULL else (30, 10)
 
@@ -30,6 +33,27 @@ async def test_stop_works_at_any_moment_from_any_process(new_site: NewSite, chan
         ((stopped,),) = await query(site, "SELECT count(*) FROM conversations_generation WHERE status = 'stopped'")
         # Only a stop close to the end may find the reply complete.
         assert stopped > STOPS * 3 // 4
+        await all_hold(site, person)
+
+
+async def test_a_stop_keeps_exactly_what_was_shown(new_site: NewSite) -> None:
+    async with new_site() as site, Person(site) as person:
+        site.provider.answer(held_from_ten)
+
+        async def stop_in_the_middle(number: int, maker: Process, at: Process) -> None:
+            turn = await person.ask(Speech(number), at=maker)
+            watching = asyncio.create_task(person.watch(turn, at=maker))
+            shown = half(turn.speech).text
+            await settled(lambda: not turn.screens or turn.screens[0].text != visible(shown), "words")
+            await person.stop(turn, at=at)
+            screen = await watching
+            assert visible_text(body(screen.end)) == screen.text == visible(shown)
+            sql = "SELECT content FROM conversations_message WHERE id = %s"
+            assert await query(site, sql, turn.reply) == [(shown,)]
+
+        pairs = [(maker, at) for maker in site.processes for at in site.processes]
+        await asyncio.gather(*(stop_in_the_middle(number, *pair) for number, pair in enumerate(pairs, 10)))
+        site.provider.gate("rest").open()
         await all_hold(site, person)
 
 
