@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from conversations.gauges import HELPS
 from conversations.markdown import render
 from tests.faults.person import Person, Turn
 from tests.faults.screen import article, body
@@ -96,7 +97,7 @@ async def every_viewer_saw_what_a_fresh_page_shows(site: Site, person: Person) -
 
 
 async def nothing_leaks(site: Site) -> None:
-    """No request to the provider, thread, file or database session is left over once the work is done.
+    """No request to the provider, task, thread, file or database session is left over once the work is done.
 
     A session that a process took and kept shows as one at work, or as requests that wait for the pool in vain. More
     sessions than the pools may have are those of processes that ended, or were opened past the pool.
@@ -105,7 +106,14 @@ async def nothing_leaks(site: Site) -> None:
     await settled(lambda: [state for state in site.database.sessions() if state != "idle"], "sessions at work")
     await settled(lambda: site.database.sessions()[SESSIONS_OF_A_PROCESS * len(site.up) :], "sessions")
     for process in site.up:
+        await settled(lambda process=process: busy(process), f"work in {process.url}")  # type: ignore[misc]
         await settled(lambda process=process: surplus(site, process), f"threads or files in {process.url}")  # type: ignore[misc]
+
+
+def busy(process: Process) -> dict[str, float]:
+    """What the process says that it still does with replies: each is a task, and what the task holds."""
+    figures = process.figures()
+    return {name: figures[name] for name in HELPS if figures[name]}
 
 
 def surplus(site: Site, process: Process) -> dict[str, int]:

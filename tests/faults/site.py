@@ -3,15 +3,20 @@
 import asyncio
 import os
 import signal
+import urllib.request
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Self
 
+from prometheus_client.parser import text_string_to_metric_families
+
+from chatbot.telemetry.metrics import PATH
 from tests.faults.database import Database
 from tests.provider import Request, ScriptedProvider
 from tests.server import ChatServer
 
+METRICS_TOKEN = "a token for the faults"
 NO_LIMITS = {"CHAT_TURNS_PER_MINUTE": "1000000", "CHAT_REPLIES_PER_USER": "1000000"}
 
 
@@ -30,6 +35,13 @@ class Process(ChatServer):
     def files(self) -> int:
         """How many files and sockets it has open, where the system tells."""
         return self._count("fd")
+
+    def figures(self) -> dict[str, float]:
+        """Its figures without labels, by name, as it tells them."""
+        asked = urllib.request.Request(f"{self.url}{PATH}", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+        with urllib.request.urlopen(asked) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
 
     def start(self) -> None:
         """Start it, wait until it answers, and look at what it has then."""
@@ -64,7 +76,12 @@ class Site:
         self.provider = provider
         # What it chooses hangs on how often anybody had to ask again, so no seed would repeat it.
         self._balancer = Random()  # noqa: S311 (not a secret)
-        environment = database.environment | NO_LIMITS | {"OPENAI_BASE_URL": provider.url} | environment
+        environment = (
+            database.environment
+            | NO_LIMITS
+            | {"OPENAI_BASE_URL": provider.url, "METRICS_TOKEN": METRICS_TOKEN}
+            | environment
+        )
         self.processes = [kind(log=folder / f"{number}.log", **environment) for number in range(processes)]
 
     async def __aenter__(self) -> Self:

@@ -13,7 +13,7 @@ import pytest
 from chatbot.embedded.postgres.account import choose_account
 from tests.faults.conftest import FULL, Chance
 from tests.faults.database import NAME, Database
-from tests.faults.invariants import every_reply_is_what_was_said, no_turn_is_lost_or_doubled, nothing_is_open
+from tests.faults.invariants import all_hold
 from tests.faults.person import Person
 from tests.faults.site import Site
 from tests.faults.speech import Speech, script_for
@@ -83,9 +83,7 @@ async def test_people_chat_through_a_pooler_that_hands_connections_on(
             await person.watch(await person.ask(Speech(number, words=40, interval=0.02)))
 
         await asyncio.gather(*map(ask_and_watch, range(TURNS)))
-        await nothing_is_open(site)
-        await no_turn_is_lost_or_doubled(site, person.turns)
-        await every_reply_is_what_was_said(site, person.turns)
+        await all_hold(site, person)
         assert len(pooled.sessions()) <= POOL
 
 
