@@ -15,6 +15,8 @@ from django.views import View
 SALT = "chatbot.probe"
 TOKEN_SECONDS = 300
 PAUSE_MAX = 60.0
+BEAT = 0.2
+"""Seconds between two signs of life of a stream that is asked to talk."""
 
 
 def token() -> str:
@@ -41,14 +43,20 @@ class ProbeView(View):
             "time": time.time(),
         }
         return StreamingHttpResponse(
-            events(arrived, pause),
+            events(arrived, pause, talks="talks" in request.GET),
             content_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
 
-async def events(arrived: dict[str, object], pause: float) -> AsyncGenerator[bytes]:
-    """The first event at once, the last one after so many seconds."""
+async def events(arrived: dict[str, object], pause: float, *, talks: bool) -> AsyncGenerator[bytes]:
+    """The first event at once, the last one after so many seconds, in which it is silent unless it talks."""
     yield f"data: {json.dumps(arrived)}\n\n".encode()
-    await asyncio.sleep(pause)
+    if talks:
+        until = time.monotonic() + pause
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(BEAT, left))
+            yield b": still here\n\n"
+    else:
+        await asyncio.sleep(pause)
     yield b"data: end\n\n"

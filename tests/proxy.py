@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,10 @@ class Fault:
     """It gives the first answer to everybody who asks for the same address."""
     silence: float = TIMEOUT_SECONDS
     """Seconds after which it cuts an answer that says nothing."""
+    lifetime: float = TIMEOUT_SECONDS
+    """Seconds after which it cuts an answer, whatever that says."""
+    is_empty: bool = False
+    """It passes nothing of an answer on but its head."""
     headers: dict[str, str] = field(default_factory=dict)
     """What it tells the site of the request, other than what was said."""
     answers: dict[str, str] = field(default_factory=dict)
@@ -41,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         """Ask the site, and pass its answer on."""
         fault, kept = self.server.fault, self.server.kept
         if fault.status:
-            self.send_error(fault.status)
+            self._begin(fault.status, http.client.HTTPMessage())
         elif fault.caches and self.path in kept:
             self._pass_on(*kept[self.path])
         else:
@@ -59,9 +64,10 @@ class Handler(BaseHTTPRequestHandler):
             self._pass_on(*self.server.kept[self.path])
         else:
             self._begin(answer.status, answer.headers)
+            until = time.monotonic() + fault.lifetime
             # The site says nothing for too long, or the reader has gone.
             with suppress(OSError):
-                while data := answer.read1(65_536):
+                while (data := answer.read1(65_536)) and not fault.is_empty and time.monotonic() < until:
                     self.wfile.write(data)
 
     def _pass_on(self, status: int, headers: http.client.HTTPMessage, body: bytes) -> None:

@@ -183,3 +183,13 @@ def test_what_goes_wrong_when_a_line_of_it_is_changed_is_found(
     with nginx(upstream, certificate, tmp_path, change=(before, after)) as url:
         (found,) = [finding for finding in proxy.everything(url, pause=PAUSE) if finding.level == Level.FAILURE]
     assert words in found.what
+
+
+def test_a_certificate_that_nobody_has_signed_is_found(
+    behind: ChatServer, certificate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with nginx(behind.url.removeprefix("http://"), certificate, tmp_path) as url:
+        (found,) = proxy.everything(url, pause=PAUSE)
+    assert found.level == Level.FAILURE
+    assert "certificate" in found.what.lower()

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+NAMED = 5
+"""Names that one line tells."""
+
 
 class Level(StrEnum):
     """How bad it is."""
@@ -34,3 +37,9 @@ def warning(what: str, advice: str) -> Finding:
 def failure(what: str, advice: str) -> Finding:
     """It does not work."""
     return Finding(Level.FAILURE, what, advice)
+
+
+def some(names: list[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -16,7 +17,7 @@ from conversations.management.doctor.findings import Finding, failure, ok, warni
 from conversations.management.doctor.site import clock_finding
 
 PAUSE = 20.0
-"""Seconds of silence that a stream must survive: it sends a sign of life every 15."""
+"""Seconds of silence that a stream must survive: it sends a sign of life every 15. One that talks must last as long."""
 
 SECONDS = 10.0
 """For a connection and for an answer to begin."""
@@ -53,7 +54,9 @@ def everything(url: str, *, pause: float = PAUSE) -> Iterator[Finding]:
         yield ok(f"address: the chat answers at {url}")
         yield from cached(first, again)
         yield from headers(url, first)
-        yield from streamed(hear(url, pause, token), pause)
+        with ThreadPoolExecutor(2) as together:
+            silent, talking = together.map(lambda talks: hear(url, pause, token, talks=talks), (False, True))
+        yield from streamed(silent, talking, pause)
     except Refused as error:
         yield error.finding
 
@@ -97,9 +100,14 @@ def headers(url: str, heard: Heard) -> Iterator[Finding]:
         yield clock_finding(parsedate_to_datetime(date).timestamp() - time.time(), f"that of {address.hostname}")
 
 
-def streamed(heard: Heard, pause: float) -> Iterator[Finding]:
-    """An event arrives when it is sent, and a silent stream is not cut."""
-    if not heard.is_whole:
+def streamed(heard: Heard, talking: Heard, pause: float) -> Iterator[Finding]:
+    """An event arrives when it is sent, and a stream is not cut, be it silent or not."""
+    if not talking.is_whole:
+        yield failure(
+            f"stream: it is cut after {talking.waited:.0f} s though it talks",
+            "Raise or lift the proxy's limit on the length of a whole answer: a reply may take minutes.",
+        )
+    elif not heard.is_whole:
         yield failure(
             f"stream: it is cut when nothing is sent for {pause:g} s",
             "Raise the proxy's time-out for reading to 60 s or more (nginx: proxy_read_timeout 60s;).",
@@ -110,15 +118,16 @@ def streamed(heard: Heard, pause: float) -> Iterator[Finding]:
             "Turn buffering and compression off for text/event-stream (nginx: proxy_buffering off;).",
         )
     else:
-        yield ok(f"stream: events arrive at once, and {pause:g} s of silence are survived")
+        yield ok(f"stream: events arrive at once, and {pause:g} s are survived, in silence too")
 
 
-def hear(url: str, pause: float, token: str) -> Heard:
-    """Ask the probe for a stream with such a pause, let in by the token. Raises `Refused`."""
+def hear(url: str, pause: float, token: str, *, talks: bool = False) -> Heard:
+    """Ask the probe for a stream of so many seconds, silent or not, let in by the token. Raises `Refused`."""
     address = urlsplit(url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=SECONDS + pause)
-    path = f"{address.path.rstrip('/')}/probe?{urlencode({'token': token, 'pause': pause})}"
+    query = {"token": token, "pause": str(pause)} | ({"talks": "1"} if talks else {})
+    path = f"{address.path.rstrip('/')}/probe?{urlencode(query)}"
     try:
         connection.request("GET", path, headers={"Accept": "text/event-stream", "Accept-Encoding": "gzip, br"})
         answer = connection.getresponse()

@@ -1,39 +1,33 @@
-"""Checks of what this machine can see: settings, database, model, static files, clock, mail."""
+"""Checks of what this machine can see: settings, model, static files, clock, mail; and all of them together."""
 
 import asyncio
+import filecmp
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core import checks, mail
 from django.db import connection
 
-from chatbot import readiness
 from conversations import llm
 from conversations.errors import UserFacingError
 from conversations.llm import ChatMessage
-from conversations.management.doctor.findings import Finding, failure, ok, warning
+from conversations.llm_errors import ProviderRefused
+from conversations.management.doctor.database import database
+from conversations.management.doctor.findings import Finding, failure, ok, some, warning
 
-OLDEST_POSTGRES = 15
 CLOCK_SECONDS = 5.0
 MODEL_SECONDS = 60.0
 WATCHING_SECONDS = 3.0
-NAMED = 5
-"""Names that one line tells."""
-
-MUST_BE_ON = {
-    "fsync": "A failing machine would lose messages and may destroy the database.",
-    "full_page_writes": "A failing machine may destroy the database.",
-    "autovacuum": "Tables and indexes would grow for ever.",
-    "synchronous_commit": "A failing machine would lose the last messages.",
-}
 
 
 def everything() -> Iterator[Finding]:
@@ -59,76 +53,8 @@ def of_settings() -> Iterator[Finding]:
         yield ok("settings")
 
 
-def database() -> Iterator[Finding]:
-    """Reachable, new enough, as the models say, and not set to lose data."""
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version_num")
-        version = int(cursor.fetchone()[0]) // 10_000
-        cursor.execute("SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid")
-        indexes = dict(cursor.fetchall())
-        cursor.execute("SELECT name, setting FROM pg_settings")
-        values = dict(cursor.fetchall())
-    if version < OLDEST_POSTGRES:
-        yield failure(f"database: PostgreSQL {version} is too old", f"Upgrade it to {OLDEST_POSTGRES} or newer.")
-    else:
-        yield ok(f"database: PostgreSQL {version}")
-    if pending := readiness.pending_migrations():
-        yield failure(f"database: migrations are not applied: {some(pending)}", "Run `manage.py migrate`.")
-    else:
-        yield ok("database: every migration is applied")
-    lacking = sorted(name for name in expected_indexes() if not indexes.get(name))
-    if lacking:
-        yield failure(
-            f"database: missing or invalid indexes: {some(lacking)}",
-            "`manage.py sqlmigrate` shows how each was made; an invalid one is dropped and made again CONCURRENTLY.",
-        )
-    else:
-        yield ok("database: every index is there")
-    yield from of_database_settings(values)
-
-
-def of_database_settings(values: dict[str, str]) -> Iterator[Finding]:
-    """The server's settings, by name, as `pg_settings` has them."""
-    found = [
-        warning(f"database: {name} is {values[name]}", f"{why} Set {name} to on in postgresql.conf.")
-        for name, why in MUST_BE_ON.items()
-        if values[name] == "off"
-    ]
-    pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
-    if int(values["max_connections"]) < pool + 10:
-        found.append(
-            warning(
-                f"database: max_connections is {values['max_connections']}, one process may take {pool}",
-                "Raise it, or lower DATABASE_POOL_SIZE: processes times pool size, and ten for yourself.",
-            )
-        )
-    if values["log_min_error_statement"] not in {"panic", "fatal"}:
-        found.append(
-            warning(
-                "database: refused statements are logged with their values, which may be what people said",
-                "Set log_min_error_statement to panic and log_error_verbosity to terse.",
-            )
-        )
-    yield from found or [ok("database: settings")]
-
-
-def some(names: list[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
-
-
-def expected_indexes() -> set[str]:
-    """The names of the indexes and unique constraints that the models declare."""
-    names = set[str]()
-    for model in apps.get_models():
-        names |= {index.name for index in model._meta.indexes}
-        names |= {constraint.name for constraint in model._meta.constraints if hasattr(constraint, "deferrable")}
-    return names
-
-
 def model() -> Iterator[Finding]:
-    """The model answers: a real call that ends with its first token."""
+    """The model answers: a real call for one token."""
     if llm.is_demo():
         yield warning("model: the small demo model answers", "Set OPENAI_API_KEY or OPENAI_BASE_URL.")
     name = settings.CHAT_MODELS[0] if settings.CHAT_MODELS else ""
@@ -147,13 +73,21 @@ def model() -> Iterator[Finding]:
 async def _first_event(name: str) -> None:
     try:
         async with asyncio.timeout(MODEL_SECONDS):
-            asked = llm.stream([ChatMessage(role="user", content="Say ok.")], model=name)
-            async with aclosing(asked) as events:
-                async for event in events:
-                    if isinstance(event, llm.TextDelta | llm.ReasoningDelta | llm.Finish):
-                        return
+            try:
+                await _hear(name, {"max_tokens": 1})
+            except ProviderRefused:
+                # It knows the field by another name; the call is given up at its first word anyway.
+                await _hear(name, {})
     finally:
         await llm.aclose()
+
+
+async def _hear(name: str, options: dict[str, int]) -> None:
+    asked = llm.stream([ChatMessage(role="user", content="Say ok.")], model=name, options=options)
+    async with aclosing(asked) as events:
+        async for event in events:
+            if isinstance(event, llm.TextDelta | llm.ReasoningDelta | llm.Finish):
+                return
 
 
 def static_files() -> Iterator[Finding]:
@@ -161,18 +95,25 @@ def static_files() -> Iterator[Finding]:
     if settings.DEBUG:
         yield ok("static files: served from the checkout, in debug")
         return
-    source = next(path for path in sorted(Path(settings.STATICFILES_DIRS[0]).rglob("*.css")))
-    name = source.relative_to(settings.STATICFILES_DIRS[0]).as_posix()
-    try:
-        stored = staticfiles_storage.url(name).removeprefix(settings.STATIC_URL)
-        is_there = Path(settings.STATIC_ROOT, stored).exists()
-    except ValueError:
-        # The list of hashed names lacks it.
-        is_there = False
-    if not is_there:
-        yield failure(f"static files: {name} is not collected", "Run `manage.py collectstatic --noinput`.")
-    else:
-        yield ok("static files: collected")
+    collecting: Any = apps.get_app_config("staticfiles")
+    lacking, stale = list[str](), list[str]()
+    hashed = getattr(staticfiles_storage, "hashed_files", {})
+    for finder in get_finders():
+        for name, storage in finder.list(collecting.ignore_patterns):
+            source, collected = Path(storage.path(name)), Path(settings.STATIC_ROOT, name)
+            served = Path(settings.STATIC_ROOT, hashed.get(Path(name).as_posix(), name))
+            if Path(name).as_posix() not in hashed or not collected.exists() or not served.exists():
+                lacking.append(name)
+            elif not filecmp.cmp(source, collected, shallow=False):
+                stale.append(name)
+    if lacking:
+        yield failure(f"static files: {some(lacking)} not collected", "Run `manage.py collectstatic --noinput`.")
+    if stale:
+        yield failure(
+            f"static files: {some(stale)} of another version", "Run `manage.py collectstatic --clear --noinput`."
+        )
+    if not lacking and not stale:
+        yield ok("static files: collected, all of this version")
 
 
 def clock() -> Iterator[Finding]:
@@ -201,11 +142,13 @@ def mailer() -> Iterator[Finding]:
         return
     try:
         default.open()
-        default.close()
     except OSError as error:
         yield failure(f"mail: {error}", "Check host, port, user and password in EMAIL_URL.")
     else:
         yield ok("mail: the server takes it")
+    finally:
+        with suppress(OSError):
+            default.close()
 
 
 WATCHING = {"OTEL_EXPORTER_OTLP_ENDPOINT": "opentelemetry", "SENTRY_DSN": "sentry_sdk"}
@@ -221,6 +164,11 @@ def watching() -> Iterator[Finding]:
         if find_spec(package) is None:
             yield failure(f"watching: {name} is set, {package} is not installed", "Install requirements-telemetry.txt.")
             continue
+        if name == "SENTRY_DSN" and not is_dsn(settings.SENTRY_DSN):
+            yield failure(
+                "watching: SENTRY_DSN is no DSN: no process starts with it", "Copy it whole: https://KEY@HOST/PROJECT."
+            )
+            continue
         try:
             port = address.port or (443 if address.scheme == "https" else 80)
             socket.create_connection((address.hostname, port), WATCHING_SECONDS).close()
@@ -230,3 +178,14 @@ def watching() -> Iterator[Finding]:
             yield ok(f"watching: {address.hostname} of {name} is there")
     if not settings.METRICS_TOKEN:
         yield ok("watching: nobody sees /metrics, without METRICS_TOKEN")
+
+
+def is_dsn(value: str) -> bool:
+    """Whether Sentry's package can read it."""
+    from sentry_sdk.utils import BadDsn, Dsn
+
+    try:
+        Dsn(value)
+    except BadDsn:
+        return False
+    return True

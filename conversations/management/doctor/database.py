@@ -1,0 +1,165 @@
+"""Checks of the database: its version, migrations and indexes, and settings that hurt."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunSQL
+
+from chatbot import readiness
+from conversations.management.doctor.findings import Finding, failure, ok, some, warning
+
+OLDEST_POSTGRES = 15
+
+MUST_BE_ON = {
+    "fsync": "A failing machine would lose messages and may destroy the database.",
+    "full_page_writes": "A failing machine may destroy the database.",
+    "autovacuum": "Tables and indexes would grow for ever.",
+    "synchronous_commit": "A failing machine would lose the last messages.",
+}
+
+TELLS_STATEMENTS = {
+    "log_statement": ("none", "ddl"),
+    "log_min_duration_statement": ("-1",),
+    "log_min_duration_sample": ("-1",),
+    "log_transaction_sample_rate": ("0",),
+    "log_parameter_max_length_on_error": ("0",),
+    "auto_explain.log_min_duration": ("-1",),
+}
+"""Settings that have statements logged, and their values that do not: what people say is in the statements."""
+
+INDEXES = """
+SELECT tables.relname, names.relname, indisvalid, indisunique AND indpred IS NULL, ARRAY(
+    SELECT attname FROM unnest(indkey) WITH ORDINALITY AS keys (number, place)
+    JOIN pg_attribute ON attrelid = indrelid AND attnum = number ORDER BY place
+)::text[]
+FROM pg_index JOIN pg_class AS names ON names.oid = indexrelid JOIN pg_class AS tables ON tables.oid = indrelid
+"""
+MADE = re.compile(r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
+DROPPED = re.compile(r"\bDROP\s+INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
+
+
+def database() -> Iterator[Finding]:
+    """Reachable, new enough, as the models and migrations say, and not set to lose or to tell anything."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        version = int(cursor.fetchone()[0]) // 10_000
+        cursor.execute("SELECT name, setting FROM pg_settings")
+        values = dict(cursor.fetchall())
+    yield of_version(version)
+    if pending := readiness.pending_migrations():
+        yield failure(f"database: migrations are not applied: {some(pending)}", "Run `manage.py migrate`.")
+    else:
+        yield ok("database: every migration is applied")
+    if lacking := lacking_indexes():
+        yield failure(
+            f"database: missing or invalid indexes: {some(lacking)}",
+            "`manage.py sqlmigrate` shows how each was made; an invalid one is dropped and made again CONCURRENTLY.",
+        )
+    else:
+        yield ok("database: every index is there")
+    yield from of_settings(values)
+
+
+def of_version(version: int) -> Finding:
+    """What to say of PostgreSQL's major version."""
+    if version < OLDEST_POSTGRES:
+        return failure(f"database: PostgreSQL {version} is too old", f"Upgrade it to {OLDEST_POSTGRES} or newer.")
+    return ok(f"database: PostgreSQL {version}")
+
+
+def of_settings(values: dict[str, str]) -> Iterator[Finding]:
+    """The server's settings, by name, as `pg_settings` has them."""
+    found = [
+        warning(f"database: {name} is {values[name]}", f"{why} Set {name} to on in postgresql.conf.")
+        for name, why in MUST_BE_ON.items()
+        if values[name] == "off"
+    ]
+    pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+    if int(values["max_connections"]) < pool + 10:
+        found.append(
+            warning(
+                f"database: max_connections is {values['max_connections']}, one process may take {pool}",
+                "Raise it, or lower DATABASE_POOL_SIZE: processes times pool size, and ten for yourself.",
+            )
+        )
+    if values["log_min_error_statement"] not in {"panic", "fatal"}:
+        found.append(
+            warning(
+                "database: refused statements are logged with their values, which may be what people said",
+                "Set log_min_error_statement to panic and log_error_verbosity to terse.",
+            )
+        )
+    found += [
+        warning(
+            f"database: {name} is {values[name]}: statements are logged with what people said",
+            f"Set {name} to {good[0]} in postgresql.conf.",
+        )
+        for name, good in TELLS_STATEMENTS.items()
+        if values.get(name, good[0]) not in good
+    ]
+    yield from found or [ok("database: settings")]
+
+
+def lacking_indexes() -> list[str]:
+    """The indexes that should be there and are not, or serve nobody: by name, or by table and column."""
+    with connection.cursor() as cursor:
+        cursor.execute(INDEXES)
+        valid = [row for row in cursor.fetchall() if row[2]]
+    names = {name for _, name, *_ in valid}
+    unique = {(table, *columns) for table, _, _, is_unique, columns in valid if is_unique}
+    led = {(table, columns[0]) for table, *_, columns in valid if columns}
+    lacking = {name for name in expected_indexes() if name not in names}
+    for model in own_models():
+        table = model._meta.db_table
+        for field in model._meta.local_concrete_fields:
+            place = (table, field.column)
+            if (field.unique and place not in unique) or (field.db_index and place not in led):
+                lacking.add(f"{table} ({field.column})")
+        for fields in model._meta.unique_together:
+            columns = [model._meta.get_field(name).column for name in fields]
+            if (table, *columns) not in unique:
+                lacking.add(f"{table} ({', '.join(columns)})")
+    return sorted(lacking)
+
+
+def expected_indexes() -> set[str]:
+    """The names of the indexes and unique constraints that the models declare, and of those that migrations make."""
+    names = of_migrations()
+    for model in own_models():
+        names |= {index.name for index in model._meta.indexes}
+        names |= {constraint.name for constraint in model._meta.constraints if hasattr(constraint, "deferrable")}
+    return names
+
+
+def of_migrations() -> set[str]:
+    """The names of the indexes that migrations make by statements of their own."""
+    names = set[str]()
+    graph = MigrationLoader(None).graph
+    for leaf in graph.leaf_nodes():
+        for key in graph.forwards_plan(leaf):
+            for operation in graph.nodes[key].operations:
+                for statement in statements(operation):
+                    names -= set(DROPPED.findall(statement))
+                    names |= set(MADE.findall(statement))
+    return names
+
+
+def statements(operation: Any) -> Iterator[str]:
+    """What an operation has the database do, word by word; nothing for one that Django words."""
+    for inner in getattr(operation, "database_operations", ()):
+        yield from statements(inner)
+    if isinstance(operation, RunSQL):
+        parts = [operation.sql] if isinstance(operation.sql, str) else operation.sql
+        for part in parts:
+            yield part if isinstance(part, str) else part[0]
+
+
+def own_models() -> list[Any]:
+    """The models that have a table here."""
+    every = apps.get_models(include_auto_created=True)
+    return [model for model in every if model._meta.managed and not model._meta.proxy]
