@@ -1,12 +1,14 @@
 """The admin's front page: who sees how the chat is used, and that it says what was counted."""
 
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.staticfiles import finders
+from django.db import connection
 from django.template.loader import render_to_string
 from django.test import Client
 
@@ -141,9 +143,29 @@ def test_it_says_so_while_not_all_is_counted() -> None:
     used(5)
     UsageMark.objects.update(counted_to=now() - 50 * DAY)
     context = dashboard_context("7d", seconds=0)
-    assert "the rest is still to be counted" in render_to_string("admin/_dashboard.html", {"usage": context})
+    assert "the rest is being counted" in render_to_string("admin/_dashboard.html", {"usage": context})
     context = dashboard_context("7d")
-    assert "still to be counted" not in render_to_string("admin/_dashboard.html", {"usage": context})
+    assert "being counted" not in render_to_string("admin/_dashboard.html", {"usage": context})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_look_does_not_wait_until_all_is_counted() -> None:
+    reply = ReplyFactory.create(conversation=ConversationFactory.create())
+    Generation.objects.filter(pk=reply.pk).update(heartbeat_at=now(), started_at=now(), first_token_at=now())
+    UsageMark.objects.create(counted_to=now() - HOUR)
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE conversations_usage IN SHARE MODE")
+        try:
+            for _ in range(2):
+                context = dashboard_context("7d", seconds=0.001)
+                assert (context["is_counting"], context["turns"]) == (True, 0)
+        finally:
+            other.close()
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "usage")
+    thread.join()
+    context = dashboard_context("7d")
+    assert (context["is_counting"], context["turns"]) == (False, 1)
 
 
 def test_a_name_with_markup_is_only_text(staff: Client) -> None:
@@ -167,10 +189,10 @@ def test_the_page_asks_as_many_questions_however_much_there_is(
     for models in (0, 60):
         for back in range(3, models):
             used(5, back=back, model=f"model {back}", code=f"code{back}")
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(13):
             text(staff, period)
         UsageMark.objects.update(counted_to=now() - HOUR)
-        with django_assert_num_queries(25):
+        with django_assert_num_queries(29):
             text(staff, period)
 
 

@@ -8,18 +8,19 @@ from itertools import islice
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 
 from conversations.models import Grain, Measure
 from conversations.pages.charts import COLOURS, Chart, Format, Values, bars, lines
-from conversations.usage.counting import Counted, catch_up, counted_to
+from conversations.usage.counting import counted_to
+from conversations.usage.looking import WAIT_SECONDS, count_beside
 from conversations.usage.reading import TIME_RANGES, Numbers, Report, TimeRange, Times, report
 
 FRESH = timedelta(minutes=1)
 """How old a count may be that the page shows without counting anew."""
 
-COUNTING_SECONDS = 1.0
-"""How long the page counts before it shows what there is. What is new since the last look takes a few hundredths."""
+NOTABLE = timedelta(minutes=15)
+"""How old a count has to be for the page to say that it is, beside its "as of"."""
 
 DEFAULT = TIME_RANGES[1]
 NOBODY = "none asked"
@@ -40,13 +41,16 @@ class Figure:
     before: str
 
 
-def dashboard_context(key: str, *, seconds: float = COUNTING_SECONDS) -> dict[str, Any]:
-    """What the dashboard shows of the time range of this key, else of the default one. Counts what is new."""
+def dashboard_context(key: str, *, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
+    """What the dashboard shows of the time range of this key, else of the default one.
+
+    What is new is counted beside it, for which it waits so many seconds at most.
+    """
     now = timezone.now().astimezone(UTC)
     as_of = counted_to()
     is_counted = bool(as_of and as_of > now - FRESH)
     if not is_counted:
-        is_counted = catch_up(seconds=seconds, now=now) is Counted.ALL
+        is_counted = count_beside(now, seconds=seconds)
         as_of = counted_to()
     chosen = next((one for one in TIME_RANGES if one.key == key), DEFAULT)
     found = report(chosen, now)
@@ -54,7 +58,7 @@ def dashboard_context(key: str, *, seconds: float = COUNTING_SECONDS) -> dict[st
         "time_ranges": TIME_RANGES,
         "time_range": chosen,
         "as_of": as_of,
-        "is_counting": not is_counted,
+        "is_counting": not is_counted and not (as_of and as_of > now - NOTABLE),
         "zone": timezone.get_current_timezone_name() if chosen.grain == Grain.HOUR else "UTC",
         "turns": found.whole.turns,
         "before": count(found.before.turns),
@@ -155,7 +159,7 @@ def _maybe(say: Format, value: float | None) -> str:
 
 def count(value: float) -> str:
     """A number with its thousands apart."""
-    return number_format(round(value), force_grouping=True)
+    return f"{round(value):,}"
 
 
 def short(value: float) -> str:
@@ -181,5 +185,4 @@ def duration(milliseconds: float) -> str:
 def _digits(value: float, *, least: float = 100) -> str:
     """With one digit after the point, unless it is nothing or the number reaches `least`."""
     rounded = round(value, 1 if round(value, 1) < least else 0)
-    # Django cuts digits off, it does not round.
-    return number_format(rounded, 0 if rounded == int(rounded) else 1, force_grouping=True)
+    return f"{rounded:,.0f}" if rounded == int(rounded) else f"{rounded:,.1f}"

@@ -1,11 +1,14 @@
-"""What was counted, for a stretch of time: in all, by step, by model, and in the stretch before. Three queries."""
+"""What was counted, for a stretch of time: in all, by step, by model, and in the stretch before. Four queries."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from conversations.models import Grain, Measure
 from conversations.usage.buckets import milliseconds
@@ -103,34 +106,59 @@ class Bounds:
 
 
 def report(time_range: TimeRange, now: datetime) -> Report:
-    """The numbers of the time range that ends with the step of `now`, a time in UTC. Causes three queries."""
+    """The numbers of the time range that ends with the step of `now`, a time in UTC. Causes four queries.
+
+    On one core: the others are for the chat, and waking them takes longer than they save.
+    """
     began = time_range.began(now)
     bounds = Bounds(time_range.grain.value, began[0] - time_range.steps * STEPS[time_range.grain], began[0], began[-1])
     found = Report(time_range, Numbers(), Numbers(), {step: Numbers() for step in began}, defaultdict(Numbers))
-    _add_turns(found, bounds)
-    _add_people(found, bounds)
-    _add_times(found, bounds)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        _add_turns(found, bounds)
+        _add_people(found, bounds)
+        _add_times(found, bounds)
     found.models = dict(sorted(found.models.items(), key=lambda item: (-item[1].turns, item[0])))
     return found
 
 
 TURNS = """
-SELECT CASE WHEN began_at >= %(begin)s THEN extract(epoch FROM began_at)::bigint END AS step, model,
-    CASE WHEN status = 'failed' THEN error_code END AS failure,
-    sum(replies)::bigint, sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint
-FROM conversations_usage WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s
-GROUP BY step, model, failure
+SELECT by, is_now, extract(epoch FROM step)::bigint, model, failure, replies, prompt, completion FROM (
+    SELECT grouping(step, model, failure) AS by, is_now, step, model, failure, sum(replies)::bigint AS replies,
+        sum(prompt_tokens)::bigint AS prompt, sum(completion_tokens)::bigint AS completion
+    FROM (
+        SELECT began_at >= %(begin)s AS is_now, CASE WHEN began_at >= %(begin)s THEN began_at END AS step, model,
+            CASE WHEN status = 'failed' THEN error_code END AS failure, replies, prompt_tokens, completion_tokens
+        FROM conversations_usage WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s
+    ) AS counted
+    GROUP BY GROUPING SETS ((is_now, step, model), (is_now, step, failure), (is_now, model, failure))
+) AS added_up
+WHERE is_now OR by <> 4
 """
-"""By step, all steps of the stretch before as one."""
+"""By step and model, by step and error, by model and error; all steps of the stretch before as one."""
+
+BY_STEP_AND_MODEL, BY_STEP_AND_ERROR = 1, 2
+"""The bits of the columns that the database has added over."""
 
 
 def _add_turns(found: Report, bounds: Bounds) -> None:
-    for step, model, failure, *counts in _rows(TURNS, bounds):
-        if step is None:
-            _count(found.before, model, failure, *counts)
+    for by, is_now, step, model, failure, replies, prompt, completion in _rows(TURNS, bounds):
+        if by == BY_STEP_AND_MODEL:
+            numbers = found.steps[_time(step)] if is_now else found.before
+            numbers.models[model] = replies
+        elif by == BY_STEP_AND_ERROR:
+            if failure is not None:
+                numbers = found.steps[_time(step)] if is_now else found.before
+                numbers.failed[failure] = replies
+            continue
         else:
-            _count(found.steps[_time(step)], model, failure, *counts)
-            _count(found.models[model], model, failure, *counts)
+            numbers = found.models[model]
+            numbers.models[model] += replies
+            if failure is not None:
+                numbers.failed[failure] = replies
+        numbers.prompt_tokens += prompt
+        numbers.completion_tokens += completion
     for numbers in found.models.values():
         found.whole.models.update(numbers.models)
         found.whole.failed.update(numbers.failed)
@@ -138,21 +166,15 @@ def _add_turns(found: Report, bounds: Bounds) -> None:
         found.whole.completion_tokens += numbers.completion_tokens
 
 
-def _count(numbers: Numbers, model: str, failure: str | None, replies: int, prompt: int, completion: int) -> None:
-    numbers.models[model] += replies
-    numbers.prompt_tokens += prompt
-    numbers.completion_tokens += completion
-    if failure is not None:
-        numbers.failed[failure] += replies
-
-
 PEOPLE = """
-SELECT CASE WHEN began_at >= %(begin)s THEN extract(epoch FROM began_at)::bigint END AS step, sum(people)::bigint,
-    coalesce(sum(people) FILTER (
-        WHERE previous IS NULL OR previous < CASE WHEN began_at >= %(begin)s THEN %(begin)s ELSE %(before)s END
-    ), 0)::bigint
-FROM conversations_usagepeople WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s
-GROUP BY step
+SELECT extract(epoch FROM step)::bigint, people, seen_first FROM (
+    SELECT CASE WHEN began_at >= %(begin)s THEN began_at END AS step, sum(people)::bigint AS people,
+        coalesce(sum(people) FILTER (
+            WHERE previous IS NULL OR previous < CASE WHEN began_at >= %(begin)s THEN %(begin)s ELSE %(before)s END
+        ), 0)::bigint AS seen_first
+    FROM conversations_usagepeople WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s
+    GROUP BY step
+) AS added_up
 """
 """By step: those who were active in it, and those of them whom the stretch of time sees there first."""
 
@@ -167,38 +189,46 @@ def _add_people(found: Report, bounds: Bounds) -> None:
 
 
 TIMES = """
-WITH added_up AS (
-    SELECT 'step' AS kind, extract(epoch FROM began_at)::bigint AS step, NULL AS model, measure, bucket, replies
-    FROM conversations_usagelatency
-    WHERE grain = %(grain)s AND began_at >= %(begin)s AND began_at <= %(last)s AND model IS NULL
-    UNION ALL
-    SELECT CASE WHEN began_at >= %(begin)s THEN 'whole' ELSE 'before' END, NULL, NULL, measure, bucket, sum(replies)
-    FROM conversations_usagelatency
-    WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s AND model IS NULL GROUP BY 1, 4, 5
-    UNION ALL
-    SELECT 'model', NULL, model, measure, bucket, sum(replies) FROM conversations_usagelatency
-    WHERE grain = %(grain)s AND began_at >= %(begin)s AND began_at <= %(last)s AND model IS NOT NULL GROUP BY 3, 4, 5
-), ranked AS (
-    SELECT *, sum(replies) OVER (kin ORDER BY bucket) AS so_far, sum(replies) OVER kin AS in_all
-    FROM added_up WINDOW kin AS (PARTITION BY kind, step, model, measure)
-)
-SELECT kind, step, model, measure,
-    min(bucket) FILTER (WHERE so_far >= in_all * 0.50), min(bucket) FILTER (WHERE so_far >= in_all * 0.95)
-FROM ranked GROUP BY kind, step, model, measure
+SELECT extract(epoch FROM began_at)::bigint, began_at >= %(begin)s, measure, array_agg(bucket ORDER BY bucket),
+    array_agg(replies ORDER BY bucket)
+FROM conversations_usagelatency
+WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s AND model IS NULL
+GROUP BY began_at, measure
 """
-"""The smallest bucket up to which at least that share of the replies lies."""
+"""The histogram of each step, those of the stretch before too."""
+
+MODEL_TIMES = """
+SELECT model, measure, bucket, sum(replies)::bigint FROM conversations_usagelatency
+WHERE grain = %(grain)s AND began_at >= %(begin)s AND began_at <= %(last)s AND model IS NOT NULL
+GROUP BY model, measure, bucket
+"""
 
 
 def _add_times(found: Report, bounds: Bounds) -> None:
-    for kind, step, model, measure, *buckets in _rows(TIMES, bounds):
-        match kind:
-            case "step":
-                numbers = found.steps[_time(step)]
-            case "model":
-                numbers = found.models[model]
-            case _:
-                numbers = found.whole if kind == "whole" else found.before
-        numbers.times[Measure(measure)] = Times(*map(milliseconds, buckets))
+    stretches: dict[tuple[bool, str], Counter[int]] = defaultdict(Counter)
+    for step, is_now, measure, buckets, replies in _rows(TIMES, bounds):
+        stretches[is_now, measure].update(dict(zip(buckets, replies, strict=True)))
+        if is_now:
+            found.steps[_time(step)].times[Measure(measure)] = _percentiles(buckets, replies)
+    models: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for model, measure, bucket, replies in _rows(MODEL_TIMES, bounds):
+        models[model, measure][bucket] = replies
+    for (is_now, measure), histogram in stretches.items():
+        (found.whole if is_now else found.before).times[Measure(measure)] = _sorted(histogram)
+    for (model, measure), histogram in models.items():
+        found.models[model].times[Measure(measure)] = _sorted(histogram)
+
+
+def _sorted(histogram: Counter[int]) -> Times:
+    buckets = sorted(histogram)
+    return _percentiles(buckets, [histogram[bucket] for bucket in buckets])
+
+
+def _percentiles(buckets: Sequence[int], replies: Sequence[int]) -> Times:
+    """Of a histogram, the lowest bucket first: the first one up to which at least that share of the replies lies."""
+    so_far = list(accumulate(replies))
+    found = (buckets[bisect_left(so_far, so_far[-1] * share)] for share in (0.50, 0.95))
+    return Times(*map(milliseconds, found))
 
 
 def _time(seconds: int) -> datetime:

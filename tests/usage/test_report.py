@@ -86,7 +86,7 @@ def test_counting_and_reading_scan_no_whole_table(people: list[User]) -> None:
     with CaptureQueriesContext(connection) as captured:
         catch_up(now=NOW)
         report(TIME_RANGES[1], NOW)
-    asked = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+    asked = [query["sql"] for query in captured if not re.match("SET|.*SAVEPOINT", query["sql"])]
     assert len(asked) > 10
     for sql in asked:
         with connection.cursor() as cursor:
