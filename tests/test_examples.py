@@ -1,6 +1,7 @@
 """The proxies of docs/examples, as they stand there, before a server: nothing that the doctor would find."""
 
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -109,6 +110,10 @@ def replaced(name: str, *changes: tuple[str, str]) -> str:
     return text
 
 
+def address(server: ChatServer) -> str:
+    return server.url.removeprefix("http://")
+
+
 Start = Callable[[str, tuple[Path, Path], Path], AbstractContextManager[str]]
 
 
@@ -164,6 +169,32 @@ def test_the_doctor_finds_nothing_wrong_with_the_proxy_of_the_documents(
     assert len(named) >= 32
     assert [finding.what for finding in findings if finding.level != Level.OK] == []
     assert any("events arrive at once" in finding.what for finding in findings)
+
+
+def test_two_processes_behind_the_nginx_of_the_documents_share_its_requests_and_one_alone_serves_all(
+    behind: ChatServer, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    block = re.compile(r"^ *upstream chatbot \{.*?^ *\}$", re.DOTALL | re.MULTILINE)
+    (shown,) = block.findall((ROOT / "docs" / "operations.md").read_text())
+    (single,) = block.findall((EXAMPLES / "nginx.conf").read_text().replace(UPSTREAM, address(behind)))
+    first, second = re.findall(r"server (\S+);", shown)
+    # By this page one tells which of the two has answered.
+    with ChatServer(SIGNUP_OPEN="false") as other:
+        both = single, shown.replace(first, address(behind)).replace(second, address(other))
+        with nginx(address(behind), certificate, tmp_path, change=both) as url:
+            trusted = ssl.create_default_context(cafile=certificate[0])
+
+            def pages() -> list[bool]:
+                found = []
+                for _ in range(4):
+                    with urlopen(f"{url}/accounts/signup/", context=trusted) as answer:
+                        found.append(b'name="password1"' in answer.read())
+                return found
+
+            assert set(pages()) == {True, False}
+            assert [finding.what for finding in proxy.everything(url, pause=PAUSE) if finding.level != Level.OK] == []
+            other.stop()
+            assert set(pages()) == {True}
 
 
 @pytest.mark.parametrize(
