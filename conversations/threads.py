@@ -1,6 +1,7 @@
 """Threads in which asynchronous code uses the database: the one place that gives their connections back."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -11,6 +12,9 @@ from chatbot.database import note_away
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 """What is raised while the database is away, restarting, or failing over."""
+
+SILENCE_SECONDS = 5.0
+"""An answer that took longer came from a database that was as good as away."""
 
 
 class DatabaseThreads:
@@ -29,12 +33,15 @@ class DatabaseThreads:
             raise OperationalError("this process is ending")
 
         def call() -> T:
+            begun = time.monotonic()
             try:
                 return function(*args, **kwargs)
             except DATABASE_AWAY:
                 note_away()
                 raise
             finally:
+                if time.monotonic() - begun > SILENCE_SECONDS:
+                    note_away()
                 connection.close()
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, call)

@@ -10,6 +10,8 @@ from django.db import connection as django_connection
 from psycopg_pool import ConnectionPool
 
 from chatbot.database import check_connection, seconds_since_away
+from conversations import threads
+from conversations.threads import DatabaseThreads
 
 
 def address() -> dict[str, Any]:
@@ -66,3 +68,13 @@ def test_a_notice_does_not_cost_a_connection(pooled: psycopg.Connection[Any]) ->
     assert select.select([pooled], [], [], 20)[0]
     check_connection(pooled)
     pooled.execute("SELECT 1")
+
+
+async def test_a_database_that_answers_late_was_as_good_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = DatabaseThreads(1, "late")
+    await database.run(str)
+    assert seconds_since_away() == float("inf")
+    monkeypatch.setattr(threads, "SILENCE_SECONDS", -1.0)
+    await database.run(str)
+    assert seconds_since_away() < float("inf")
+    database.close()

@@ -19,7 +19,9 @@ class Cable(Database):
         self.__dict__.update(vars(database))
         self._socket = Path(self._sockets) / SOCKET_NAME
         self._carrying = set[asyncio.Task[None]]()
+        self._flows = asyncio.Event()
         self._port = 0
+        self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
         await self.mend()
@@ -36,16 +38,24 @@ class Cable(Database):
         return super().environment | {"TEST_DATABASE_URL": f"postgres://postgres@127.0.0.1:{self._port}/{NAME}"}
 
     async def mend(self) -> None:
-        """Take connections, at the same port as before."""
+        """Take connections, at the same port as before, and pass everything on."""
+        self._flows.set()
+        if self._server and self._server.is_serving():
+            return
         self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def break_off(self) -> None:
         """End every connection and refuse new ones; the database itself goes on."""
-        self._server.close()
+        if self._server:
+            self._server.close()
         for task in self._carrying:
             task.cancel()
         await asyncio.gather(*self._carrying, return_exceptions=True)
+
+    async def fall_silent(self) -> None:
+        """Take connections and whatever is sent, and pass nothing on until it is mended."""
+        self._flows.clear()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -54,18 +64,18 @@ class Cable(Database):
         try:
             database_reader, database_writer = await asyncio.open_unix_connection(self._socket)
             try:
-                await asyncio.gather(_copy(reader, database_writer), _copy(database_reader, writer))
+                await asyncio.gather(self._copy(reader, database_writer), self._copy(database_reader, writer))
             finally:
                 database_writer.close()
         finally:
             writer.close()
             self._carrying.discard(task)
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes, until one side has ended: then the other ends too."""
-    with suppress(ConnectionError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what comes, until one side has ended: then the other ends too."""
+        with suppress(ConnectionError):
+            while data := await reader.read(CHUNK):
+                await self._flows.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()

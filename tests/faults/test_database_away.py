@@ -1,7 +1,7 @@
 """A database that stops, crashes, or cuts its sessions, in the middle of replies and of posts."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -69,8 +69,9 @@ async def test_cut_sessions_break_neither_replies_nor_posts(new_site: NewSite, c
 
 
 @pytest.mark.skipif(not FULL, reason="it takes longer than a maker may be silent")
+@pytest.mark.parametrize("fault", [Cable.break_off, Cable.fall_silent])
 async def test_a_database_out_of_reach_has_no_reply_made_twice(
-    database: Database, provider: ScriptedProvider, tmp_path: Path
+    database: Database, provider: ScriptedProvider, tmp_path: Path, fault: Callable[[Cable], Awaitable[None]]
 ) -> None:
     provider.answer(script_for)
     async with Cable(database) as cable, Site(cable, provider, tmp_path, processes=3) as site, Person(site) as person:
@@ -82,7 +83,7 @@ async def test_a_database_out_of_reach_has_no_reply_made_twice(
         await asyncio.to_thread(site.provider.wait_for_requests, len(turns))
         watching += [asyncio.create_task(person.watch(turn, at=follower)) for turn in turns]
         await settled(lambda: [turn for turn in turns if not all(screen.text for screen in turn.screens)], "silence")
-        await cable.break_off()
+        await fault(cable)
         await asyncio.sleep(SECONDS_OUT_OF_REACH)
         # Those who ask while it is away, and those who ask a process that had nothing to do with it until now.
         watching += [asyncio.create_task(person.watch(turn, at=follower)) for turn in turns]
