@@ -23,7 +23,6 @@ class Screen:
         """The final fragment, once it has come."""
 
         self.connections = 0
-        self.events = 0
         self._expected = visible(speech.text)
         self._blocks = self._tail = ""
 
@@ -34,7 +33,6 @@ class Screen:
 
     def show(self, name: str, data: str) -> None:
         """Do what the page does with an event. What is shown must always be the beginning of the whole."""
-        self.events += 1
         match name:
             case "reply":
                 tail = OPEN_BLOCK.search(data)

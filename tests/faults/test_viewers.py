@@ -1,23 +1,24 @@
 """Viewers come and go, in any process."""
 
 import asyncio
+import re
 from itertools import batched
 
 from tests.faults.conftest import Chance, NewSite
 from tests.faults.invariants import all_hold, query, settled
 from tests.faults.person import SMALL, Person
-from tests.faults.screen import article
+from tests.faults.screen import article, visible
 from tests.faults.site import Process
 from tests.faults.speech import Speech
-from tests.provider import END, Gate, Script, Text, Wait, stream
+from tests.provider import END, Gate, Script, Text, stream
 
 RELOADS = 200
 REPLIES = 20
 LONG = 40_000
 """Words that are more than all buffers between the server and a viewer hold."""
 
-AT_ONCE = 40
-"""Paragraphs that the model sends at once of those."""
+STAGES = 11
+"""Parts in which the model sends those."""
 
 
 class Narrow(Process):
@@ -55,33 +56,41 @@ async def test_viewers_in_two_processes_see_the_same(new_site: NewSite) -> None:
 
 async def test_a_viewer_who_stops_reading_slows_nobody(new_site: NewSite) -> None:
     async with new_site(processes=1, kind=Narrow) as site, Person(site) as person:
-        site.provider.answer(held_then_at_once)
+        site.provider.answer(in_stages)
         turn = await person.ask(Speech(0, words=LONG))
         go_on = asyncio.Event()
         slow = asyncio.create_task(person.watch_slowly(turn, go_on))
+        await settled(lambda: not turn.screens or not turn.screens[0].text, "silence")
         quick = asyncio.create_task(person.watch(turn))
-        await settled(lambda: len(turn.screens) < 2 or not all(screen.text for screen in turn.screens), "silence")
-        site.provider.gate("rest").open()
-        quick_screen = await quick
-        stored = await query(
-            site,
-            "SELECT status, length(content) FROM conversations_generation"
-            " JOIN conversations_message ON id = message_id",
-        )
-        assert stored == [("complete", len(turn.speech.text))]
+        await settled(lambda: len(turn.screens) < 2, "nobody else")
+        shown = 0
+        for number, stage in enumerate(stages(turn.speech)):
+            site.provider.gate(f"stage {number}").open()
+            shown += len(visible(stage))
+            # The last of it may come with the end.
+            await settled(lambda shown=shown: not quick.done() and len(turn.screens[1].text) < shown, "words")  # type: ignore[misc]
+        await quick
+        sql = "SELECT status, content FROM conversations_generation JOIN conversations_message ON id = message_id"
+        assert await query(site, sql) == [("complete", turn.speech.text)]
         assert not slow.done()
         go_on.set()
         slow_screen = await slow
         assert [screen.connections for screen in turn.screens] == [1, 1]
-        # What came while nobody read was not kept for later: it is in the next thing that the viewer is sent.
-        assert slow_screen.events < quick_screen.events / 2
+        # What came while nobody read was not kept for later: the end has it all.
+        assert len(slow_screen.text) < len(visible(turn.speech.text)) / 2
         await all_hold(site, person)
 
 
-def held_then_at_once(question: str) -> Script:
-    """The first paragraph; all others, some at a time, when the test says so."""
-    paragraphs = [f"{text}\n\n" for text in Speech.asked_by(question).text.split("\n\n")]
-    paragraphs[-1] = paragraphs[-1].rstrip()
-    rest = ["".join(part) for part in batched(paragraphs[1:], AT_ONCE)]
-    steps = [step for text in rest for step in (Wait(0.01), Text(text))]
-    return stream(Text(paragraphs[0]), Gate("rest"), *steps, *END)
+def in_stages(question: str) -> Script:
+    """The answer, each part of it when the test says so but the first, which comes at once."""
+    first, *rest = stages(Speech.asked_by(question))
+    steps = [step for number, text in enumerate(rest, 1) for step in (Gate(f"stage {number}"), Text(text))]
+    return stream(Text(first), *steps, *END)
+
+
+def stages(speech: Speech) -> list[str]:
+    """The answer in parts: its first words, then ends of paragraphs."""
+    paragraphs = re.findall(r".+?(?:\n\n|$)", speech.text, re.DOTALL)
+    size = len(paragraphs) // (STAGES - 1) + 1
+    parts = [paragraphs[:1], *batched(paragraphs[1:], size)]
+    return ["".join(part) for part in parts]
