@@ -41,6 +41,13 @@ def test_a_closed_site_takes_nobody_new(client: Client, settings: Settings) -> N
     client.post("/accounts/signup/", {"email": "ada@example.org", "password1": PASSWORD})
     assert not User.objects.exists()
     assert "closed" in client.get("/accounts/signup/").content.decode().lower()
+    login = client.get("/accounts/login/").content.decode()
+    assert "/accounts/signup/" not in login
+    assert "Whoever runs this site can make you one" in login
+
+
+def test_an_open_site_says_where_to_sign_up(client: Client) -> None:
+    assert 'href="/accounts/signup/?next=%2Fc%2Fx%2F"' in client.get("/accounts/login/?next=/c/x/").content.decode()
 
 
 def test_signing_up_twice_does_not_tell_who_has_an_account(client: Client) -> None:
