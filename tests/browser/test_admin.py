@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from conversations import branches
-from conversations.models import Conversation, Feedback, Generation, Message, Status
+from conversations.models import Conversation, Feedback, Generation, Message, Preset, Status, TurnWindow
 from tests.admin.conftest import READ, VIEW, member
 from tests.browser.acting import RICH, log, send
 from tests.browser.conftest import PHONE, NewPage
@@ -110,6 +112,45 @@ def test_staff_stop_a_reply_while_it_runs(new_page: NewPage, user: User, module_
     expect(page.get_by_text("1 reply asked to stop")).to_be_visible()
     expect(log(chat)).to_contain_text("You stopped this reply.")
     expect(log(chat)).to_contain_text("One two")
+
+
+def test_every_other_page_of_the_admin_opens_on_a_phone(new_page: NewPage, conversation: Conversation) -> None:
+    today = timezone.localdate()
+    TurnWindow.objects.filter(user=conversation.user).update(messages_on=today, day_messages=2, month_messages=9)
+    Preset.objects.create(name="A shared preset for letters", system_prompt="Be brief.", model="large")
+    group = Group.objects.create(name="Readers")
+    LogEntry.objects.create(
+        user=conversation.user, object_id=str(conversation.pk), action_flag=4, change_message="Read 3 messages."
+    )
+    page, errors = new_page(member(is_superuser=True), **PHONE), list[str]()
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+
+    def opens(path: str) -> None:
+        answer = page.goto(f"/admin/{path}")
+        assert answer is not None
+        assert answer.status == 200, path
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+    for path in (
+        *(f"conversations/{name}/" for name in ("conversation", "message", "generation", "feedback", "preset")),
+        *(f"conversations/{name}/" for name in ("usagelimit", "usagelimit/add", "turnwindow", "preset/add")),
+        "admin/logentry/",
+        "accounts/user/",
+        f"accounts/user/{conversation.user_id}/change/",
+        f"accounts/user/{conversation.user_id}/delete/",
+        "auth/group/",
+        f"auth/group/{group.pk}/change/",
+    ):
+        opens(path)
+    opens("conversations/usagelimit/add/")
+    page.get_by_label("Period").select_option("day")
+    page.get_by_label("Messages").fill("50")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="everybody", exact=True).click()
+    page.get_by_label("Messages").fill("60")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".field-messages")).to_have_text("60")
+    assert errors == []
 
 
 def test_who_may_not_read_sees_facts_and_no_way_to_the_words(new_page: NewPage, conversation: Conversation) -> None:
