@@ -43,6 +43,7 @@ def test_code_is_copied_whole(new_page: NewPage, user: User) -> None:
     conversation = exchange(ConversationFactory.create(user=user), "Code", RICH).conversation
     page.goto(conversation.get_absolute_url())
     page.get_by_role("button", name="Copy code").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.rstrip() == 'def capital() -> str:\n    return "Paris"'
 
@@ -128,7 +129,8 @@ def test_a_phone_has_a_drawer_and_no_sideways_scroll(new_page: NewPage, user: Us
 def test_the_theme_is_kept(page: Page) -> None:
     page.goto("/")
     page.get_by_role("button", name="Account").click()
-    page.get_by_role("button", name="Dark").click()
+    with page.expect_response("/preferences/"):
+        page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
