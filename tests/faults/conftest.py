@@ -27,6 +27,13 @@ def pytest_report_header() -> str:
     return f"faults: {'full' if FULL else 'quick'}, FAULTS_SEED={SEED}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `full` where the faults are quick."""
+    if not FULL and (left_out := [item for item in items if item.get_closest_marker("full")]):
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session")
 def database() -> Iterator[Database]:
     """A PostgreSQL server for the faults of this worker."""

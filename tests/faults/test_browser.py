@@ -62,7 +62,10 @@ async def restart_database(site: Site, _tabs: list[Page], chance: Chance) -> Non
     await asyncio.to_thread(site.database.start)
 
 
-@pytest.mark.parametrize("break_it", [reload_often, kill, restart, restart_database] if FULL else [reload_often, kill])
+@pytest.mark.parametrize(
+    "break_it",
+    [reload_often, *(pytest.param(break_it, marks=pytest.mark.full) for break_it in (kill, restart, restart_database))],
+)
 async def test_the_page_ends_up_as_a_fresh_one_shows_it(
     new_site: NewSite, chance: Chance, browser: Browser, break_it: Break
 ) -> None:

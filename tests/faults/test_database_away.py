@@ -71,7 +71,8 @@ async def test_cut_sessions_break_neither_replies_nor_posts(new_site: NewSite, c
         await all_hold(site, person, expected=DATABASE_AWAY)
 
 
-@pytest.mark.parametrize("fault", [Cable.break_off, Cable.fall_silent] if FULL else [Cable.break_off])
+@pytest.mark.full
+@pytest.mark.parametrize("fault", [Cable.break_off, Cable.fall_silent])
 async def test_a_database_out_of_reach_has_no_reply_made_twice(
     database: Database, provider: ScriptedProvider, tmp_path: Path, fault: Callable[[Cable], Awaitable[None]]
 ) -> None:

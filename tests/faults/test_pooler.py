@@ -87,6 +87,7 @@ async def test_people_chat_through_a_pooler_that_hands_connections_on(
         assert len(pooled.sessions()) <= POOL
 
 
+@pytest.mark.full
 def test_the_commands_work_through_the_pooler(pooled: Pooled, tmp_path: Path) -> None:
     pooled.empty()
     archive = tmp_path / "old.jsonl.zst"

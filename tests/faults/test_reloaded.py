@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.faults.conftest import FULL, NewSite
+from tests.faults.conftest import NewSite
 from tests.faults.invariants import all_hold, settled
 from tests.faults.person import PATIENCE, Person
 from tests.faults.site import Process
@@ -94,7 +94,7 @@ class Uvicorn(RunServer):
         return ["--app-dir", str(ROOT), "--port", str(port), "--reload-dir", str(self.folder / COPIED)]
 
 
-@pytest.mark.parametrize("kind", [RunServer, Uvicorn] if FULL else [RunServer])
+@pytest.mark.parametrize("kind", [RunServer, pytest.param(Uvicorn, marks=pytest.mark.full)])
 async def test_a_reload_in_mid_reply_hands_it_to_the_new_process(new_site: NewSite, kind: type[RunServer]) -> None:
     async with new_site(processes=1, kind=kind, CHAT_SHUTDOWN_GRACE="0.1") as site, Person(site) as person:
         (only,) = site.processes
