@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from conversations.models import Grain, Measure
 from conversations.pages.charts import COLOURS, Chart, Format, Values, bars, lines
 from conversations.usage.counting import counted_to
-from conversations.usage.looking import WAIT_SECONDS, count_beside
+from conversations.usage.looking import LONG_WAIT_SECONDS, WAIT_SECONDS, count_beside
 from conversations.usage.reading import TIME_RANGES, Numbers, Report, TimeRange, Times, report
 
 FRESH = timedelta(minutes=1)
@@ -41,16 +41,18 @@ class Figure:
     before: str
 
 
-def dashboard_context(key: str, *, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
+def dashboard_context(key: str, *, seconds: float | None = None) -> dict[str, Any]:
     """What the dashboard shows of the time range of this key, else of the default one.
 
-    What is new is counted beside it, for which it waits so many seconds at most.
+    What is new is counted beside it, for which it waits so many seconds at most; by default longer when the last count
+    is old.
     """
     now = timezone.now().astimezone(UTC)
     as_of = counted_to()
     is_counted = bool(as_of and as_of > now - FRESH)
     if not is_counted:
-        is_counted = count_beside(now, seconds=seconds)
+        usual = WAIT_SECONDS if as_of and as_of > now - NOTABLE else LONG_WAIT_SECONDS
+        is_counted = count_beside(now, seconds=usual if seconds is None else seconds)
         as_of = counted_to()
     chosen = next((one for one in TIME_RANGES if one.key == key), DEFAULT)
     found = report(chosen, now)

@@ -8,8 +8,9 @@ from django.db import Error, connection
 
 from conversations.usage.counting import Counted, catch_up
 
-WAIT_SECONDS = 0.02
-"""How long a look waits. What is new since the last one takes about a hundredth of a second for each 1,000 replies."""
+WAIT_SECONDS, LONG_WAIT_SECONDS = 0.02, 0.5
+"""How long a look waits, and how long when nothing was counted yet or not for a while. What is new since the last one
+takes about a hundredth of a second for each 1,000 replies, and some for the people of the day."""
 
 COUNTING_SECONDS = 30.0
 """How long the thread goes on with a further batch of a long history."""
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 _counting = threading.Lock()
 
 
-def count_beside(now: datetime, *, seconds: float = WAIT_SECONDS) -> bool:
+def count_beside(now: datetime, *, seconds: float) -> bool:
     """Have what has ended up to `now` counted; whether that was done within so many seconds.
 
     What is not, is counted on after the answer, by one thread of a process at a time.
