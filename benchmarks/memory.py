@@ -22,8 +22,8 @@ QUIET_SHARE = 0.1
 QUIET_WITHIN_SECONDS = 40.0
 """Soon after this the server would give a provider up that has gone silent."""
 
-GROWTH = 4
-"""Threads, and database connections, more with many open streams than with few: pools may fill, nothing else grows."""
+MORE_THREADS, MORE_CONNECTIONS = 4, 8
+"""With many open streams than with few: a pool of threads may fill, and each thread of both may need a connection."""
 
 MEGABYTE, KILOBYTE = 1_000_000, 1_000
 
@@ -49,12 +49,12 @@ def measure(site: Site, *, counts: tuple[int, ...] = COUNTS) -> Report:
     figures = [
         Figure("resident after a first request", idle / MEGABYTE, "MB", most=150),
         Figure(f"memory of an open stream ({few.streams} to {many.streams})", each / KILOBYTE, "kB", most=300),
-        Figure(f"more threads ({few.streams} to {many.streams})", many.threads - few.threads, "", most=GROWTH),
+        Figure(f"more threads ({few.streams} to {many.streams})", many.threads - few.threads, "", most=MORE_THREADS),
         Figure(
             f"more database connections ({few.streams} to {many.streams})",
             many.connections - few.connections,
             "",
-            most=GROWTH,
+            most=MORE_CONNECTIONS,
         ),
     ]
     for sample in samples:
