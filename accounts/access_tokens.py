@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from datetime import datetime
 
+from accounts import notices
 from accounts.models import AccessToken, User
 
 PREFIX = "chat_"
@@ -18,16 +19,18 @@ TOKENS_MAX = 50
 def make(
     user: User, *, name: str, is_read_only: bool = False, expires_at: datetime | None = None
 ) -> tuple[AccessToken, str]:
-    """A new token; its text is given here and never again."""
+    """A new token; its text is given here and never again. The person gets a mail."""
     text = f"{PREFIX}{secrets.token_urlsafe(SECRET_BYTES)}"
     token = AccessToken.objects.create(
         user=user,
         name=name,
         digest=digest(text),
         beginning=text[:BEGINNING],
+        stamp=user.stamp,
         is_read_only=is_read_only,
         expires_at=expires_at,
     )
+    notices.send(user.email, "token_made", {"token": token})
     return token, text
 
 

@@ -1,13 +1,90 @@
-"""Whether people may sign up."""
+"""allauth as this site wants it: who may sign up, how often one may guess, when a password is asked again."""
+
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.core.internal import ratelimit
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts import confirming, mail
+from accounts.models import User
+
+PROGRAMS = "/api/"
+VERIFICATION = "allauth.account.stages.EmailVerificationStage"
+VERIFICATION_AT_SIGN_UP = "accounts.stages.VerificationAtSignUp"
+WRONG = "The e-mail address or the password is wrong."
+TOO_MANY = "Too many wrong passwords from your network. Wait five minutes"
+BY_MAIL = ", or sign in with a code that is sent to you."
+NOT_YET = " If you have just signed up, follow the link in your mail first."
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no types
     """allauth's behaviour, with sign-up governed by `SIGNUP_OPEN`."""
 
+    @property
+    def error_messages(self) -> dict[str, Any]:
+        """What is said of a form's errors, without telling who has an account."""
+        said: dict[str, Any] = dict(DefaultAccountAdapter.error_messages)
+        said["email_password_mismatch"] = f"{WRONG}{NOT_YET if settings.VERIFY_EMAIL else ''}"
+        said["too_many_login_attempts"] = f"{TOO_MANY}{BY_MAIL if mail.works() else '.'}"
+        return said
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Whether a stranger may make an account."""
         return bool(settings.SIGNUP_OPEN)
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002 (allauth's signature)
+        """Store somebody who signs up. Where the address has to be verified first, the password opens nothing yet: it
+        would tell whether there had been an account before."""
+        user.awaits_verification = settings.VERIFY_EMAIL
+        saved: User = super().save_user(request, user, form, commit)
+        return saved
+
+    def can_delete_email(self, email_address: EmailAddress) -> bool:
+        """Whether it may be removed: one that the person wanted to change to, and not the account's own."""
+        return bool(email_address.email != email_address.user.email)
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Take the address as the account's, unless another account has it by now."""
+        if User.objects.filter(email=email_address.email).exclude(pk=email_address.user_id).exists():
+            messages.error(request, "This address cannot be used any more. Take another one.")
+            return False
+        # Read before the session ends with the change: who follows the link in it stays signed in there.
+        bool(request.user)
+        return bool(super().confirm_email(request, email_address))
+
+    def get_login_stages(self) -> list[str]:
+        """The steps of a sign-in."""
+        return [VERIFICATION_AT_SIGN_UP if stage == VERIFICATION else stage for stage in super().get_login_stages()]
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, str]]:
+        """How the person shows again that it is them. Who has no password signs in again."""
+        methods: list[dict[str, str]] = super().get_reauthentication_methods(user)
+        again = {"id": "again", "description": "Sign in again", "url": reverse("sign-in-again")}
+        return methods or ([again] if user.is_authenticated else [])
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Whether to ask for the password before something that matters: not soon after a sign-in."""
+        return not confirming.is_recent(self.request, confirming.ACCOUNT_SECONDS)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the attempt, which the right password gives back. Programs have counts of their own."""
+        action = "token_failed" if request.path_info.startswith(PROGRAMS) else "login_failed"
+        account: str = super()._get_login_attempts_cache_key(request, **credentials)
+        counts = [(action, self._get_login_attempts_cache_key(request, **credentials)), (f"{action}_anywhere", account)]
+        taken = []
+        for name, key in counts:
+            usage = ratelimit.consume(request, app="allauth.account", action=name, key=key)
+            if not usage:
+                raise self.validation_error("too_many_login_attempts")
+            taken += usage.usage
+        self._login_failed_rl_usage = ratelimit.RateLimitUsage(taken)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # By network address and account together: guesses from elsewhere do not lock the owner out.
+        key: str = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{key}:{ratelimit.get_ip(request)}"

@@ -1,14 +1,58 @@
 """People in the admin."""
 
+from typing import Any
+
+from allauth.account.admin import EmailAddressAdmin
+from allauth.account.models import EmailAddress
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 
 from accounts.models import User
+
+TAKEN = "This address is another person's: mail to it would be theirs, and signing in with it too."
+
+admin.site.unregister(EmailAddress)
+
+
+class OwnAddress(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
+    """A form with an address that nobody else may have, in whichever table."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse another's address."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        person = self.instance if isinstance(self.instance, User) else cleaned.get("user")
+        key: Any = getattr(person, "pk", None)
+        email = str(cleaned.get("email", "")).lower()
+        accounts = User.objects.filter(email=email).exclude(pk=key)
+        addresses = EmailAddress.objects.filter(email=email).exclude(user=key)
+        if email and (accounts.exists() or addresses.exists()):
+            self.add_error("email", TAKEN)
+        return cleaned
+
+
+class PersonForm(OwnAddress, UserChangeForm):  # type: ignore[type-arg] # not subscriptable at run time
+    """Django's form of an account."""
+
+
+class NewPersonForm(OwnAddress, AdminUserCreationForm):  # type: ignore[type-arg] # not subscriptable at run time
+    """Django's form of a new account."""
+
+
+@admin.register(EmailAddress)
+class AddressAdmin(EmailAddressAdmin):  # type: ignore[misc] # allauth has no types
+    """Where people get mail, each at an address of their own."""
+
+    form = OwnAddress
+    show_full_result_count = False
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg] # not subscriptable at run time
     """Accounts, by e-mail."""
+
+    form, add_form = PersonForm, NewPersonForm
 
     ordering = ("email",)
     list_display = ("email", "is_staff", "is_active", "date_joined", "last_login")

@@ -9,5 +9,5 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Register the checks of the app's settings."""
-        from accounts import checks  # noqa: F401 (importing registers)
+        """Register the checks of the app's settings, and what follows a sign-in, a verified address and a request."""
+        from accounts import checks, following  # noqa: F401 (importing registers)

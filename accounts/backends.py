@@ -15,10 +15,31 @@ class AccountBackend(AuthenticationBackend):  # type: ignore[misc] # allauth has
     def get_user(self, user_id: UUID) -> User | None:
         """The person with this key, unless the account is not active. Causes a query."""
         names, statement = select()
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [user_id])
-            row = cursor.fetchone()
-        return User.from_db(connection.alias, names, row) if row else None
+        return find(names, statement, [user_id])
+
+    def user_can_authenticate(self, user: User) -> bool:
+        """Whether the account is active, and its address was verified where that has to come first."""
+        return user.is_active and not user.awaits_verification
+
+    def _authenticate_by_email(self, email: str, password: str) -> User | None:
+        # An account has one address, its own. Others that were written down for it open nothing.
+        found: User | None = self._check_password(User.objects.filter(email=email).first(), password)
+        return found
+
+    @classmethod
+    def _stash_user(cls, user: User | None) -> User | None:
+        # allauth would tell that the account waits to be verified: who signed up with an address would learn by it
+        # whether there had been an account before.
+        found: User | None = super()._stash_user(None if user and user.awaits_verification else user)
+        return found
+
+
+def find(names: list[str], statement: str, parameters: list[UUID]) -> User | None:
+    """The person that the statement selects. Causes a query."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        row = cursor.fetchone()
+    return User.from_db(connection.alias, names, row) if row else None
 
 
 @cache
@@ -26,6 +47,13 @@ def select() -> tuple[list[str], str]:
     """The names of the person's fields, and the statement that reads them."""
     names, listed = columns()
     return names, f"SELECT {listed} FROM {User._meta.db_table} WHERE id = %s AND is_active"  # noqa: S608 (own names)
+
+
+@cache
+def select_with_program() -> tuple[list[str], str]:
+    """The same for a program that signed in with a password, which nobody has ended."""
+    names, statement = select()
+    return names, f"{statement} AND EXISTS (SELECT FROM accounts_refreshtoken AS kept WHERE kept.id = %s)"
 
 
 @cache

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 
-from accounts import access_tokens, jwts, rates
-from accounts.backends import AccountBackend, columns
+from accounts import access_tokens, addresses, jwts, rates
+from accounts.backends import AccountBackend, columns, find, select_with_program
 from accounts.jwts import InvalidToken
 from accounts.models import AccessToken, User
 from accounts.rates import Rate
@@ -53,7 +54,7 @@ def _by_access_token(token: str) -> Caller:
     user = User.from_db(connection.alias, names, values)
 
     def is_welcome() -> bool:
-        kept = AccessToken.objects.filter(pk=key, user__is_active=True).first()
+        kept = AccessToken.objects.filter(pk=key, user__is_active=True, user__stamp=F("stamp")).first()
         return kept is not None and not kept.is_expired
 
     return Caller(user, str(user.pk), Rate(requests, reset), is_welcome, is_read_only)
@@ -77,20 +78,29 @@ def _person_of(token: str) -> tuple[User, str]:
     """The person, and how the token names them."""
     claims = jwts.claims_of(token)
     name = claims[settings.JWT_USER_CLAIM]
-    user = _person(name, is_verified=claims.get("email_verified", True) is True)
-    if user is None or not jwts.fits_password(claims, user):
+    user = _person(name, claims.get(jwts.PROGRAM), is_verified=is_true(claims.get("email_verified", True)))
+    if user is None or not jwts.is_current(claims, user):
         raise InvalidToken("The token stands for nobody who may sign in here.")
     return user, str(claims.get("sub", name))
 
 
-def _person(name: object, *, is_verified: bool) -> User | None:
-    """The person with this key or, where the claim holds one that its provider has verified, this e-mail address."""
+def is_true(claim: object) -> bool:
+    """Whether the claim says yes: some providers write texts for `true` and `false`."""
+    return claim is True or (isinstance(claim, str) and claim.strip().lower() == "true")
+
+
+def _person(name: object, program: object, *, is_verified: bool) -> User | None:
+    """The person with this key or, where the claim holds one that its provider has verified, this e-mail address.
+
+    A token of this site names its program too, which has to be there still.
+    """
     if not isinstance(name, str) or "\0" in name:
         return None
     if "@" in name:
-        found: User | None = User.objects.filter(email=name, is_active=True).first() if is_verified else None
-        return found
+        return addresses.owner(name) if is_verified else None
     try:
-        return AccountBackend().get_user(UUID(name))
+        if program is None:
+            return AccountBackend().get_user(UUID(name))
+        return find(*select_with_program(), [UUID(name), UUID(str(program))])
     except ValueError:
         return None

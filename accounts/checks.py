@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from accounts import mail
 
 SECRET_LEAST_BYTES = 32
 
@@ -19,3 +21,12 @@ def tokens_are_safe(**kwargs: Any) -> list[CheckMessage]:
         hint = "Set JWT_ISSUER and JWT_AUDIENCE to what the identity provider writes into the tokens for this site."
         found.append(Error("JWT_JWKS_URL is set without JWT_ISSUER and JWT_AUDIENCE.", hint=hint, id="accounts.E002"))
     return found
+
+
+@register(Tags.security, deploy=True)
+def mail_reaches_people(**kwargs: Any) -> list[CheckMessage]:
+    """Without mail whoever has forgotten a password needs an administrator."""
+    if mail.works():
+        return []
+    hint = "Set it to where mail goes, such as smtp+tls://user:password@mail.example.org:587."
+    return [Warning("EMAIL_URL is not set: nobody can reset a password by mail.", hint=hint, id="accounts.W001")]

@@ -1,9 +1,19 @@
 """What a person types about their account, checked."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
+from allauth.account import forms as allauth_forms
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from django import forms
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
+
+from accounts.models import User
 
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "A year", "": "For ever"}
 """Days for which a token is good, as the form offers them."""
@@ -15,7 +25,7 @@ class AccessTokenForm(forms.Form):
     name = forms.CharField(
         label="What is it for?",
         max_length=100,
-        widget=forms.TextInput({"placeholder": "Nightly report", "autocomplete": "off"}),
+        widget=forms.TextInput({"placeholder": "Nightly report", "autocomplete": "off", "dir": "auto"}),
     )
     lifetime = forms.ChoiceField(label="Good for", choices=list(LIFETIMES.items()), initial="90", required=False)
     is_read_only = forms.BooleanField(label="It may only read", required=False)
@@ -24,3 +34,52 @@ class AccessTokenForm(forms.Form):
         """When the token's time is over; None for never."""
         days = self.cleaned_data["lifetime"]
         return timezone.now() + timedelta(days=int(days)) if days else None
+
+
+class SignUpForm(allauth_forms.SignupForm):  # type: ignore[misc] # allauth has no types
+    """Somebody who wants an account. Where mail can be sent, it does not tell whether there is one already."""
+
+    def validate_unique_email(self, value: str) -> str:
+        """Note whether somebody has the address. An account has one, its own."""
+        self.account_already_exists = User.objects.filter(email=value).exists()
+        if self.account_already_exists and not settings.VERIFY_EMAIL:
+            raise get_adapter().validation_error("email_taken")
+        return value
+
+    def try_save(self, request: HttpRequest) -> Any:
+        """Store the account, or send its owner a mail; both take as long."""
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])
+        return super().try_save(request)
+
+
+class ChangeAddressForm(allauth_forms.AddEmailForm):  # type: ignore[misc] # allauth has no types
+    """Another address for the account."""
+
+    def save(self, request: HttpRequest) -> EmailAddress:
+        """Take it down, in place of one that was wanted before, and send a link there."""
+        with transaction.atomic():
+            EmailAddress.objects.filter(user=self.user).exclude(email=self.user.email).delete()
+            address = EmailAddress.objects.create(user=self.user, email=self.cleaned_data["email"])
+        address.send_confirmation(request)
+        return address
+
+
+class ResetForm(allauth_forms.ResetPasswordForm):  # type: ignore[misc] # allauth has no types
+    """Somebody who wants a new password: whose address it is, and not one that was only written down for somebody."""
+
+    def clean_email(self) -> str:
+        """The address, and who has it."""
+        email: str = super().clean_email()
+        self.users = list(User.objects.filter(email=email, is_active=True))
+        return email
+
+
+class RequestCodeForm(allauth_forms.RequestLoginCodeForm):  # type: ignore[misc] # allauth has no types
+    """Somebody who wants to sign in with a code by mail."""
+
+    def clean_email(self) -> str:
+        """The address, and who has it."""
+        email: str = super().clean_email()
+        self._user = User.objects.filter(email=email, is_active=True).first()
+        return email

@@ -5,16 +5,16 @@ provider whose public keys are at `JWT_JWKS_URL` (RS256, ES256, EdDSA). The algo
 signed it, so a public key is never taken for a secret.
 """
 
-import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 from django.conf import settings
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 
+from accounts.jwks import KeyClient
 from accounts.models import User
 
 SECRET_ALGORITHM = "HS256"  # noqa: S105 (an algorithm's name)
@@ -28,11 +28,13 @@ LEEWAY = timedelta(seconds=30)
 
 KEYS_KEPT = timedelta(minutes=10)
 KEYS_TIMEOUT_SECONDS = 3.0
-KEYS_PAUSE_SECONDS = 5.0
 
 USE, ACCESS, REFRESH = "token_use", "access", "refresh"
-PASSWORD = "pwd"  # noqa: S105 (a claim's name)
-"""The claim by which a changed password ends the tokens of this site."""
+STAMP = "stamp"
+"""The claim by which a changed password or address ends the tokens of this site."""
+
+PROGRAM = "program"
+"""The claim that names the program's sign-in: the row of its refresh tokens."""
 
 
 class InvalidToken(Exception):
@@ -48,17 +50,22 @@ def issues() -> bool:
     return bool(settings.JWT_SECRET or not settings.JWT_JWKS_URL)
 
 
-def issue(user: User, *, use: str = ACCESS) -> str:
-    """A token of this site that speaks for the person: one for requests, or with `use=REFRESH` one to get new ones."""
+def issue(user: User, *, use: str = ACCESS, program: UUID | None = None, name: str = "") -> str:
+    """A token of this site that speaks for the person: one for requests, or with `use=REFRESH` one to get new ones.
+
+    It ends with the `program` that it is given to; `name` tells it from all others.
+    """
     now = datetime.now(UTC)
     claims = {
         "sub": str(user.pk),
         "iat": now,
         "exp": now + (REFRESH_LIFETIME if use == REFRESH else ACCESS_LIFETIME),
-        "jti": uuid4().hex,
+        "jti": name or uuid4().hex,
         USE: use,
-        PASSWORD: password_mark(user),
+        STAMP: user.stamp,
     }
+    if program:
+        claims[PROGRAM] = str(program)
     if settings.JWT_ISSUER:
         claims["iss"] = settings.JWT_ISSUER
     if settings.JWT_AUDIENCE:
@@ -89,15 +96,14 @@ def claims_of(token: str, *, use: str = ACCESS) -> dict[str, Any]:
     return claims
 
 
-def fits_password(claims: dict[str, Any], user: User) -> bool:
-    """Whether the person's password is still the one with which the token was asked for, as far as that is known."""
-    mark = claims.get(PASSWORD)
-    return mark is None or constant_time_compare(str(mark), password_mark(user))
+def is_current(claims: dict[str, Any], user: User) -> bool:
+    """Whether the person's password and address are still those of the time when the token was given.
 
-
-def password_mark(user: User) -> str:
-    """What tells two passwords of a person apart, and tells nothing about them."""
-    return salted_hmac("accounts.jwts.password", user.password, algorithm="sha256").hexdigest()[:16]
+    A token of somebody else carries no stamp: then the time at which it was issued decides.
+    """
+    if STAMP in claims:
+        return bool(claims[STAMP] == user.stamp)
+    return user.stamped_at is None or claims.get("iat", 0) >= user.stamped_at.timestamp()
 
 
 def secret() -> bytes:
@@ -114,23 +120,6 @@ def _key(token: str, algorithm: str) -> Any:
     if algorithm in KEY_ALGORITHMS and settings.JWT_JWKS_URL:
         return _keys(settings.JWT_JWKS_URL).get_signing_key_from_jwt(token)
     raise InvalidToken("The token is signed with an algorithm that is not accepted.")
-
-
-class KeyClient(jwt.PyJWKClient):
-    """The identity provider's keys. While it is away only one request in `KEYS_PAUSE_SECONDS` waits for it: they wait
-    in the threads that serve the pages too."""
-
-    _away_until = 0.0
-
-    def fetch_data(self) -> Any:
-        """The keys. Raises `PyJWKClientConnectionError` when they cannot be had, or could not a moment ago."""
-        if time.monotonic() < self._away_until:
-            raise jwt.PyJWKClientConnectionError("The keys could not be fetched a moment ago.")
-        try:
-            return super().fetch_data()
-        except (jwt.PyJWTError, ValueError, OSError) as error:
-            self._away_until = time.monotonic() + KEYS_PAUSE_SECONDS
-            raise jwt.PyJWKClientConnectionError(str(error)) from error
 
 
 @cache

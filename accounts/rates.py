@@ -61,7 +61,7 @@ def count_token(digest: str, columns: str) -> tuple[Any, ...] | None:
     """Count a request with the personal access token that has this digest, and say when it was used.
 
     Returns its key, whether it is read only, requests, seconds to the reset, then the person's columns; None when there
-    is no such token, it has expired, or its person may not sign in.
+    is no such token, it has expired, or its person may not sign in or has changed password or address since.
     """
     window = counted("token.window_began_at", "token.requests")
     with connection.cursor() as cursor:
@@ -72,6 +72,7 @@ def count_token(digest: str, columns: str) -> tuple[Any, ...] | None:
                 requests = {window["requests"]}
             FROM accounts_user, {WITHOUT_WAITING}
             WHERE token.digest = %(digest)s AND accounts_user.id = token.user_id AND is_active
+                AND token.stamp = accounts_user.stamp
                 AND (token.expires_at IS NULL OR token.expires_at > statement_timestamp())
             RETURNING token.id, token.is_read_only, token.requests, {reset("token.window_began_at")}, {columns}
             """,  # noqa: S608 (constants, and the model's own names)

@@ -1,16 +1,45 @@
-"""Sessions in the database, as Django keeps them, read by a ready-made statement: every request reads one."""
+"""Sessions in the database, as Django keeps them, read by a ready-made statement: every request reads one.
 
+Each row says whose it is, so that the person can see and end them.
+"""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import SESSION_KEY, get_user
 from django.contrib.sessions.backends import db
-from django.contrib.sessions.models import Session
 from django.db import connection
+from django.http import HttpRequest
+
+from accounts.models import BrowserSession, User
 
 SELECT = "SELECT session_data, expire_date FROM django_session WHERE session_key = %s AND expire_date > now()"
+
+BEGAN = "began"
+"""The entry that says when and with what program the person signed in."""
+
+AGENT_MAX_CHARS = 200
 
 
 class SessionStore(db.SessionStore):
     """Django's database sessions."""
 
-    def _get_session_from_db(self) -> Session | None:
+    @classmethod
+    def get_model_class(cls) -> Any:
+        """The rows."""
+        return BrowserSession
+
+    def create_model_instance(self, data: dict[str, Any]) -> Any:
+        """A row to be stored."""
+        session: Any = super().create_model_instance(data)
+        try:
+            session.user_id = UUID(data[SESSION_KEY])
+        except (KeyError, ValueError):
+            session.user_id = None
+        return session
+
+    def _get_session_from_db(self) -> BrowserSession | None:
         # The ORM takes longer to write this statement than the database to run it.
         key = self.session_key or ""
         row = None
@@ -22,4 +51,17 @@ class SessionStore(db.SessionStore):
         if row is None:
             self._session_key = None
             return None
-        return Session(session_key=key, session_data=row[0], expire_date=row[1])
+        return BrowserSession(session_key=key, session_data=row[0], expire_date=row[1])
+
+
+def is_signed_in(request: HttpRequest) -> bool:
+    """Whether the request's session still stands for its person, as the database has it now. Causes queries."""
+    looked_at = HttpRequest()
+    looked_at.session = SessionStore(request.session.session_key)
+    return bool(get_user(looked_at) == request.user)
+
+
+def note(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """Write down when the person signed in, and with what browser."""
+    agent = request.META.get("HTTP_USER_AGENT", "")[:AGENT_MAX_CHARS]
+    request.session[BEGAN] = {"at": time.time(), "agent": agent}

@@ -4,15 +4,26 @@ from allauth.account.views import LoginView
 from django.conf import settings
 from django.urls import path
 
-from accounts.views import AccessTokenRevokeView, AccessTokensView
+from accounts import mail, views
 
 urlpatterns = [
     # Templates call what can be called.
     path(
         "login/",
-        LoginView.as_view(extra_context={"takes_new_people": lambda: settings.SIGNUP_OPEN}),
+        LoginView.as_view(
+            extra_context={
+                "takes_new_people": lambda: settings.SIGNUP_OPEN,
+                "can_send_mail": mail.works,
+            }
+        ),
         name="account_login",
     ),
-    path("tokens/", AccessTokensView.as_view(), name="access-tokens"),
-    path("tokens/<uuid:pk>/revoke/", AccessTokenRevokeView.as_view(), name="access-token-revoke"),
+    path("email/", views.AddressView.as_view(), name="account_email"),
+    path("sign-ins/", views.SignInsView.as_view(), name="sign-ins"),
+    path("sign-ins/end/", views.SignOutEverywhereView.as_view(), name="sign-out-everywhere"),
+    path("sign-ins/again/", views.SignInAgainView.as_view(), name="sign-in-again"),
+    path("sign-ins/browsers/<str:key>/end/", views.BrowserEndView.as_view(), name="browser-end"),
+    path("sign-ins/programs/<uuid:pk>/end/", views.ProgramEndView.as_view(), name="program-end"),
+    path("tokens/", views.AccessTokensView.as_view(), name="access-tokens"),
+    path("tokens/<uuid:pk>/revoke/", views.AccessTokenRevokeView.as_view(), name="access-token-revoke"),
 ]

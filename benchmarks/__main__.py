@@ -28,6 +28,8 @@ PARTS = (
     "dashboard",
     "staff",
     "search",
+    "migrations",
+    "hostile",
 )
 TROUBLES_MAX = 5
 """Sentences about what went wrong that one part may say."""
@@ -81,9 +83,11 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         browser,
         checkpoints,
         dashboard,
+        hostile,
         load,
         long_chats,
         memory,
+        migrations,
         page,
         prune,
         saturation,
@@ -107,6 +111,8 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
             "dashboard": lambda: dashboard.measure(site, replies=20_000, openings=8),
             "staff": lambda: staff.measure(site, messages=40_000, openings=5),
             "search": lambda: search.measure(messages=50_000, rounds=5),
+            "hostile": lambda: hostile.measure(site, every=8),
+            "migrations": lambda: migrations.measure(messages=20_000),
         }
     return {
         "load": lambda: load.measure(site, at or load.LEVELS),
@@ -122,6 +128,8 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         "dashboard": lambda: dashboard.measure(site),
         "staff": lambda: staff.measure(site),
         "search": search.measure,
+        "hostile": lambda: hostile.measure(site),
+        "migrations": migrations.measure,
     }
 
 

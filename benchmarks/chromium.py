@@ -16,7 +16,7 @@ from tests.install_chromium import ARGUMENTS, find_chromium
 def chat_page(server: Server, script: str = "") -> Iterator[Page]:
     """The page of a new chat, with `script` run before its own."""
     (person,) = sign_in(1)
-    program = find_chromium()
+    program = find_chromium(whole=True)
     if program is None:
         raise RuntimeError("There is no Chromium: run `python tests/install_chromium.py`.")
     # A person's browser has a machine of its own; here it may at least use every core.

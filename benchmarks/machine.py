@@ -92,6 +92,6 @@ def _status(pid: int, name: str) -> int:
 def _cpu_seconds_or_nothing(pid: int) -> float:
     try:
         return cpu_seconds(pid)
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         # It has just ended, and its time counts as its parent's.
         return 0.0

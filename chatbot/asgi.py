@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
+import io
 import logging
 import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
 from functools import partial
@@ -18,25 +19,32 @@ import django
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.http.response import HttpResponseBase
-from django.urls import get_resolver, set_script_prefix
+from django.urls import ResolverMatch, get_resolver, set_script_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
-from chatbot import readiness, telemetry, uploads  # noqa: E402 (apps can be imported only after the set-up)
+from accounts.outbox import outbox  # noqa: E402 (apps can be imported only after the set-up)
+from chatbot import forwarding, hardening, long_work, paths, readiness, telemetry, uploads  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.files import FileHandler  # noqa: E402
-from chatbot.guard import BodyTooLarge, answer, bounded, refused  # noqa: E402
+from chatbot.guard import FORM_MAX, BodyTooLarge, answer, bounded, refused  # noqa: E402
+from chatbot.hosts import ChatRequest  # noqa: E402
+from chatbot.pulse import DatabaseAway, Pulse  # noqa: E402
 from chatbot.telemetry import metrics, origin, scrape  # noqa: E402
 from chatbot.telemetry.exchange import Exchange  # noqa: E402
 from conversations import gauges, llm, replies  # noqa: E402
+from conversations.threads import DATABASE_AWAY  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
 HEALTH, READY = "/healthz", "/readyz"
+PROGRAMS = ("api/", "v1/")
+"""How the patterns of the API's paths begin."""
+
 SignalHandler = Callable[[int, Any], Any]
 
 
@@ -48,23 +56,34 @@ class ChatHandler(ASGIHandler):
     (`AwaitedResponse`), has none.
     """
 
+    request_class = ChatRequest
+
     def __init__(self) -> None:
         # Not the parent's, which would make the chain of middleware asynchronous.
         super(ASGIHandler, self).__init__()
         self.load_middleware(is_async=False)
         self.files = FileHandler()
+        self.forwarded = forwarding.Forwarding(self.watch)
         self.requests = 0
         """Those that have a thread, or wait for one."""
         self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
+        self._long_thread = ThreadPoolExecutor(1, thread_name_prefix="long")
         # While the database is away, the others wait for it; the process is alive all the same.
         self._probe_threads = {path: ThreadPoolExecutor(1, thread_name_prefix="health") for path in (HEALTH, READY)}
+        self._pulse = Pulse()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, or the process's start and end."""
         if scope["type"] == "lifespan":
             await self.live(receive, send)
-            return
-        exchange = Exchange(scope, send)
+        else:
+            await self.forwarded(scope, receive, send)
+
+    async def watch(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request, and see it from its beginning to its end."""
+        paths.settle(scope)
+        headers = hardening.FILE_HEADERS if self.files.serves(scope) else hardening.PAGE_HEADERS
+        exchange = Exchange(scope, send, headers)
         try:
             await self.serve(scope, receive, exchange.send)
         finally:
@@ -72,14 +91,16 @@ class ChatHandler(ASGIHandler):
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request: refuse it, send a file, or ask Django."""
-        limit = await self.body_limit(scope)
-        if status := refused(scope, limit):
-            await answer(scope, send, status)
-        else:
-            try:
+        try:
+            limit = await self.body_limit(scope)
+            if status := refused(scope, limit):
+                await answer(scope, send, status)
+            else:
                 await self.handler_for(scope)(scope, bounded(receive, limit), send)
-            except BodyTooLarge:
-                await answer(scope, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        except BodyTooLarge:
+            await answer(scope, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        except (DatabaseAway, *DATABASE_AWAY):
+            await answer(scope, send, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def handler_for(self, scope: Any) -> Any:
         """Who serves the request."""
@@ -89,9 +110,9 @@ class ChatHandler(ASGIHandler):
 
     async def body_limit(self, scope: Any) -> int:
         """Bytes that the request's body may have: more for a file to import, from somebody who has signed in."""
-        if scope["path"] == uploads.PATH and scope["method"] == "POST":
-            signed_in = await asyncio.get_running_loop().run_in_executor(self._threads, uploads.is_signed_in, scope)
-            if signed_in:
+        if paths.below(scope) == uploads.PATH and scope["method"] == "POST":
+            asking = self._threads.submit(uploads.may_import, scope)
+            if await self._pulse.awaited(asking):
                 return int(settings.CHAT_IMPORT_MAX_BYTES) + uploads.REST_OF_FORM
         return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
@@ -101,14 +122,17 @@ class ChatHandler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
-        loop = asyncio.get_running_loop()
-        threads = self._probe_threads.get(scope["path"], self._threads)
-        counts = threads is self._threads
-        self.requests += counts
+        path = paths.below(scope)
+        form = body.read(FORM_MAX) if scope["method"] == "POST" else b""
+        body.seek(0)
+        threads = self._probe_threads.get(path, self._threads)
         try:
-            response = await loop.run_in_executor(threads, copy_context().run, self.respond, scope, body)
-        finally:
-            self.requests -= counts
+            response = await self._answered(threads, scope, body, soon=path == READY)
+            if isinstance(response, long_work.MovedResponse):
+                response = await self._answered(self._long_thread, scope, io.BytesIO())
+        except DatabaseAway:
+            await answer(scope, send, HTTPStatus.SERVICE_UNAVAILABLE, form=form)
+            return
         if not response.streaming and not isinstance(response, AwaitedResponse):
             await self.send_response(response, send)
             return
@@ -124,39 +148,69 @@ class ChatHandler(ASGIHandler):
         finally:
             response.close()
 
-    def respond(self, scope: Any, body: Any) -> HttpResponseBase:
-        """The response to one request; this thread is done with the request, and its database connection, after it."""
-        with closing(body):
-            set_script_prefix(get_script_prefix(scope))
+    async def _answered(
+        self, threads: ThreadPoolExecutor, scope: Any, body: Any, *, soon: bool = False
+    ) -> HttpResponseBase:
+        """The response to one request, made by one of these threads."""
+        counts = threads is self._threads
+        # What is asked for with GET can be asked for again.
+        moves = counts and scope["method"] == "GET"
+        self.requests += counts
+        try:
+            making = threads.submit(copy_context().run, self.respond, scope, body, moves=moves)
+            return await self._pulse.awaited(making, soon=soon)
+        except DatabaseAway:
+            # What a thread has begun, it ends, though nobody hears of it.
+            if making.cancel():
+                body.close()
+            making.add_done_callback(forget)
+            raise
+        finally:
+            self.requests -= counts
+
+    def respond(self, scope: Any, body: Any, *, moves: bool = False) -> HttpResponseBase:
+        """The response to one request; this thread is done with the request, and its database connection, after it.
+
+        With `moves`, one that takes long stays to be made by another thread.
+        """
+        with closing(body), long_work.moving(moves=moves):
+            # The thread does not know the event loop's.
+            set_script_prefix(f"{paths.prefix_of(scope)}/")
             signals.request_started.send(sender=self.__class__, scope=scope)
             request, refusal = self.create_request(scope, body)
             response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
             if request and request.resolver_match:
-                origin.add(route=request.resolver_match.view_name)
+                origin.add(route=route_of(request.resolver_match))
         if response.streaming:
             connections.close_all()
         else:
             response.close()
         return response
 
+    def process_exception_by_middleware(self, exception: Exception, request: Any) -> Any:
+        """What a view's exception is answered with, if not as an error."""
+        if isinstance(exception, long_work.Moved):
+            return long_work.MovedResponse()
+        return super().process_exception_by_middleware(exception, request)
+
     async def live(self, receive: Any, send: Any) -> None:
         """Follow the server's lifespan: at its end, hand back the replies that are still being made."""
-        warming: asyncio.Task[None]
         while True:
             event = (await receive())["type"]
             if event == "lifespan.startup":
                 if refusal := telemetry.begin() or await asyncio.to_thread(readiness.refusal):
                     await send({"type": "lifespan.startup.failed", "message": refusal})
                     return
+                await warm_up()
+                forwarding.tell_whom_is_believed()
                 replies.serve()
                 drain_when_told()
-                warming = asyncio.create_task(warm_up(), name="warm up")
             if event == "lifespan.shutdown":
-                warming.cancel()
                 try:
                     await drained(settings.CHAT_SHUTDOWN_GRACE)
                 except Exception:
                     logger.exception("Replies could not be handed back.")
+                await asyncio.to_thread(outbox.end)
                 await asyncio.to_thread(close_pools)
                 await asyncio.to_thread(telemetry.end)
             await send({"type": f"{event}.complete"})
@@ -164,11 +218,24 @@ class ChatHandler(ASGIHandler):
                 return
 
 
-async def warm_up() -> None:
-    """Load what the first request would load, then exempt it all from garbage collection.
+def route_of(match: ResolverMatch) -> str:
+    """What the log and the metrics call an address: a page's view by its name; the API's by the pattern of its path."""
+    if not match.route.startswith(PROGRAMS):
+        return match.view_name
+    return f"/{match.route.removesuffix('/')}"
 
-    A full collection looks at every object; with those of the imported packages it stops the process for a tenth of a
-    second, several times a second under load.
+
+def forget(made: Future[HttpResponseBase]) -> None:
+    """Give back what a response holds that came too late."""
+    if not made.cancelled() and not made.exception():
+        made.result().close()
+
+
+async def warm_up() -> None:
+    """Load what the first request and the first reply would load, then exempt it all from garbage collection.
+
+    No request comes before the end of this: both would stop those that run. A full collection looks at every object;
+    with those of the imported packages it stops the process for a tenth of a second, several times a second under load.
     """
     await llm.warm_up()
     await asyncio.to_thread(lambda: get_resolver().url_patterns)
@@ -227,6 +294,8 @@ def threads_now() -> dict[str, float]:
     return dict(zip(THREADS, (size, min(size, requests), max(0, requests - size)), strict=True))
 
 
+forwarding.take_over()
+hardening.hide_server()
 application = ChatHandler()
 metrics.registry.register(metrics.Gauges(THREADS, threads_now))
 gauges.register()

@@ -1,9 +1,9 @@
-"""Connections to the database that are known to be alive without a question to the server, when it was out of reach,
-and commits that do not wait for its disk."""
+"""Connections to the database: how they are opened, which are known to be alive without a question to the server, when
+it was out of reach, and commits that do not wait for its disk."""
 
 import select
 import time
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import Connection
@@ -25,6 +25,26 @@ def note_away(_pool: object = None) -> None:
 def seconds_since_away() -> float:
     """For how long this process has not found the database out of reach; infinite when it never has."""
     return time.monotonic() - _last_away
+
+
+class PromptConnection(Connection[Any]):
+    """A connection to a server that begins each statement at once.
+
+    PostgreSQL compiles (`jit`) a statement whose estimated cost is high. The estimates for tables that were just filled
+    are far too high, and compiling takes many times as long as running what a chat asks.
+    """
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        """Open a connection. Raises `psycopg.OperationalError`."""
+        connection = super().connect(conninfo, **options)
+        try:
+            # Not as a parameter of the connection: poolers refuse those that they do not know.
+            connection.execute("SET jit = off")
+        except psycopg.Error:
+            connection.close()
+            raise
+        return connection
 
 
 def check_connection(connection: Connection[Any]) -> None:

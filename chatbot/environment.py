@@ -1,18 +1,32 @@
 """Settings read from environment variables; a wrong value stops the start with a sentence that names the variable."""
 
+import io
+import ipaddress
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off", ""})
+CONTACT = re.compile(r"mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\S+")
+MAIL_TIMEOUT_SECONDS = 10
+"""How long a mail server may be silent."""
+
+
+NOWHERE = "accounts.mail.NowhereBackend"
+"""Where mail goes when nothing says where."""
 
 
 class Environment:
     """The process's environment variables, completed by a `.env` file.
+
+    A variable may also be named with `_FILE` behind it: then its value is what that file holds, as Docker and systemd
+    hand secrets over.
 
     Every method takes the variable's name and what holds when it is missing, and raises
     `ImproperlyConfigured` with the variable's name when its value cannot be used.
@@ -20,12 +34,20 @@ class Environment:
 
     def __init__(self, file: Path) -> None:
         self._env = environ.Env()
-        if file.is_file():
-            self._env.read_env(file)
+        if held := contents(file, "Make it readable for the user that runs the chat, or name another one in ENV_FILE."):
+            self._env.read_env(io.StringIO(held))
 
     def text(self, name: str, default: str = "") -> str:
         """The value without surrounding white space."""
-        return str(self._env.str(name, default=default)).strip()
+        value = str(self._env.str(name, default="")).strip()
+        if not (path := str(self._env.str(f"{name}_FILE", default="")).strip()):
+            return str(self._env.str(name, default=default)).strip()
+        if value:
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one of them.")
+        held = contents(Path(path), f"{name}_FILE names it.")
+        if held is None:
+            raise ImproperlyConfigured(f"{path} is not there. {name}_FILE names it.")
+        return held.strip()
 
     def required(self, name: str, why: str) -> str:
         """A value that must be there; `why` completes the sentence when it is not."""
@@ -49,6 +71,15 @@ class Environment:
             raise ImproperlyConfigured(f"{name} has fewer than {least} characters: anybody could guess it.")
         return value
 
+    def zone(self, name: str, default: str) -> str:
+        """The name of a time zone, such as Europe/Berlin."""
+        value = self.text(name, default)
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError) as error:
+            raise ImproperlyConfigured(f"{name}={value!r} is no time zone such as Europe/Berlin.") from error
+        return value
+
     def flag(self, name: str, *, default: bool) -> bool:
         """true or false; also 1/0, yes/no, on/off."""
         value = self.text(name, str(default)).lower()
@@ -68,12 +99,36 @@ class Environment:
         """A comma-separated list, empty parts left out."""
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
 
+    def networks(self, name: str) -> list[str]:
+        """A comma-separated list of IP addresses and networks; or `*`, which is all of them."""
+        found = self.words(name)
+        for part in found:
+            try:
+                ipaddress.ip_network("0.0.0.0/0" if part == "*" else part)
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{name}: {error}. It takes 10.0.0.5, 10.0.0.0/8, fd00::/8 or *.") from None
+        return ["*"] if "*" in found else found
+
+    def path(self, name: str) -> str:
+        """A path such as `/chat`, without a slash at its end, or an empty text."""
+        value = self.text(name).rstrip("/")
+        if value and not re.fullmatch(r"(/[\w.~-]+)+", value):
+            raise ImproperlyConfigured(f"{name}={value!r} is not a path such as /chat.")
+        return value
+
     def url(self, name: str) -> str:
         """An http or https address without its trailing slash, or an empty text."""
         value = self.text(name)
         if value and not value.startswith(("http://", "https://")):
             raise ImproperlyConfigured(f"{name}={value!r} does not start with http:// or https://.")
         return value.rstrip("/")
+
+    def contacts(self, name: str) -> list[str]:
+        """Comma-separated addresses of people or pages, e-mail addresses with `mailto:` before them."""
+        found = [word if ":" in word else f"mailto:{word}" for word in self.words(name)]
+        if wrong := [word for word in found if not CONTACT.fullmatch(word)]:
+            raise ImproperlyConfigured(f"{name}={wrong[0]!r} is neither an e-mail address nor an https:// address.")
+        return found
 
     def database(self, name: str) -> dict[str, Any] | None:
         """Django's dictionary for a `postgres://` address, or None when the variable is missing."""
@@ -87,11 +142,15 @@ class Environment:
         except (ValueError, ImproperlyConfigured) as error:
             raise ImproperlyConfigured(f"{name} is not a database address: {error}") from error
 
-    def mailer(self, name: str) -> dict[str, Any]:
-        """Django's mailer for an address such as `smtp+tls://user:password@host:587`; without one, the console."""
+    def mailer(self, name: str, *, console: bool = False) -> dict[str, Any]:
+        """Django's mailer for an address such as `smtp+tls://user:password@host:587`.
+
+        Without one mail is printed where there is a developer's console, else it goes nowhere: a log is read by more
+        people than may have the links in it.
+        """
         value = self.text(name)
         if value in {"", "consolemail://"}:
-            return {"BACKEND": "accounts.mail.ReadableConsoleBackend"}
+            return {"BACKEND": "accounts.mail.ReadableConsoleBackend" if console else NOWHERE}
         try:
             config = environ.Env.email_url_config(value)
         except (ValueError, ImproperlyConfigured) as error:
@@ -105,9 +164,10 @@ class Environment:
             "password": config["EMAIL_HOST_PASSWORD"],
             "use_tls": config.get("EMAIL_USE_TLS", False),
             "use_ssl": config.get("EMAIL_USE_SSL", False),
+            "timeout": MAIL_TIMEOUT_SECONDS,
         }
         return {
-            "BACKEND": config["EMAIL_BACKEND"],
+            "BACKEND": "accounts.mail.OutboxBackend",
             "OPTIONS": {key: value for key, value in options.items() if value is not None},
         }
 
@@ -122,3 +182,15 @@ class Environment:
         if not least <= number <= most:
             raise ImproperlyConfigured(f"{name}={value!r} must be between {least:g} and {most:g}.")
         return number
+
+
+def contents(file: Path, advice: str) -> str | None:
+    """What a file holds; None when there is none. Raises `ImproperlyConfigured` with a sentence and the advice."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ImproperlyConfigured(f"{file} cannot be read ({error.strerror}). {advice}") from None
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{file} is not text in UTF-8. {advice}") from None

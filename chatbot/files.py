@@ -2,19 +2,22 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 from servestatic.middleware import ServeStaticMiddleware
 
+from chatbot import paths
 from chatbot.middleware import CompressionMiddleware
 from chatbot.telemetry import origin
 
+FILES = "/static/"
+"""Where they are, within the site."""
+
 
 class FileHandler(ASGIHandler):
-    """Serves what is below STATIC_URL through three middleware; nobody is signed in there and no database is asked."""
+    """Serves what is below FILES through three middleware; nobody is signed in there and no database is asked."""
 
     def load_middleware(self, is_async: bool = True) -> None:  # noqa: FBT001, FBT002 (Django's signature)
         """Build the chain from its inside."""
@@ -28,7 +31,7 @@ class FileHandler(ASGIHandler):
 
     def serves(self, scope: Any) -> bool:
         """Whether the request is for a file."""
-        return bool(scope["path"].startswith(settings.STATIC_URL))
+        return paths.below(scope).startswith(FILES)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve the file."""

@@ -6,13 +6,24 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponsePermanentRedirect,
+)
+from django.middleware.common import CommonMiddleware
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 
+from chatbot import errors
 from chatbot.telemetry import origin
 
+PROBES = frozenset({"/healthz", "/readyz"})
 TIMEZONE_COOKIE = "timezone"
 SIGNED_OUT = "You were signed out. Sign in again in another tab, then send once more; what you typed stays in the box."
 
@@ -28,6 +39,18 @@ class CompressionMiddleware(GZipMiddleware):
         if response.streaming and not isinstance(response, FileResponse):
             return response
         return super().process_response(request, response)
+
+
+class HostMiddleware(CommonMiddleware):
+    """Django's, which refuses hosts that are not the site's, save for probes: they ask a process by its address."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        """Refuse a host that is not the site's."""
+        return None if request.path_info in PROBES else super().process_request(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer for what a view did not find with DEBUG too, where Django's own page would lose what was typed."""
+        return errors.not_found(request, exception) if isinstance(exception, Http404) else None
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):
@@ -46,6 +69,16 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         if (user := getattr(request, "_cached_user", None)) and user.is_authenticated:
             origin.add(user_id=str(user.pk))
         return refusal
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Have nobody keep what only signed-in people see: whoever comes to the computer next would go back to it."""
+        view = request.resolver_match.func if request.resolver_match else None
+        is_behind = view is not None and getattr(view, "login_required", True)
+        # As far as it was asked: a view for everybody that shows nothing of anybody does not.
+        user = getattr(request, "_cached_user", None)
+        if is_behind or (user and user.is_authenticated):
+            patch_cache_control(response, private=True, no_store=True)
+        return response
 
     def handle_no_permission(  # type: ignore[override] # a redirect is not the only answer
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]

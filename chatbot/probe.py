@@ -12,6 +12,8 @@ from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from chatbot.forwarding import DISBELIEVED
+
 SALT = "chatbot.probe"
 TOKEN_SECONDS = 300
 PAUSE_MAX = 60.0
@@ -38,6 +40,7 @@ class ProbeView(View):
         arrived = {
             "scheme": request.scheme,
             "host": request.get_host(),
+            "disbelieved": getattr(request, "scope", {}).get(DISBELIEVED),
             "client": request.META.get("REMOTE_ADDR", ""),
             "nonce": secrets.token_hex(8),
             "time": time.time(),

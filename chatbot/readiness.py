@@ -3,10 +3,13 @@
 import logging
 from functools import cache
 
-from django.db import DatabaseError, connection
+import psycopg
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg_pool import PoolTimeout
+
+from chatbot.telemetry import faults
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +17,11 @@ NAMED = 10
 """Migrations that one sentence names."""
 
 AWAY = (DatabaseError, PoolTimeout)
+
+FILE = """
+SELECT count(*) FROM (SELECT md5(number::text) FROM generate_series(1, 4000) AS number ORDER BY 1 OFFSET 0) AS sorted
+"""
+"""Sorts more than the least memory holds, so that the server writes a file, as it does for what is stored."""
 
 
 @cache
@@ -33,9 +41,22 @@ def missing() -> str:
     """What keeps the process from serving people, for anybody to read; empty when nothing does."""
     try:
         pending = pending_migrations()
-    except AWAY:
-        return "the database is away"
+        check_disk()
+    except AWAY as error:
+        return "the database's disk is full" if is_full(error) else "the database is away"
     return f"{len(pending)} migrations are not applied" if pending else ""
+
+
+def check_disk() -> None:
+    """Have the database write a small file. Raises one of `AWAY` where it cannot; causes two queries."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64kB'")
+        cursor.execute(FILE)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether that comes of a database that has no room left on its disk."""
+    return error is not None and any(isinstance(each, psycopg.errors.DiskFull) for each in faults.chain(error))
 
 
 def refusal() -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils.csp import CSP
 
-from chatbot.database import check_connection, note_away
-from chatbot.environment import Environment
+from chatbot.database import PromptConnection, check_connection, note_away
+from chatbot.environment import NOWHERE, Environment
 from chatbot.telemetry.logs import TALKATIVE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -23,6 +23,7 @@ SECRET_KEY = env.required(
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 if not DEBUG:
     env.required("ALLOWED_HOSTS", "Name the hosts that this site answers to, such as chat.example.org.")
+FORCE_SCRIPT_NAME = env.path("FORCE_SCRIPT_NAME") or None
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 EMBEDDED_DIR = Path(env.text("EMBEDDED_DIR") or BASE_DIR / "var")
@@ -53,11 +54,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "chatbot.cors.CORSMiddleware",
     "chatbot.middleware.CompressionMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "chatbot.middleware.HostMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -65,6 +66,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "chatbot.middleware.timezone_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.mail_pages.MailMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -90,6 +92,8 @@ TEMPLATES = [
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.database("DATABASE_URL") or {"ENGINE": "chatbot.embedded.postgres", "NAME": "chatbot"}
 }
+if password := env.text("DATABASE_PASSWORD"):
+    DATABASES["default"]["PASSWORD"] = password
 DATABASES["default"] |= {
     # A pool shared by the process's threads; a connection goes back after each request and each read of a stream.
     "CONN_MAX_AGE": 0,
@@ -102,6 +106,7 @@ DATABASES["default"] |= {
         "tcp_user_timeout": 10_000,
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {
+            "connection_class": PromptConnection,
             "min_size": 2,
             "max_size": env.integer("DATABASE_POOL_SIZE", 16, least=2),
             # Seconds: how long a request waits for a database that is away, and how long an attempt to connect goes on,
@@ -116,7 +121,7 @@ DATABASES["default"] |= {
 # Rate limits must hold over all processes, so the cache that counts them is in the database.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "chatbot.cache.CountingCache",
         "LOCATION": "accounts_cache",
         # With few entries, many attempts would push the counters of the earlier ones out.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
@@ -124,7 +129,9 @@ CACHES = {
 }
 
 USE_TZ = True
-TIME_ZONE = "UTC"
+TIME_ZONE = env.zone("TIME_ZONE", "UTC")
+"""Where the site's days and months begin; a page shows times in its reader's zone."""
+
 LANGUAGE_CODE = "en"
 
 # --- Accounts ---------------------------------------------------------------------------------------------------------
@@ -142,15 +149,39 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Chatbot: "
-# Nobody attaches further addresses, which might be another person's.
-ACCOUNT_MAX_EMAIL_ADDRESSES = 1
+# Nobody attaches further addresses, which might be another's: a new one takes the old one's place, once its owner
+# has followed a link.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 10 * 60
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_METHODS = {"password"}
+ACCOUNT_FORMS = {
+    "signup": "accounts.forms.SignUpForm",
+    "add_email": "accounts.forms.ChangeAddressForm",
+    "reset_password": "accounts.forms.ResetForm",
+    "request_login_code": "accounts.forms.RequestCodeForm",
+}
+# Wrong passwords: from one network, from one network for one account; and, much later, for one account from anywhere,
+# after which there is the way by mail. Programs are counted apart, so that theirs lock nobody out of the page.
+ACCOUNT_RATE_LIMITS = {
+    **dict.fromkeys(("login_failed", "token_failed"), "10/m/ip,5/5m/key"),
+    **{f"{name}_anywhere": "100/h/key" for name in ("login_failed", "token_failed")},
+    # Mail that others may have asked for.
+    "reset_password": "20/m/ip,5/15m/key",
+    "request_login_code": "20/m/ip,5/15m/key",
+}
 
-MAILERS = {"default": env.mailer("EMAIL_URL")}
+MAILERS = {"default": env.mailer("EMAIL_URL", console=DEBUG)}
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "chatbot@localhost")
+
+VERIFY_EMAIL = env.flag("VERIFY_EMAIL", default=not DEBUG) and MAILERS["default"]["BACKEND"] != NOWHERE
+"""Whether people show that an address is theirs before they sign in for the first time, make tokens or import."""
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if VERIFY_EMAIL else "none"
 
 # --- The chat ---------------------------------------------------------------------------------------------------------
 
@@ -160,8 +191,12 @@ CHAT_MODELS = env.words("CHAT_MODELS")
 CHAT_SYSTEM_PROMPT = env.text("CHAT_SYSTEM_PROMPT", "You are a helpful assistant. Answer briefly and clearly.")
 CHAT_MESSAGE_MAX_CHARS = env.integer("CHAT_MESSAGE_MAX_CHARS", 10_000, least=1, most=1_000_000)
 CHAT_INSTRUCTIONS_MAX_CHARS = env.integer("CHAT_INSTRUCTIONS_MAX_CHARS", 4_000, least=1, most=1_000_000)
-# The longest message and instructions, each character percent-encoded, and the rest of the form.
-DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, 12 * (CHAT_MESSAGE_MAX_CHARS + CHAT_INSTRUCTIONS_MAX_CHARS) + 65_536)
+API_MESSAGE_MAX_CHARS = env.integer("API_MESSAGE_MAX_CHARS", 100_000, least=1, most=1_000_000)
+# The longest message and instructions, each character percent-encoded or a JSON escape, and the rest of the form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(
+    2_621_440,
+    12 * (max(CHAT_MESSAGE_MAX_CHARS, API_MESSAGE_MAX_CHARS) + CHAT_INSTRUCTIONS_MAX_CHARS) + 65_536,
+)
 CHAT_IMPORT_MAX_BYTES = env.integer("CHAT_IMPORT_MAX_BYTES", 200_000_000, least=100_000, most=2**40)
 CHAT_TURNS_PER_MINUTE = env.integer("CHAT_TURNS_PER_MINUTE", 60, least=1)
 CHAT_REPLIES_PER_USER = env.integer("CHAT_REPLIES_PER_USER", 10, least=1)
@@ -193,22 +228,26 @@ API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", 300, least=1)
 # Where browsers let other sites' pages use the API; nowhere unless origins are named.
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v1)/"
+# What OpenAI's clients send beside `X-Stainless-…`, which chatbot/cors.py lets through.
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id", "x-conversation"]
-CORS_EXPOSE_HEADERS = ["link", "location", "retry-after", "x-conversation", "x-request-id"]
-CORS_EXPOSE_HEADERS += ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
+CORS_ALLOW_HEADERS += ["openai-beta", "openai-organization", "openai-project", "user-agent"]
+CORS_ALLOW_HEADERS += ["x-client-request-id", "x-request-id"]
+CORS_EXPOSE_HEADERS = ["link", "location", "retry-after", "x-conversation", "x-request-id", "x-should-retry"]
+CORS_EXPOSE_HEADERS += ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after-ms"]
+CORS_EXPOSE_HEADERS += [
+    f"x-ratelimit-{part}-{unit}" for part in ("limit", "remaining", "reset") for unit in ("requests", "tokens")
+]
 
 # --- Static files -----------------------------------------------------------------------------------------------------
 
-STATIC_URL = "static/"
+STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Other sites have no use for them: see `hardening.FILE_HEADERS`.
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "servestatic.storage.CompressedManifestStaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": "chatbot.paths.PlainFiles" if DEBUG else "chatbot.paths.HashedFiles"},
 }
 
 # --- Security ---------------------------------------------------------------------------------------------------------
@@ -216,8 +255,12 @@ STORAGES = {
 HTTPS_ONLY = env.flag("HTTPS_ONLY", default=not DEBUG)
 """Whether people reach the site over HTTPS: secure cookies, redirects from HTTP, and HSTS."""
 
+FORWARDED_ALLOW_IPS = env.networks("FORWARDED_ALLOW_IPS")
+"""Proxies that are believed when they say for whom and by which scheme they ask."""
+
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# The last one tells the doctor why everything else is redirected.
+SECURE_REDIRECT_EXEMPT = [r"(^|/)healthz$", r"(^|/)readyz$", r"(^|/)probe$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
@@ -235,6 +278,9 @@ SECURE_CSP = {
     "form-action": [CSP.SELF],
     "frame-ancestors": [CSP.NONE],
 }
+
+SECURITY_CONTACT = env.contacts("SECURITY_CONTACT")
+"""Whom to tell of a vulnerability, as `/.well-known/security.txt` says."""
 
 # --- Watching ---------------------------------------------------------------------------------------------------------
 

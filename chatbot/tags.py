@@ -1,5 +1,5 @@
-"""Tags of every template, without loading anything: `icon`; and Django's `include`, `url` and `csrf_token`, which
-remember here.
+"""Tags of every template, without loading anything: `icon`, `home`; and Django's `include`, `url` and `csrf_token`,
+which remember here.
 
 An answer of the page has dozens of them. Looking the same names up again each time was a quarter of its making.
 """
@@ -45,6 +45,12 @@ def icon(parser: Parser, token: Token) -> Node:
 def drawing(name: str) -> SafeString:
     """The icon with this name, rendered once."""
     return render_to_string("_icon.html", {"name": name})
+
+
+@register.simple_tag
+def home() -> str:
+    """`{% home %}`: the site's first page, `/` or the path below which the site is. Cannot fail."""
+    return get_script_prefix()
 
 
 class FoundInclude(IncludeNode):

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from chatbot.probe import ProbeView
-from chatbot.views import HealthView, ReadyView
+from chatbot.views import HealthView, ReadyView, SecurityView
 
 # The admin signs in where everybody does, within the same limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", HealthView.as_view(), name="health"),
     path("readyz", ReadyView.as_view(), name="ready"),
+    path(".well-known/security.txt", SecurityView.as_view(), name="security"),
     path("probe", ProbeView.as_view(), name="probe"),
 ]
 handler400 = "chatbot.errors.bad_request"

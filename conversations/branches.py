@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from conversations import paths, turns
@@ -35,14 +34,7 @@ def regenerate(reply: Message, *, model: str = "", turn: UUID | None = None) -> 
     try:
         with transaction.atomic():
             full, *_ = turns.admit(reply.user, conversation)
-            answer = Message(
-                id=key,
-                conversation=conversation,
-                user=reply.user,
-                parent_id=reply.parent_id,
-                role=Role.ASSISTANT,
-                created_at=timezone.now(),
-            )
+            answer = turns.beside(reply, key)
             turns.store_reply(answer, full=full, model=model)
             return answer
     except (IntegrityError, *NOT_ADMITTED) as error:

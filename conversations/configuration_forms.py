@@ -22,7 +22,7 @@ class InstructionsField(forms.CharField):
     """Instructions: up to `CHAT_INSTRUCTIONS_MAX_CHARS` characters after stripping, line ends as line feeds."""
 
     default_error_messages = {"null_characters_not_allowed": NOT_TEXT}  # noqa: RUF012 (Django's way)
-    widget = forms.Textarea
+    widget = forms.Textarea({"dir": "auto"})
 
     def to_python(self, value: Any) -> str:
         """The text as it will be stored."""
@@ -96,6 +96,7 @@ class SharedPresetForm(forms.ModelForm):  # type: ignore[type-arg] # not subscri
     class Meta:
         model = Preset
         fields = ("name", "model", "system_prompt", "temperature")
+        widgets = {"name": forms.TextInput({"dir": "auto"})}  # noqa: RUF012 (Django's way)
 
     def clean_name(self) -> str:
         """A name that no other shared preset has."""

@@ -7,7 +7,7 @@ from accounts.models import User
 from conversations import model_choices
 from conversations.errors import ConversationGone, UserFacingError
 from conversations.models import Configuration, Conversation, Generation, Preset
-from conversations.turns import RETRYABLE
+from conversations.reopening import RETRYABLE
 
 PRESETS_MAX = 100
 """Presets of one person: all of them stand on one page."""

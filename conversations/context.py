@@ -56,12 +56,20 @@ class Window:
     """The conversation's; None for the provider's default."""
 
 
-def window_for(reply: Message) -> Window:
-    """What to send to the model for `reply`. Causes queries.
+GO_ON = (
+    "Your last message broke off. Go on exactly where it ended, in the middle of the word if it ended there. Repeat "
+    "nothing of it, and say nothing about going on."
+)
+"""Every server takes such a message. An answer that is to begin with given text has a field of its own in each server
+that can do it, and is refused by the others."""
+
+
+def window_for(reply: Message, *, begun: str = "") -> Window:
+    """What to send to the model for `reply`, which goes on with what has `begun`, if anything has. Causes queries.
 
     The site's system prompt and the conversation's instructions come first, cut at their end when they are larger than
     half the window. The person's newest message is always there, cut at its start when it alone is larger than the
-    rest.
+    rest; what has begun is cut so at half of the rest.
     """
     conversation = reply.conversation
     room = settings.CHAT_CONTEXT_TOKENS * (REPLY_SHARE - 1) // REPLY_SHARE
@@ -69,6 +77,12 @@ def window_for(reply: Message) -> Window:
     system = _start_of(said_first, room // 2)
     if system:
         room -= estimate_tokens(system)
+    going_on: list[ChatMessage] = []
+    if begun:
+        room -= estimate_tokens(GO_ON)
+        begun = _end_of(begun, room // 2)
+        room -= estimate_tokens(begun)
+        going_on = [ChatMessage("user", GO_ON), ChatMessage("assistant", begun)]
     chosen: list[Said] = []
     is_cut = False
     for said in _said_before(reply):
@@ -83,7 +97,7 @@ def window_for(reply: Message) -> Window:
     # A window that opens with an answer has lost its question; some providers refuse it.
     while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
         chosen.pop()
-    messages = _alternating([ChatMessage(said.role, said.content) for said in chosen])
+    messages = _alternating(going_on + [ChatMessage(said.role, said.content) for said in chosen])
     if system:
         messages.append(ChatMessage("system", system))
     start = chosen[-1].created_at if chosen else None

@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -59,6 +60,7 @@ class ReplyEngine:
         self._affinity = Affinity()
         self._draining = False
         self._closing = asyncio.Event()
+        self._guests: set[asyncio.Task[Any]] = set()
         self._threads = DatabaseThreads(DATABASE_THREADS, "replies")
         self.database = self._threads.run
         self._saver = Saver(self._threads)
@@ -101,8 +103,12 @@ class ReplyEngine:
             self.join(message_id)
         self._affinity.stored(message_id)
 
-    async def watch(self, message_id: UUID) -> AsyncGenerator[LiveReply]:
-        """Yield the reply at once, then whenever it has changed, at least every 15 seconds; ends after it has ended.
+    async def watch(
+        self, message_id: UUID, *, patience: Callable[[], float] = lambda: KEEP_ALIVE
+    ) -> AsyncGenerator[LiveReply]:
+        """Yield the reply at once, then whenever it has changed; ends after it has ended.
+
+        Without a change it is yielded after 15 seconds, or after `patience`, asked each time, if that is less.
 
         The consumer sets the pace: changes that come while it is busy are one change. When this process shuts down,
         the iteration ends before the reply has. Raises what the database raises when it cannot be read.
@@ -125,7 +131,7 @@ class ReplyEngine:
                         return
                     if not reply.ended:
                         with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(woken.wait(), KEEP_ALIVE)
+                            await asyncio.wait_for(woken.wait(), min(KEEP_ALIVE, patience()))
             finally:
                 self.viewers -= 1
                 reply.viewers.discard(woken)
@@ -134,6 +140,15 @@ class ReplyEngine:
         """End a reply that this process makes; does nothing for others."""
         if maker := self._makers.get(message_id):
             maker.stop()
+
+    def wait_for(self, task: asyncio.Task[Any]) -> None:
+        """Let this task end too, which makes an answer that is stored nowhere, before the process does."""
+        self._guests.add(task)
+        task.add_done_callback(self._guests.discard)
+
+    async def closed(self) -> None:
+        """Wait until this process gives up what is still being made."""
+        await self._closing.wait()
 
     async def drain(self, grace: float) -> None:
         """Claim nothing more, let the replies that are being made here end for `grace` seconds, then shut down.
@@ -147,7 +162,7 @@ class ReplyEngine:
             if key not in self._makers:
                 self._forget(reply)
                 reply.lose()
-        if tasks := [maker.task for maker in self._makers.values() if maker.task]:
+        if tasks := [maker.task for maker in self._makers.values() if maker.task] + list(self._guests):
             await asyncio.wait(tasks, timeout=grace)
         await self.shut_down()
 
@@ -206,12 +221,24 @@ class ReplyEngine:
         claim, window = await self.database(_claim, reply.message_id, worker=worker)
         if claim is None:
             return False
-        reply.clear()
+        if claim.begun:
+            reply.show(claim.begun, claim.thought)
+        else:
+            reply.clear()
         self._replies[reply.message_id] = reply
         refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
         model = model_choices.to_ask(claim.model)
         person = claim.message.user_id
-        maker = Maker(reply, worker=worker, person=person, model=model, window=window, refusal=refusal)
+        maker = Maker(
+            reply,
+            worker=worker,
+            person=person,
+            model=model,
+            options=claim.options,
+            window=window,
+            begun=claim.begun,
+            refusal=refusal,
+        )
         self._makers[reply.message_id] = maker
         maker.task = asyncio.create_task(self._make(maker, claim), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
@@ -336,5 +363,5 @@ def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Window | Non
         return None, None
     # What fails here fails once more in the maker, which knows how to end a reply that failed.
     with contextlib.suppress(Exception):
-        return claim, context.window_for(claim.message)
+        return claim, context.window_for(claim.message, begun=claim.begun)
     return claim, None

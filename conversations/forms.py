@@ -1,5 +1,6 @@
 """What a person types, checked."""
 
+import re
 import unicodedata
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -15,22 +16,33 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 """Unicode categories of characters that show nothing: controls, formats, separators."""
 
+EMPTY_LINES = re.compile(r"\A(?:[^\S\n]*+\n)+")
 FILLER = "\N{HANGUL FILLER}"
 NOT_TEXT = "The message is not valid text. Take out what is broken, then send again."
 
 
 class MessageField(forms.CharField):
-    """A message: 1 to `CHAT_MESSAGE_MAX_CHARS` characters after stripping, line ends as line feeds."""
+    """A message: 1 to `CHAT_MESSAGE_MAX_CHARS` characters without empty lines around it, line ends as line feeds.
+
+    The first line keeps its indent: it may be code.
+
+    A program's may have `API_MESSAGE_MAX_CHARS`.
+    """
 
     default_error_messages = {  # noqa: RUF012 (Django's way to give messages)
         "required": "Type a message first.",
         "null_characters_not_allowed": NOT_TEXT,
     }
 
+    def __init__(self, *, from_program: bool = False, **options: Any) -> None:
+        super().__init__(strip=False, **options)
+        self.from_program = from_program
+
     def to_python(self, value: Any) -> str:
         """The text as it will be stored."""
-        text = super().to_python((value or "").replace("\r\n", "\n").replace("\r", "\n")) or ""
-        limit = settings.CHAT_MESSAGE_MAX_CHARS
+        lines = (value or "").replace("\r\n", "\n").replace("\r", "\n")
+        text = EMPTY_LINES.sub("", super().to_python(lines) or "").rstrip()
+        limit = settings.API_MESSAGE_MAX_CHARS if self.from_program else settings.CHAT_MESSAGE_MAX_CHARS
         if len(text) > limit:
             raise forms.ValidationError(
                 f"The message is too long: {len(text):,} characters, and {limit:,} are allowed.", code="max_length"
@@ -79,22 +91,25 @@ class RenameForm(forms.Form):
     title = forms.CharField(max_length=TITLE_MAX_CHARS)
 
 
+class CommentField(forms.CharField):
+    """A comment with line ends as line feeds, which a browser sends, but does not count, as two characters."""
+
+    def to_python(self, value: Any) -> str:
+        """The text as it will be stored."""
+        return super().to_python((value or "").replace("\r\n", "\n")) or ""
+
+
 class FeedbackForm(SentenceForm):
     """A rating of an answer, empty to take it back, and a word with it."""
 
     rating = forms.ChoiceField(
         choices=Rating, required=False, error_messages={"invalid_choice": "A rating is up or down."}
     )
-    comment = forms.CharField(
+    comment = CommentField(
         max_length=COMMENT_MAX_CHARS,
         required=False,
         error_messages={"max_length": f"A comment has at most {COMMENT_MAX_CHARS:,} characters."},
     )
-
-    def clean_comment(self) -> str:
-        """The comment with line ends as line feeds."""
-        comment: str = self.cleaned_data["comment"]
-        return comment.replace("\r\n", "\n")
 
 
 def is_storable(text: str) -> bool:

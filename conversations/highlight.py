@@ -14,8 +14,11 @@ from pygments.util import ClassNotFound
 CODE_MAX = 8_000
 """Characters of a block that is still coloured: about 16 ms. Many lexers are quadratic on odd input."""
 
-SECONDS_MAX = 0.1
+SECONDS_MAX = 0.05
 """Processor time for the colours of one block; one that would take longer stays plain."""
+
+RATIO_MAX, SPANS = 8, 2_000
+"""Characters of HTML for each one of the code, and beside these: code of single signs stays plain."""
 
 LANGUAGE_MAX = 30
 """Characters of the language's name that are shown."""
@@ -76,6 +79,16 @@ CLASSES: dict[_TokenType, str] = {
 """Kind of token -> class in `answer.css`; a kind that is missing has its parent's, or the colour of the text."""
 
 
+def can_colour(language: str, code: str) -> bool:
+    """Whether there are colours for such code."""
+    return len(code) <= CODE_MAX and language.strip()[:LANGUAGE_MAX].lower() in LEXERS
+
+
+def is_slow(language: str, code: str) -> bool:
+    """Whether the colours of such code take too long."""
+    return bool(code) and _coloured(language.strip()[:LANGUAGE_MAX].lower(), code) is None
+
+
 def figure(language: str, code: str, *, coloured: bool) -> str:
     """HTML of one code block; `language` is what stands after the fence, or empty."""
     name = language.strip()[:LANGUAGE_MAX]
@@ -94,9 +107,14 @@ def figure_start(name: str) -> str:
 FIGURE_END = "</code></pre></figure>"
 
 
-@lru_cache(maxsize=256)
 def coloured_code(language: str, code: str) -> str:
-    """The code as HTML with a span around each coloured token; plain where the language or the bounds do not allow it.
+    """The code as HTML with a span around each coloured token; plain where language or bounds do not allow it."""
+    return _coloured(language, code) or escape(code, quote=False)
+
+
+@lru_cache(maxsize=256)
+def _coloured(language: str, code: str) -> str | None:
+    """The same, but None where it takes too long.
 
     What is remembered is bounded too: 256 blocks of `CODE_MAX` characters and their spans are about 10 MB.
     """
@@ -111,7 +129,7 @@ def coloured_code(language: str, code: str) -> str:
         pieces.append((pieces[-1][0] if pieces and text.isspace() else _class(kind), text))
         # The wall clock is cheap to ask; only the processor's tells a slow lexer from a busy machine.
         if time.perf_counter() > deadline and time.thread_time() - started > SECONDS_MAX:
-            return escape(code, quote=False)
+            return None
     if "".join(text for _, text in pieces) != code:
         # A lexer with a fault lost or doubled something: what was written matters more than its colours.
         return escape(code, quote=False)
@@ -119,7 +137,8 @@ def coloured_code(language: str, code: str) -> str:
     for name, group in groupby(pieces, key=itemgetter(0)):
         text = escape("".join(piece[1] for piece in group), quote=False)
         html.append(f'<span class="{name}">{text}</span>' if name else text)
-    return "".join(html)
+    coloured = "".join(html)
+    return coloured if len(coloured) <= RATIO_MAX * len(code) + SPANS else escape(code, quote=False)
 
 
 @cache

@@ -8,6 +8,7 @@ Claims and checkpoints do not wait for the disk: if PostgreSQL or its machine fa
 had not been, and the reply is made again. What was said and how it ended waits.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,11 @@ AWAY_SECONDS = 6.0
 process may need to notice that it is back."""
 
 
+ADDED = """CASE WHEN {name}::bigint + %({name})s <= 2147483647 THEN {name} + %({name})s
+    ELSE coalesce(%({name})s, {name}) END"""
+"""A column and what comes to it, either of which may be unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A reply that was won, and what its conversation asks of the model."""
@@ -53,6 +59,12 @@ class Claim:
     """The model that was chosen for the reply, or the conversation's; empty when nobody chose."""
     request_id: str = ""
     """The request that asked for the reply; empty when it is not known."""
+    options: dict[str, Any] | None = None
+    """What a program asked of the model beside the text; None for a person's reply."""
+    begun: str = ""
+    """The text with which the reply goes on, if it was continued."""
+    thought: Thought = NOTHING
+    """What was thought for that text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +83,19 @@ class Outcome:
 
     status: Status
     text: str
+    is_draft_void: bool = False
+    """Whether nothing that was saved of the text is part of it."""
     thought: Thought = NOTHING
     model: str = ""
     """The one that was asked, as far as known."""
+    finish_reason: str = ""
     error_code: str = ""
     error: str = ""
     error_detail: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     tokens: int = 0
     """What counts toward the person's limits."""
     first_token_at: datetime | None = None
@@ -122,18 +139,28 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
                 AND generation.stop_requested_at IS NULL AND {_unmade()}
             RETURNING message.parent_id, coalesce(nullif(generation.model, ''), conversation.model),
                 conversation.id, conversation.user_id, conversation.system_prompt, conversation.temperature,
-                generation.request_id
+                generation.request_id, generation.options,
+                CASE WHEN generation.continues THEN coalesce(nullif(generation.draft, ''), message.content) ELSE '' END,
+                CASE WHEN generation.continues THEN generation.thought ELSE '' END, generation.thought_seconds
             """,  # noqa: S608 (a constant)
             [worker, message_id],
         )
         if won := cursor.fetchone():
-            parent_id, model, key, person, system_prompt, temperature, request_id = won
+            parent_id, model, key, person, system_prompt, temperature, request_id, options, begun, *thought = won
             conversation = Conversation(pk=key, system_prompt=system_prompt, temperature=temperature)
             message = Message(pk=message_id, conversation=conversation, user_id=person, parent_id=parent_id)
-            return Claim(message, model, request_id)
-    # Its maker died with a stop request unanswered.
-    free = Generation.objects.filter(pk=message_id).without_maker(_unmade())
-    if free.filter(stop_requested_at__isnull=False).exists():
+            had = Thought(*thought) if thought[0] else NOTHING
+            return Claim(message, model, request_id, options and json.loads(options), begun, had)
+        # Its maker died with a stop request unanswered. Made by the ORM, the question would cost more than its answer.
+        cursor.execute(
+            f"""
+            SELECT FROM conversations_generation
+            WHERE message_id = %s AND stop_requested_at IS NOT NULL AND {_unmade()}
+            """,  # noqa: S608 (a constant)
+            [message_id],
+        )
+        is_stopped = cursor.rowcount > 0
+    if is_stopped:
         end_stopped(message_id)
     return None
 
@@ -176,18 +203,23 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
     Locks what the person's turns wait for first, as storing a turn does; then the message before its generation, as the
     deletion of a conversation does.
     """
-    columns = {
+    columns: dict[str, Any] = {
         "status": str(outcome.status),
         "draft": "",
+        "continues": False,
+        "finish_reason": outcome.finish_reason,
         "model": outcome.model,
         "error_code": outcome.error_code,
         "error": outcome.error,
         "error_detail": outcome.error_detail,
-        "prompt_tokens": outcome.prompt_tokens,
-        "completion_tokens": outcome.completion_tokens,
         "first_token_at": outcome.first_token_at,
         "window_start": outcome.window_start,
         "window_cut": outcome.window_cut,
+    }
+    # Of a reply that was continued, they are those of all its parts.
+    tokens: dict[str, Any] = {
+        name: getattr(outcome, name)
+        for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
     }
     # A second try that ends before its first word leaves the text and the thought of the first one.
     if outcome.text or outcome.thought.text:
@@ -210,21 +242,25 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
                 WHERE worker = %(worker)s AND status = 'running' FOR UPDATE OF conversations_generation
             ), ended AS (
                 UPDATE conversations_generation AS generation
-                SET finished_at = statement_timestamp(), {", ".join(f"{name} = %({name})s" for name in columns)}
+                SET finished_at = statement_timestamp(), {", ".join(f"{name} = %({name})s" for name in columns)},
+                    {", ".join(f"{name} = {ADDED.format(name=name)}" for name in tokens)}
                 FROM own WHERE generation.message_id = own.message_id
             )
             UPDATE conversations_message AS message
-            SET content = coalesce(nullif(%(text)s, ''), nullif(own.draft, ''), message.content)
+            SET content = coalesce(
+                nullif(%(text)s, ''), CASE WHEN NOT %(is_draft_void)s THEN nullif(own.draft, '') END, message.content)
             FROM own WHERE message.id = own.message_id
             """,  # noqa: S608 (the names above)
-            {
+            columns
+            | tokens
+            | {
                 "message": message_id,
                 "worker": worker,
                 "person": person,
                 "tokens": outcome.tokens,
                 "zone": settings.TIME_ZONE,
                 "text": outcome.text,
-                **columns,
+                "is_draft_void": outcome.is_draft_void,
             },
         )
         return bool(cursor.rowcount)
@@ -240,7 +276,7 @@ def end_stopped(message_id: UUID) -> bool:
         if draft:
             Message.objects.filter(pk=message_id).update(content=draft)
         Generation.objects.filter(pk=message_id).update(
-            status=Status.STOPPED, draft="", worker="", stop_requested_at=Now(), finished_at=Now()
+            status=Status.STOPPED, draft="", continues=False, worker="", stop_requested_at=Now(), finished_at=Now()
         )
     return True
 

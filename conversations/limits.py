@@ -106,7 +106,8 @@ def check(user: User, use: Use) -> Standing | None:
     if used_up := [standing for standing in before if standing.is_used_up]:
         if never := [standing for standing in used_up if not standing.limit]:
             raise NothingAllowed(never[0])
-        raise LimitReached(max(used_up, key=lambda standing: standing.ends_at))
+        # On a month's last day both end at once: then the month is told, which says more.
+        raise LimitReached(max(used_up, key=lambda standing: (standing.ends_at, standing.period == Period.MONTH)))
     after = [replace(one, used=one.used + 1) if one.unit == "messages" else one for one in before]
     near = [standing for standing in after if standing.percent >= NEAR_PERCENT]
     return max(near, key=lambda standing: standing.percent, default=None)

@@ -4,13 +4,15 @@ import asyncio
 import time
 from uuid import UUID
 
+from conversations.errors import UserFacingError
 from conversations.thoughts import NOTHING, Thought
 
 
 class LiveReply:
     """A reply as this process knows it, shared by its viewers.
 
-    `text` and `thought` only grow, except that a new maker begins again: then `restarts` grows by one.
+    `text` and `thought` only grow, except that a new maker begins again, or that the text turns out to have been a
+    thought: then `restarts` grows by one.
     """
 
     def __init__(self, message_id: UUID) -> None:
@@ -19,6 +21,8 @@ class LiveReply:
         self.thought = NOTHING
         self.restarts = 0
         self.ended = False
+        self.failure: UserFacingError | None = None
+        """Why this process failed to make it: more than is stored."""
         self.lost = False
         """Whether this object no longer stands for the reply: its viewers have to ask for it again."""
         self.since = time.perf_counter()
@@ -48,6 +52,12 @@ class LiveReply:
             self.restarts += 1
         self.text = ""
         self.thought = NOTHING
+
+    def turn_into(self, thought: Thought, *, text: str = "") -> None:
+        """Keep only this of the text; the rest of it belongs to the thought."""
+        self.restarts += 1
+        self.text = text
+        self.thought = thought
 
     def end(self) -> None:
         """Say that nothing more will come."""

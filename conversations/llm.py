@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -23,21 +23,26 @@ from chatbot.embedded.weights import MODEL as DEMO_MODEL
 from chatbot.telemetry import metrics
 from chatbot.telemetry.model_calls import ModelCall
 from conversations import llm_errors as errors
-from conversations import llm_models
-from conversations.llm_errors import LLMError
-from conversations.llm_protocol import Answer, Asked, Event, Finish, ReasoningDelta, TextDelta, Usage
+from conversations import llm_models, llm_redaction
+from conversations.llm_errors import LLMError, Upstream
+from conversations.llm_events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasThought, Usage
+from conversations.llm_protocol import Answer
 
 __all__ = [
     "Asked",
     "ChatMessage",
     "Event",
+    "Extra",
     "Finish",
     "LLMError",
     "ReasoningDelta",
     "TextDelta",
+    "TextWasThought",
+    "Upstream",
     "Usage",
     "aclose",
     "default_model",
+    "embed",
     "is_demo",
     "known_models",
     "listed_models",
@@ -57,15 +62,20 @@ OTHER_MODEL = "auto"
 NO_KEY = "none"
 """Sent where no key is needed, because the client insists on one."""
 
+EMBEDDINGS_MAX_BYTES = 128 * 1024 * 1024
+"""Two thousand texts at three thousand numbers each, written as text, take half of it."""
+
 BACKOFF_FIRST_SECONDS, BACKOFF_MOST_SECONDS = 0.5, 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message for the model; `role` is `system`, `user` or `assistant`."""
+    """One message for the model; `role` is `system`, `user`, `assistant` or, from a program, `tool` or `function`."""
 
     role: str
     content: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of it, which may say the content in another form."""
 
 
 def is_demo() -> bool:
@@ -105,19 +115,21 @@ async def stream(
     model: str,
     temperature: float | None = None,
     options: Mapping[str, Any] | None = None,
+    patience: float | None = None,
 ) -> AsyncGenerator[Event]:
     """Yield the events of the model's reply to `messages`; the last one is `Finish`.
 
     Without a `temperature` (0 to 2) the provider's default holds. `options` are further fields of the request, which a
     provider may not know. Failures raise a subclass of LLMError; those before the first text are retried within the
-    bounds of the settings, those after it never. Closing the generator or cancelling its task closes the connection,
-    and with it the provider's work.
+    bounds of the settings, those after it never; who has less `patience` (seconds before one more attempt, 0 for none)
+    is told at once. Closing the generator or cancelling its task closes the connection, and with it the provider's
+    work.
     """
     from conversations import llm_client, llm_reading
 
     named = "" if model == OTHER_MODEL else model
     body: dict[str, Any] = dict(options or {}) | {
-        "messages": [{"role": message.role, "content": message.content} for message in messages],
+        "messages": [{"role": message.role, "content": message.content, **message.more} for message in messages],
         "stream": True,
     }
     if temperature is not None:
@@ -147,9 +159,8 @@ async def stream(
             return
         except LLMError as error:
             call.fail(error.code, body.get("model", ""))
-            contents = [message.content for message in messages]
-            error.detail = errors.redact(error.detail, key=endpoint.api_key, contents=contents)
-            wait = _wait(error, attempt)
+            _redact(error, endpoint, [message.content for message in messages])
+            wait = _wait(error, attempt, patience)
             if answer.begun or wait is None:
                 raise
             code = error.code
@@ -161,15 +172,51 @@ async def stream(
         await asyncio.sleep(wait)
 
 
-def _wait(error: LLMError, attempt: int) -> float | None:
+def _redact(error: LLMError, endpoint: Endpoint, contents: Sequence[str]) -> None:
+    """Take the key, and what was said, out of what staff read; and the key out of the provider's own words."""
+    error.detail = llm_redaction.redact(error.detail, key=endpoint.api_key, contents=contents)
+    if error.upstream:
+        # For the program that asked, which has said what it may repeat.
+        said = llm_redaction.without_key(error.upstream.message, endpoint.api_key)
+        error.upstream = replace(error.upstream, message=said, text="")
+
+
+def _wait(error: LLMError, attempt: int, patience: float | None) -> float | None:
     """Return the seconds before the next attempt, or None when there is to be none."""
-    most: float = settings.CHAT_RETRY_MAX_WAIT
-    if not error.retryable or attempt >= settings.CHAT_RETRIES or (error.retry_after or 0.0) > most:
+    most: float = settings.CHAT_RETRY_MAX_WAIT if patience is None else min(patience, settings.CHAT_RETRY_MAX_WAIT)
+    if patience == 0 or not error.retryable or attempt >= settings.CHAT_RETRIES or (error.retry_after or 0.0) > most:
         return None
     # Spread out, so that requests which failed together do not come back together.
     if error.retry_after is not None:
         return error.retry_after * random.uniform(1.0, 1.1)  # noqa: S311 (not a secret)
     return min(most, BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * (1 << attempt)) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+async def embed(body: Mapping[str, Any]) -> bytes:
+    """Return the provider's answer to a request for embeddings, as it is: JSON of up to `EMBEDDINGS_MAX_BYTES`.
+
+    Raises a subclass of LLMError.
+    """
+    from conversations import llm_client
+
+    call = ModelCall()
+    model = str(body["model"])
+    endpoint = Endpoint("", "", "")
+    try:
+        endpoint = await _endpoint()
+        deadline = asyncio.get_running_loop().time() + settings.CHAT_TIMEOUT_FIRST_TOKEN
+        headers = call.ask(endpoint.base_url, model)
+        async with llm_client.opened(endpoint, dict(body), deadline, headers) as response:
+            answer = await llm_client.whole(response, deadline, most=EMBEDDINGS_MAX_BYTES)
+        call.begin(model)
+        call.finish()
+        return answer
+    except LLMError as error:
+        call.fail(error.code, model)
+        _redact(error, endpoint, [str(body["input"])])
+        raise
+    finally:
+        call.end()
 
 
 async def aclose() -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import openai  # noqa: TID251 (this file is where the vendor is known)
@@ -19,11 +19,20 @@ from chatbot.embedded.model import Endpoint
 from chatbot.telemetry import origin
 from conversations import llm_errors as errors
 from conversations import llm_models
+from conversations.llm_protocol import looks_like
 from conversations.llm_reading import TRANSPORT_ERRORS, translated
 
 CONNECTIONS = 1_000
 KEEP_ALIVE_SECONDS = 30
 LIST_SECONDS = 5.0
+LIST_MAX_BYTES, ERROR_MAX_BYTES = 4 * 1024 * 1024, 64 * 1024
+"""Of a list of models, and of what is read of an error."""
+
+LIST_PIECE = 64 * 1024
+
+LISTING: Any = {"security": {"bearer_auth": True}, "headers": {"Accept-Encoding": "identity"}}
+SYSTEM = frozenset({"system", "developer"})
+"""The roles in which a model is given instructions."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -41,6 +50,8 @@ class Clients(dict[tuple[str, str], openai.AsyncOpenAI]):
 
 _clients_of: dict[asyncio.AbstractEventLoop, Clients] = {}
 _without_stream_options: set[str] = set()
+_without_instructions: set[tuple[str, str]] = set()
+"""Models, with their base URL, that are given instructions in what the person says."""
 
 
 @cache
@@ -70,16 +81,43 @@ async def _client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     address = (endpoint.base_url, endpoint.api_key)
     if address not in clients:
         clients[address] = openai.AsyncOpenAI(
-            base_url=endpoint.base_url,
-            api_key=endpoint.api_key,
+            **_address(endpoint),
             max_retries=0,
             http_client=openai.DefaultAioHttpClient(
+                event_hooks={"response": [_bound]},
                 verify=tls(),
                 trust_env=_may_use_proxy(endpoint),
                 limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS),
             ),
         )
     return clients[address]
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends early: who reads it whole has so much in memory, and no more."""
+
+    def __init__(self, body: httpx2.AsyncByteStream, most: int) -> None:
+        self._body = body
+        self._most = most
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self._most
+        async for part in self._body:
+            yield part[:left]
+            left -= len(part)
+            if left <= 0:
+                return
+
+    async def aclose(self) -> None:
+        """Close the body."""
+        await self._body.aclose()
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """Bound what the package reads by itself: an error, a list of models."""
+    is_list = response.request.method == "GET"
+    if (is_list or response.is_error) and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Bounded(response.stream, LIST_MAX_BYTES if is_list else ERROR_MAX_BYTES)
 
 
 async def _until_the_loop_ends(loop: asyncio.AbstractEventLoop, clients: Clients) -> AsyncGenerator[None]:
@@ -89,6 +127,20 @@ async def _until_the_loop_ends(loop: asyncio.AbstractEventLoop, clients: Clients
     finally:
         _clients_of.pop(loop, None)
         await clients.close()
+
+
+def _address(endpoint: Endpoint) -> dict[str, Any]:
+    """Where and with what key a client asks. What a base URL has after its `?` belongs to each request."""
+    base_url, _, query = endpoint.base_url.partition("?")
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    # Where a version is named there, the key has a header of its own (Azure).
+    headers = {"api-key": endpoint.api_key} if "api-version" in parameters else {}
+    return {
+        "base_url": base_url.rstrip("/").removesuffix("/chat/completions"),
+        "api_key": endpoint.api_key,
+        "default_query": parameters,
+        "default_headers": headers,
+    }
 
 
 def _may_use_proxy(endpoint: Endpoint) -> bool:
@@ -127,16 +179,40 @@ async def opened(
         await response.aclose()
 
 
+async def whole(response: httpx2.Response, deadline: float, *, most: int) -> bytes:
+    """The body of an answer in one JSON object. Raises LLMError."""
+    parts: list[bytes] = []
+    room = most
+    try:
+        async with asyncio.timeout_at(deadline):
+            async for part in response.aiter_bytes():
+                parts.append(part)
+                room -= len(part)
+                if room < 0:
+                    raise errors.ProviderProtocol(f"an answer of more than {most} bytes")
+    except TimeoutError:
+        raise errors.ProviderTimeout("no whole answer in time") from None
+    except TRANSPORT_ERRORS as failure:
+        raise translated(failure, begun=False) from None
+    body = b"".join(parts)
+    if looks_like(body) != "json":
+        raise errors.ProviderProtocol(f"an answer that begins with {body[:300]!r}")
+    return body
+
+
 def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusError) -> errors.LLMError:
-    error = errors.from_response(answer.status_code, answer.response.content, answer.response.headers)
+    response = answer.response
+    error = errors.from_response(answer.status_code, response.content, response.headers, model=body["model"])
     # By which the provider finds the request; one that repeats ours tells nothing new.
-    theirs = origin.id_in(answer.response.headers.get(origin.HEADER, ""))
+    theirs = origin.id_in(response.headers.get(origin.HEADER, ""))
     if theirs and theirs != origin.request_id():
         error.detail += f" (the provider's request {theirs})"
     if isinstance(error, errors.ProviderModel):
         llm_models.forget(endpoint.base_url)
+    if isinstance(error, errors.ProviderInstructions) and not _is_instructed(body):
+        return errors.ProviderRefused(error.detail, upstream=error.upstream)
     if isinstance(error, errors.ProviderRefused) and "temperature" in body and "temperature" in error.detail.lower():
-        return errors.ProviderTemperature(error.detail)
+        return errors.ProviderTemperature(error.detail, upstream=error.upstream)
     return error
 
 
@@ -162,21 +238,36 @@ async def _ask(endpoint: Endpoint, body: dict[str, Any], headers: Mapping[str, s
 async def _post_as_understood(
     client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any], headers: Mapping[str, str]
 ) -> httpx2.Response:
-    try:
-        return await _post(client, base_url, body, headers)
-    except (openai.BadRequestError, openai.UnprocessableEntityError) as refusal:
-        if base_url in _without_stream_options or "stream_options" not in refusal.response.text:
-            raise
-        _without_stream_options.add(base_url)
-    return await _post(client, base_url, body, headers)
+    model = (base_url, body["model"])
+    while True:
+        # What another request may have learned meanwhile, this one did without.
+        counts, instructs = base_url not in _without_stream_options, model not in _without_instructions
+        try:
+            return await _post(client, base_url, body, headers)
+        except openai.APIStatusError as refusal:
+            error = errors.from_response(refusal.status_code, refusal.response.content, refusal.response.headers)
+            if counts and refusal.status_code in {400, 422} and "stream_options" in refusal.response.text:
+                _without_stream_options.add(base_url)
+            elif instructs and isinstance(error, errors.ProviderInstructions) and _is_instructed(body):
+                _without_instructions.add(model)
+            else:
+                raise
+
+
+def _is_instructed(body: dict[str, Any]) -> bool:
+    return any(message["role"] in SYSTEM for message in body.get("messages", ()))
 
 
 async def _post(
     client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any], headers: Mapping[str, str]
 ) -> httpx2.Response:
-    options = {} if base_url in _without_stream_options else {"stream_options": {"include_usage": True}}
+    is_chat = "messages" in body
+    counts = is_chat and base_url not in _without_stream_options
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if counts else {}
+    if (base_url, body["model"]) in _without_instructions and _is_instructed(body):
+        options["messages"] = _with_instructions_said(body["messages"])
     return await client.post(
-        "/chat/completions",
+        "/chat/completions" if is_chat else "/embeddings",
         cast_to=httpx2.Response,
         body=body | options,
         # The header keeps the client from reading the body; compression would hold a token back for its block's end.
@@ -188,34 +279,45 @@ async def _post(
     )
 
 
+def _with_instructions_said(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages with what the system says at the beginning of what the person says."""
+    said = "\n\n".join(str(message["content"]) for message in messages if message["role"] in SYSTEM)
+    others = [message for message in messages if message["role"] not in SYSTEM]
+    first = next((place for place, message in enumerate(others) if message["role"] == "user"), None)
+    if first is None:
+        return [{"role": "user", "content": said}, *others]
+    content = others[first]["content"]
+    joined = [{"type": "text", "text": said}, *content] if isinstance(content, list) else f"{said}\n\n{content}"
+    return [*others[:first], others[first] | {"content": joined}, *others[first + 1 :]]
+
+
 async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:
-    """Return the name of the first model that the server lists, as far as known; else it is asked."""
+    """Return the name of the first model for chats that the server lists, as far as known; else it is asked."""
     names = llm_models.known(base_url)
     if names is None:
         try:
-            names = _names([offered.id async for offered in client.models.list()])
-        except (AttributeError, TypeError, ValueError) as failure:
+            names = llm_models.names_in(await client.get("/models", cast_to=object, options=LISTING))
+        except (TypeError, ValueError) as failure:
             raise errors.ProviderProtocol(f"no list of models: {type(failure).__name__}") from None
         if not names:
             raise errors.ProviderModel("the server lists no model; set CHAT_MODELS")
         llm_models.remember(base_url, names)
-    return names[0]
+    return llm_models.for_chat(names)[0]
 
 
 def list_models(endpoint: Endpoint) -> tuple[str, ...]:
-    """Return the names of the models that the server lists, in its order. Blocks for some seconds at most."""
+    """Return the names of the models that the server lists, in its order. Blocks for some seconds at most.
+
+    Raises ValueError for a list that is too long, and what the package raises.
+    """
     with (
         openai.DefaultHttpxClient(verify=tls(), trust_env=_may_use_proxy(endpoint)) as http_client,
-        openai.OpenAI(
-            base_url=endpoint.base_url,
-            api_key=endpoint.api_key,
-            max_retries=0,
-            timeout=LIST_SECONDS,
-            http_client=http_client,
-        ) as client,
+        openai.OpenAI(**_address(endpoint), max_retries=0, timeout=LIST_SECONDS, http_client=http_client) as client,
+        client.models.with_streaming_response.list(extra_headers=LISTING["headers"]) as answer,
     ):
-        return _names([offered.id for offered in client.models.list()])
-
-
-def _names(listed: list[Any]) -> tuple[str, ...]:
-    return tuple(name for name in listed if isinstance(name, str) and name)
+        body = b""
+        for part in answer.iter_bytes(LIST_PIECE):
+            body += part
+            if len(body) > LIST_MAX_BYTES:
+                raise ValueError(f"a list of models of more than {LIST_MAX_BYTES} bytes")
+        return llm_models.names_in(body)

@@ -2,38 +2,51 @@
 
 # ruff: noqa: N818 (the errors are named by what happened, as the other errors that a person reads)
 
-import json
 import re
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
+from conversations import llm_upstream
 from conversations.errors import UserFacingError
+from conversations.llm_upstream import Upstream, retry_after
 
-DETAIL_MAX_CHARS = 2_000
+__all__ = ["LLMError", "Upstream", "from_response", "retry_after", "wait_in_words"]
+
 UNREDACTED_MAX_CHARS = 100_000
-"""A detail is cut to `DETAIL_MAX_CHARS` only when it is redacted: a cut in the key's middle would hide half of it."""
-RETRIED_STATUSES = frozenset({408, 409, 429})
+"""A detail is cut for storage only when it is redacted: a cut in the key's middle would hide half of it."""
+RETRIED_STATUSES = frozenset({408, 409, 425, 429})
+PERMANENT_STATUSES = frozenset({501, 505})
+"""What a server will never do, whoever asks how often."""
 
 
 class LLMError(UserFacingError):
     """The assistant could not answer. Your message is saved; please try again."""
 
     code: ClassVar[str] = "provider_error"
+    may_pass: ClassVar[bool] = False
+    """Whether the same request may succeed a moment later, if nothing else is known."""
 
     def __init__(
-        self, detail: str = "", *, retry_after: float | None = None, retryable: bool = False, **parameters: object
+        self,
+        detail: str = "",
+        *,
+        upstream: Upstream | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
     ) -> None:
-        """Keep, beside the person's sentence, what staff and the retry loop need.
+        """Keep, beside the person's sentence, what staff, programs and the retry loop need.
 
-        `detail` is technical text, cut at 2,000 characters, `retry_after` the wait in seconds that the provider asked
-        for, `retryable` whether the same request may succeed a moment later.
+        `detail` is technical text, cut at 2,000 characters, `upstream` what the provider said, `retry_after` the wait
+        in seconds that it asked for, `retryable` whether the same request may succeed a moment later.
         """
-        super().__init__(**parameters)
+        super().__init__(wait=wait_in_words(retry_after))
         self.detail = detail[:UNREDACTED_MAX_CHARS]
+        self.upstream = upstream
         self.retry_after = retry_after
-        self.retryable = retryable
+        self.retryable = self.may_pass if retryable is None else retryable
+        self.is_lasting = retryable is False
+        """Whether it is known that the same request would fail again."""
 
 
 class ProviderKey(LLMError):
@@ -50,13 +63,32 @@ class ProviderModel(LLMError):
     code = "provider_model"
 
 
+class ProviderAddress(LLMError):
+    """The assistant is not set up: there is no model provider at the address that this site asks. Your message is
+    saved. Please tell the people who run this site."""
+
+    code = "provider_address"
+
+
+class ProviderBlocked(LLMError):
+    """Something between this site and the model provider, a firewall or a proxy, refused this request. Your message is
+    saved. Try to word it differently; if it happens again, tell the people who run this site."""
+
+    code = "provider_blocked"
+
+
+class ProviderInstructions(LLMError):
+    """This model takes no instructions. Your message is saved. Take the instructions out of the chat's settings, or
+    choose another model, then press Retry."""
+
+    code = "provider_instructions"
+
+
 class ProviderRateLimited(LLMError):
     """The model provider is receiving too many requests. Your message is saved. Please try again {wait}."""
 
     code = "provider_rate_limited"
-
-    def __init__(self, detail: str = "", *, retry_after: float | None = None, retryable: bool = True) -> None:
-        super().__init__(detail, retry_after=retry_after, retryable=retryable, wait=wait_in_words(retry_after))
+    may_pass = True
 
 
 class ProviderQuota(LLMError):
@@ -102,9 +134,7 @@ class ProviderUnavailable(LLMError):
     """The model provider is having trouble at the moment. Your message is saved. Please try again {wait}."""
 
     code = "provider_unavailable"
-
-    def __init__(self, detail: str = "", *, retry_after: float | None = None, retryable: bool = True) -> None:
-        super().__init__(detail, retry_after=retry_after, retryable=retryable, wait=wait_in_words(retry_after))
+    may_pass = True
 
 
 class ProviderProtocol(LLMError):
@@ -112,6 +142,8 @@ class ProviderProtocol(LLMError):
     if it happens again, tell the people who run this site."""
 
     code = "provider_protocol"
+    is_empty = False
+    """Whether it was an answer, but without any text."""
 
 
 class ProviderRefused(LLMError):
@@ -142,102 +174,80 @@ FILTER = re.compile(
     r"content_filter|content[_ ]policy|responsibleaipolicy|moderation_blocked|requires moderation|was flagged",
     re.IGNORECASE,
 )
+MINUTE = re.compile(r"request too large .{0,200}\b(tokens per|TPM\b)", re.IGNORECASE)
+"""More than all that a minute allows: no wait helps."""
 QUOTA = re.compile(
     r"insufficient_quota|billing_(hard_limit|not_active)|insufficient (balance|credits?|funds)|balance is too low",
     re.IGNORECASE,
 )
 MODEL = re.compile(
     r"model_not_found|invalid_model|invalid model|not a valid model|unknown model"
-    r"|model\b.{0,120}(does not exist|not found|decommissioned)",
+    r"|\b(models?|deployment|engine|endpoints)\b.{0,120}(does not exist|not found|not available|decommissioned)"
+    r"|(no|not found:?|unable to access|access to).{0,20}\b(models?|endpoints found)\b|deploymentnotfound"
+    r"|\bmodel: |function '[^']*': not found",
+    re.IGNORECASE,
+)
+RATE = re.compile(r"rate.?limit|too many requests", re.IGNORECASE)
+INSTRUCTIONS = re.compile(
+    r"(system|developer)[ _]?(role|message|prompt|instruction)s?( \w+){0,2} (is |are )?not (\w+ )?"
+    r"(supported|enabled|allowed)"
+    r"|(does not|doesn't|do not) support (the )?.?(system|developer)\b"
+    r"|only user(,| and) (model|assistant)( and \w+)? roles|roles must alternate"
+    r"|(invalid|unsupported|unknown|unexpected) (message )?role:? .?(system|developer)"
+    r"|role:? .?(system|developer).?( \w+){0,2} (not|invalid|unsupported|unknown)"
+    r"|input should be 'user'(,| or) 'assistant'(?!.*'system')",
     re.IGNORECASE,
 )
 KEY = re.compile(r"invalid_api_key|(incorrect|invalid) api key|api key not valid|no auth credentials", re.IGNORECASE)
 
 
 def from_response(
-    status: int, body: bytes | str | Any, headers: Mapping[str, str], *, now: datetime | None = None
+    status: int, body: bytes | str | Any, headers: Mapping[str, str], *, model: str = "", now: datetime | None = None
 ) -> LLMError:
     """Return the error for an answer with HTTP `status` of 400 or more, or for an error object inside a stream.
 
-    `body` is the raw text or the decoded JSON. `status` 0 means that the object named none; its `code` may.
+    `body` is the raw text or the decoded JSON. `status` 0 means that the object named none; its `code` may. `model` is
+    the one that was asked: who repeats its name does not know it.
     """
-    text, found = describe(body)
-    status = status or found
-    detail = f"HTTP {status}: {text}" if status else text
-    wait = retry_after(headers, now=now)
+    said = llm_upstream.read(status, body, headers, now=now)
+    detail = f"HTTP {status or said.status}: {said.text}" if status or said.status else said.text
+    kind = _kind(said, model)
+    again = kind.may_pass or (kind is ProviderRefused and said.status in RETRIED_STATUSES)
     told_not_to = headers.get("x-should-retry") == "false"
-    # llama.cpp has answered 500 to a prompt that is too long, and some gateways 429: the words go before the number.
+    return kind(detail, upstream=said, retry_after=said.retry_after, retryable=again and not told_not_to)
+
+
+def _kind(said: Upstream, model: str) -> type[LLMError]:
+    """What kind of failure it is. llama.cpp has answered 500 to a prompt that is too long, and some gateways 429: the
+    words go before the number."""
+    status, text = said.status, said.text
     if QUOTA.search(text) or status == 402:
-        return ProviderQuota(detail)
-    if status == 429 or (not status and re.search(r"rate.?limit|too many requests", text, re.IGNORECASE)):
-        return ProviderRateLimited(detail, retry_after=wait, retryable=not told_not_to)
-    if CONTEXT.search(text) or status == 413:
-        return ContextTooLong(detail)
+        return ProviderQuota
+    is_too_large = MINUTE.search(text)
+    if not is_too_large and (status == 429 or (not status and RATE.search(text))):
+        return ProviderRateLimited
+    if is_too_large or CONTEXT.search(text) or status == 413:
+        return ContextTooLong
     if FILTER.search(text):
-        return ContentFiltered(detail)
+        return ContentFiltered
+    if INSTRUCTIONS.search(text):
+        return ProviderInstructions
+    return _refused(said, model) or (ProviderRefused if 0 < status < 500 else ProviderUnavailable)
+
+
+def _refused(said: Upstream, model: str) -> type[LLMError] | None:
+    """Who refused it, and what: the key, the model, the address; None when that cannot be told."""
+    status, text = said.status, said.text
+    if status == 407 or (status == 403 and not said.is_structured):
+        return ProviderBlocked
     if status in {401, 403} or (status < 500 and KEY.search(text)):
-        return ProviderKey(detail)
+        return ProviderKey
+    names_model = MODEL.search(text) or (model and model in text)
+    if status in {404, 405} and not names_model:
+        return ProviderAddress
     if status == 404 or (status < 500 and MODEL.search(text)):
-        return ProviderModel(detail)
-    if status >= 500 or (not status and "invalid_request" not in text):
-        return ProviderUnavailable(detail, retry_after=wait, retryable=not told_not_to)
-    return ProviderRefused(detail, retry_after=wait, retryable=status in RETRIED_STATUSES and not told_not_to)
-
-
-def describe(body: bytes | str | Any) -> tuple[str, int]:
-    """Return the technical text of an error body, and the HTTP status that it names (0 when none).
-
-    Understands `{"error": {…}}` (OpenAI, llama.cpp, newer vLLM), the same in a list (Gemini), `{"error": "…"}`
-    (Ollama), `{"message": …}` (Cohere, older vLLM) and `{"detail": …}` (FastAPI). Of any other JSON only the names of
-    its fields are told, because validators like to repeat the input.
-    """
-    if isinstance(body, bytes):
-        body = body.decode(errors="replace")
-    if isinstance(body, str):
-        try:
-            body = json.loads(body)
-        except ValueError:
-            return " ".join(body.split()) or "(no text)", 0
-    if isinstance(body, list) and body:
-        body = body[0]
-    if not isinstance(body, dict):
-        return str(body), 0
-    error = body.get("error", body)
-    if not isinstance(error, dict):
-        return str(error), 0
-    named = [str(error[name]) for name in ("code", "type", "status", "param") if error.get(name)]
-    message = error.get("message") or error.get("msg") or _validation(error.get("detail"))
-    code = error.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 0
-    if isinstance(message, str) and message:
-        named.append(message)
-    return " · ".join(named) or f"fields: {', '.join(map(str, error))}", status
-
-
-def _validation(detail: object) -> str:
-    """Return FastAPI's `detail`, a text or a list of problems, without the input that it repeats."""
-    if isinstance(detail, list):
-        return "; ".join(f"{item.get('loc')}: {item.get('msg')}" for item in detail if isinstance(item, dict))
-    return detail if isinstance(detail, str) else ""
-
-
-WAIT_MOST = 365 * 86_400.0
-"""Seconds; a longer wait is as good as none."""
-
-
-def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Return the seconds that a provider asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        if re.fullmatch(r"\d+(\.\d+)?", value):
-            return min(float(value) * scale, WAIT_MOST)
-    try:
-        moment = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (ValueError, OverflowError):
-        return None
-    # A date without a zone is in UTC, as HTTP dates are.
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+        return ProviderModel
+    return ProviderRefused if status in PERMANENT_STATUSES else None
 
 
 def wait_in_words(seconds: float | None) -> str:
@@ -249,45 +259,3 @@ def wait_in_words(seconds: float | None) -> str:
             count = max(1, round(seconds / size))
             return f"in about {count} {unit}{'' if count == 1 else 's'}"
     raise AssertionError  # the last row takes every wait
-
-
-REDACTED = "[…]"
-GRAM = 12
-
-
-def redact(text: str, *, key: str, contents: Iterable[str]) -> str:
-    """Return `text` without the key and without what the person or the model wrote, as far as it repeats them.
-
-    A passage of a message is found when 23 characters of it or more stand in `text`; a short message, when it stands
-    there whole.
-    """
-    contents = list(contents)
-    # A gateway that repeats the request inside its own answer writes it as JSON does.
-    contents += [json.dumps(content)[1:-1] for content in contents]
-    if key:
-        text = text.replace(key, REDACTED)
-    text = re.sub(r"\bsk-[\w*.…-]+", REDACTED, text)
-    grams: dict[str, tuple[str, int]] = {}
-    for content in contents:
-        short = content.strip()
-        if 1 < len(short) < 2 * GRAM:
-            text = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", REDACTED, text)
-        for start in range(0, len(content) - GRAM + 1, GRAM):
-            grams.setdefault(content[start : start + GRAM], (content, start))
-    kept: list[str] = []
-    position = 0
-    while position < len(text):
-        content, start = grams.get(text[position : position + GRAM], ("", 0))
-        if not content:
-            kept.append(text[position])
-            position += 1
-            continue
-        before = start
-        while kept and before and kept[-1] == content[before - 1]:
-            kept.pop()
-            before -= 1
-        while position < len(text) and start < len(content) and text[position] == content[start]:
-            position += 1
-            start += 1
-        kept.append(REDACTED)
-    return "".join(kept)[:DETAIL_MAX_CHARS]

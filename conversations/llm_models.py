@@ -1,9 +1,13 @@
 """Which models a server lists, as this process heard it last: asked for in the background, remembered for minutes."""
 
+import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +19,55 @@ FAILED_SECONDS = 30.0
 
 FIRST_WAIT_SECONDS = 2.0
 """How long the first who want a list wait for it; from then on everybody takes what is known."""
+
+
+NAMES_MAX, NAME_MAX_CHARS = 2_000, 1_000
+"""Of a list, so many names are remembered; a longer name is none."""
+
+NOT_FOR_CHAT = re.compile(
+    r"embed|whisper|dall-e|image|moderation|transcri|rerank|realtime|audio|speech|video|diffusion|guard|colbert|minilm"
+    r"|(?<![a-z])(tts|sora|bge|gte|e5|clip|flux|sdxl|veo|kokoro|parakeet)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Names of models that a provider lists beside those that chat."""
+
+OTHER_KINDS = frozenset(
+    {
+        *("embedding", "embeddings", "rerank", "reranker", "moderation", "image", "video"),
+        *("audio", "speech", "tts", "transcribe", "transcription"),
+    }
+)
+"""Words by which some servers tell the kind of those."""
+
+
+def for_chat(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the names that are of models which chat, as far as the names tell; all where none is."""
+    return tuple(name for name in names if not NOT_FOR_CHAT.search(name)) or names
+
+
+def names_in(listed: Any) -> tuple[str, ...]:
+    """The names in a server's list, decoded or not: OpenAI's form, Ollama's or a bare array. Those last that the server
+    itself says do not chat. Raises ValueError for anything else."""
+    if isinstance(listed, str | bytes):
+        listed = json.loads(listed)
+    if isinstance(listed, dict):
+        listed = listed.get("data", listed.get("models"))
+    if not isinstance(listed, list):
+        raise ValueError(f"a list of models that is {type(listed).__name__}")
+    offered = [one if isinstance(one, dict) else {"id": one} for one in listed]
+    names = [(_is_of_another_kind(one), one.get("id") or one.get("name")) for one in offered]
+    sorted_names = (name for _, name in sorted(names, key=lambda one: one[0]) if isinstance(name, str))
+    return tuple(islice((name for name in sorted_names if len(name) <= NAME_MAX_CHARS), NAMES_MAX))
+
+
+def _is_of_another_kind(offered: dict[str, Any]) -> bool:
+    kind, abilities, architecture = (offered.get(name) for name in ("type", "capabilities", "architecture"))
+    if isinstance(kind, str) and kind.lower() in OTHER_KINDS:
+        return True
+    if isinstance(abilities, dict) and abilities.get("completion_chat") is False:
+        return True
+    says = architecture.get("output_modalities") if isinstance(architecture, dict) else None
+    return isinstance(says, list) and bool(says) and "text" not in says
 
 
 class Listing:

@@ -1,65 +1,47 @@
-"""The protocol of OpenAI-compatible servers: bytes in, typed events out. No input or output of its own."""
+"""The protocol of OpenAI-compatible servers: the JSON of an answer in, typed events out. No input or output."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import jiter
+from conversations.llm_events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasThought, Usage
+from conversations.llm_sse import EVENT_MAX_BYTES, EventStream, ProtocolError, decode, looks_like
+from conversations.llm_thinking import ThinkSplitter
+
+__all__ = [
+    "EVENT_MAX_BYTES",
+    "Answer",
+    "Asked",
+    "Event",
+    "EventStream",
+    "Finish",
+    "ProtocolError",
+    "ReasoningDelta",
+    "SentError",
+    "TextDelta",
+    "TextWasThought",
+    "ThinkSplitter",
+    "Usage",
+    "looks_like",
+]
 
 COUNT_LIMIT = 2**31
 """More tokens than this nobody has counted; a column could not hold it."""
 
-EVENT_MAX_BYTES = 32 * 1024 * 1024
-"""The longest event that is kept in memory; a server that sends more without an end is not speaking the protocol."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """The next piece of the reply's text, never empty."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
-    """The next piece of what the model thinks before it answers, never empty."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What the provider counted, in tokens, once, after the text."""
-
-    prompt_tokens: int
-    completion_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The last event. `reason` is the provider's word: `stop`, `length`, ..."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The first event when the caller named no model: the name of the one that answers."""
-
-    model: str
-
-
-Event = Asked | TextDelta | ReasoningDelta | Usage | Finish
-
+EXTRAS = ("tool_calls", "function_call", "annotations")
+"""The fields of an answer beside its text and its thought."""
 
 PLAIN_DELTA = frozenset({"content", "role"})
 """What a piece of text may have as its fields."""
 
+REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+"""The fields that providers have for a thought; those that have several say the same in them."""
 
-class ProtocolError(Exception):
-    """What arrived is not the protocol; the text says what it was, for staff."""
+FINE = ("0", "200", "ok", "success")
+NOTHING = (None, 0, "", "0")
+
+REPEATED_LEAST = 16
+"""A shorter text may be said twice."""
 
 
 class SentError(Exception):
@@ -68,123 +50,6 @@ class SentError(Exception):
     def __init__(self, body: object) -> None:
         super().__init__()
         self.body = body
-
-
-class EventStream:
-    """Splits the bytes of a server-sent event stream into the data of its events.
-
-    Packets may end anywhere. Lines may end in LF, CRLF or CR. Comments and other fields are passed over.
-    """
-
-    def __init__(self) -> None:
-        self._line: list[bytes] = []
-        self._line_bytes = 0
-        self._data: list[bytes] = []
-        self._data_bytes = 0
-        self._after_cr = False
-
-    def feed(self, packet: bytes) -> list[bytes]:
-        """Return the data of the events that `packet` completes, in order."""
-        if self._after_cr and packet.startswith(b"\n"):
-            packet = packet[1:]
-            self._after_cr = False
-        if b"\r" in packet:
-            self._after_cr = packet.endswith(b"\r")
-            packet = packet.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        elif packet:
-            self._after_cr = False
-        head, *lines = packet.split(b"\n")
-        # A long line arrives in many packets; they are joined once, at its end.
-        self._line.append(head)
-        self._line_bytes += len(head)
-        if self._line_bytes + self._data_bytes > EVENT_MAX_BYTES:
-            raise ProtocolError(f"an event of more than {EVENT_MAX_BYTES} bytes")
-        if not lines:
-            return []
-        lines.insert(0, b"".join(self._line))
-        rest = lines.pop()
-        self._line = [rest]
-        self._line_bytes = len(rest)
-        events: list[bytes] = []
-        for line in lines:
-            self._data_bytes += len(line)
-            if line.startswith(b"data:"):
-                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-            elif line.startswith(b"\xef\xbb\xbfdata:"):
-                self._data.append(line[8:].removeprefix(b" "))
-            elif not line and self._data:
-                events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
-                self._data.clear()
-                self._data_bytes = 0
-        return events
-
-    def close(self) -> list[bytes]:
-        """Return the data of a last event whose blank line never came, as several servers leave it out."""
-        return self.feed(b"\n\n")
-
-
-class ThinkSplitter:
-    """Tells what stands inside a leading `<think>…</think>` from the text after it, whatever pieces they come in."""
-
-    OPEN, CLOSE = "<think>", "</think>"
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._state = "start"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all that follows is text."""
-        return self._state == "text"
-
-    def feed(self, text: str) -> Iterator[Event]:
-        """Yield the events of the next piece; what may be half a tag is held back."""
-        if self._state == "text":
-            yield TextDelta(text)
-            return
-        self._held += text
-        if self._state == "start":
-            begin = self._held.lstrip()
-            if begin.startswith(self.OPEN):
-                self._state = "think"
-                self._held = begin[len(self.OPEN) :].lstrip()
-            elif self.OPEN.startswith(begin):
-                return
-            else:
-                yield from self._as_text(self._held)
-                return
-        if self._state == "think":
-            yield from self._think()
-        elif self._state == "after" and self._held.strip():
-            yield from self._as_text(self._held.lstrip())
-
-    def close(self) -> Iterator[Event]:
-        """Yield what was held back, now that nothing follows."""
-        if self._held and self._state == "think":
-            yield ReasoningDelta(self._held)
-        elif self._held and self._state == "start":
-            yield TextDelta(self._held)
-        self._held = ""
-
-    def _think(self) -> Iterator[Event]:
-        thought, tag, rest = self._held.partition(self.CLOSE)
-        if tag:
-            self._state = "after"
-            self._held = ""
-            if thought.rstrip():
-                yield ReasoningDelta(thought.rstrip())
-            if rest:
-                yield from self.feed(rest)
-            return
-        keep = next((n for n in range(len(self.CLOSE) - 1, 0, -1) if thought.endswith(self.CLOSE[:n])), 0)
-        self._held = thought[len(thought) - keep :]
-        if len(thought) > keep:
-            yield ReasoningDelta(thought[: len(thought) - keep])
-
-    def _as_text(self, text: str) -> Iterator[Event]:
-        self._state = "text"
-        self._held = ""
-        yield TextDelta(text)
 
 
 class Cleaner:
@@ -220,28 +85,43 @@ class Answer:
         self.finish = ""
         self.begun = False
         self.done = False
+        self._unknown = ""
+        self._unknown_after = 0
         self._usage: Usage | None = None
+        self._has_text = False
+        self._extras: set[str] = set()
         self._think = ThinkSplitter()
         self._clean = Cleaner()
         self._clean_reasoning = Cleaner()
+        self._thought: dict[str, str] = {}
+        """The first piece of the thought by where it came from: a field, tags in the text."""
+        self._told_twice: str | None = None
+        """Where the thought comes from that was told already; empty when both are different."""
+
+    @property
+    def unknown(self) -> str:
+        """What came after the last text and is no chunk."""
+        return self._unknown if self._unknown_after == len(self._think.said) else ""
 
     def chunks(self, several: Iterable[bytes]) -> Iterator[Event]:
         """Yield the events of chunks of the stream; text that follows text is one event.
 
         Raises ProtocolError when one is not JSON, SentError when one is an error.
         """
+        if self.done:
+            return
         pieces: list[str] = []
         try:
             for data in several:
-                if data.strip() == b"[DONE]":
+                if data[:1] != b"{" and data.strip() == b"[DONE]":
                     self.done = True
-                    continue
+                    break
                 answer = decode(data)
-                piece = self._plain(answer) if self._think.is_over else None
+                piece = self._plain(answer)
                 if piece is not None:
                     pieces.append(piece)
                     continue
-                events = list(self._read(answer, "delta"))
+                events = list(self._read(answer))
                 if events and (text := "".join(pieces)):
                     yield TextDelta(text)
                     pieces.clear()
@@ -258,10 +138,18 @@ class Answer:
         try:
             (choice,) = answer["choices"]
             delta = choice["delta"]
-            if delta.keys() <= PLAIN_DELTA and not (
-                choice.get("index") or choice.get("finish_reason") or answer.get("usage") or answer.get("error")
+            if (len(delta) == 1 or delta.keys() <= PLAIN_DELTA) and not (
+                self.finish
+                or choice.get("index")
+                or choice.get("finish_reason")
+                or choice.get("message")
+                or choice.get("logprobs")
+                or answer.get("usage")
+                or answer.get("error")
             ):
-                return self._clean(delta["content"])
+                content = delta["content"]
+                if self._think.passes(content):
+                    return self._clean(content)
         except (KeyError, TypeError, ValueError, AttributeError):
             pass
         return None
@@ -269,80 +157,155 @@ class Answer:
     def whole(self, body: bytes) -> Iterator[Event]:
         """Yield the events of an answer that came as one JSON object, though a stream was asked for."""
         answer = decode(body)
-        if isinstance(answer, dict) and "choices" not in answer and "error" not in answer:
+        if isinstance(answer, list) and answer:
+            # Gemini puts its errors in a list.
+            answer = answer[0]
+        if isinstance(answer, dict) and "choices" not in answer and not _error_in(answer):
             raise ProtocolError(f"JSON without choices; its fields: {', '.join(map(str, answer))}"[:500])
-        yield from self._read(answer, "message")
+        yield from self._read(answer)
         self.finish = self.finish or "stop"
 
     def close(self) -> Iterator[Event]:
         """Yield what was held back, then the usage."""
         for event in self._think.close():
-            self.begun = True
-            yield event
+            yield from self._told(event)
         if self._usage:
             yield self._usage
 
-    def _read(self, answer: Any, kind: str) -> Iterator[Event]:
+    def _read(self, answer: Any) -> Iterator[Event]:
+        if isinstance(answer, list) and answer:
+            # Gemini puts its errors in a list, in a stream too.
+            answer = answer[0]
+        if answer is None:
+            return
         if not isinstance(answer, dict):
             raise ProtocolError(f"JSON that is {type(answer).__name__}, not an object")
-        if answer.get("error"):
-            raise SentError(answer)
-        usage = answer.get("usage")
+        if error := _error_in(answer):
+            raise SentError(error)
+        usage, choices = answer.get("usage"), answer.get("choices")
         if isinstance(usage, dict):
             # Some servers count in each chunk; the last count holds.
-            self._usage = Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
-        choices = answer.get("choices")
+            self._usage = _usage(usage)
+        elif answer and "choices" not in answer and answer.get("type") != "ping":
+            self._unknown = f"fields: {', '.join(map(str, answer))}"[:500]
+            self._unknown_after = len(self._think.said)
         for choice in choices if isinstance(choices, list) else ():
             # Only one answer was asked for; whoever sends more numbers them.
-            if not isinstance(choice, dict) or choice.get("index"):
-                continue
-            delta = choice.get(kind) or choice.get("message")
-            if isinstance(delta, dict):
-                yield from self._delta(delta)
-            reason = choice.get("finish_reason")
-            if isinstance(reason, str) and reason:
-                self.finish = reason
+            if isinstance(choice, dict) and choice.get("index") in NOTHING:
+                yield from self._choice(choice)
+
+    def _choice(self, choice: dict[str, Any]) -> Iterator[Event]:
+        if choice.get("error"):
+            raise SentError(choice)
+        reason = choice.get("finish_reason")
+        delta, message = choice.get("delta"), choice.get("message")
+        if isinstance(delta, dict) and not ((reason or self.finish) and self._is_all_again(delta)):
+            yield from self._delta(delta)
+        if isinstance(message, dict):
+            # The end of a stream may bring the whole message once more.
+            came = {"content", "refusal"} if self._has_text else set()
+            came |= set(REASONING) if self._thought else set()
+            came |= self._extras
+            yield from self._delta({name: value for name, value in message.items() if name not in came})
+        if isinstance(logprobs := choice.get("logprobs"), dict):
+            yield Extra("logprobs", logprobs)
+        if isinstance(reason, str) and reason.lower() not in {"", "null", "none"}:
+            self.finish = reason
+
+    def _is_all_again(self, delta: dict[str, Any]) -> bool:
+        """Whether the last piece is all the text that came before."""
+        content, said = delta.get("content"), self._think.said
+        is_long = isinstance(content, str) and len(content) >= REPEATED_LEAST
+        return is_long and len(said) > 1 and content == "".join(said)
 
     def _delta(self, delta: dict[str, Any]) -> Iterator[Event]:
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(reasoning, str) and (reasoning := self._clean_reasoning(reasoning)):
-            self.begun = True
-            yield ReasoningDelta(reasoning)
+        reasoning = next(filter(None, (_reasoning(delta.get(name)) for name in REASONING)), "")
         content = delta.get("content") or delta.get("refusal")
         if isinstance(content, list):
-            content = "".join(part["text"] for part in content if isinstance(part, dict) and _is_text(part))
+            parts = [part for part in content if isinstance(part, dict)]
+            reasoning = reasoning or "".join(_reasoning(part.get("thinking")) for part in parts)
+            content = "".join(part["text"] for part in parts if _is_text(part))
+        if reasoning := self._clean_reasoning(reasoning):
+            self._think.expect_none()
+            yield from self._thinks(reasoning, "field")
         if isinstance(content, str) and (content := self._clean(content)):
+            self._has_text = True
             for event in self._think.feed(content):
+                yield from self._told(event)
+        for name in EXTRAS:
+            if value := delta.get(name):
                 self.begun = True
-                yield event
+                self._extras.add(name)
+                yield Extra(name, value)
+
+    def _told(self, event: Event) -> Iterator[Event]:
+        if isinstance(event, ReasoningDelta):
+            yield from self._thinks(event.text, "tags")
+            return
+        self.begun = True
+        yield event
+
+    def _thinks(self, text: str, source: str) -> Iterator[Event]:
+        """The next piece of a thought. Some servers tell it twice, in a field and in the text."""
+        first = self._thought.setdefault(source, text).strip()
+        if self._told_twice is None and len(self._thought) > 1:
+            other = next(iter(self._thought.values())).strip()
+            self._told_twice = source if first.startswith(other) or other.startswith(first) else ""
+        if source != self._told_twice:
+            self.begun = True
+            yield ReasoningDelta(text)
 
 
-def decode(data: bytes) -> Any:
-    """Return the decoded JSON. Raises ProtocolError, without the text, when it is not JSON."""
-    try:
-        return jiter.from_json(data, cache_mode="keys")
-    except ValueError:
-        # The quick parser refuses what Python's takes: lone surrogates, broken UTF-8.
-        try:
-            return json.loads(data.decode(errors="replace"))
-        except (ValueError, RecursionError) as error:
-            raise ProtocolError(f"not JSON ({len(data)} bytes): {error}") from None
+def _error_in(answer: dict[str, Any]) -> object:
+    """The error that an object is or holds, in any of the forms that servers have for it; nothing if there is none."""
+    if answer.get("error"):
+        return answer
+    if isinstance(base := answer.get("base_resp"), dict) and base.get("status_code"):
+        return {"code": base["status_code"], "message": base.get("status_msg")}
+    if answer.get("error_code") not in NOTHING or answer.get("error_msg"):
+        return answer
+    if answer.get("choices"):
+        return None
+    if "error" in (answer.get("object"), answer.get("type"), answer.get("status")) or answer.get("success") is False:
+        return answer
+    # Some gateways tell how far they are, with a message too.
+    failed = str(answer.get("code") or answer.get("status_code") or 0).lower() not in FINE
+    failed = failed or "error" in str(answer.get("type")).lower()
+    if isinstance(answer.get("detail"), str | list) or (failed and (answer.get("message") or answer.get("msg"))):
+        return answer
+    return (errors := answer.get("errors")) and {"error": errors[0] if isinstance(errors, list) else errors}
 
 
-def looks_like(beginning: bytes) -> str:
-    """Return `json`, `html`, `stream` or, when there is only white space yet, an empty text.
-
-    The bytes decide and not the content type, which many servers and proxies get wrong.
-    """
-    begin = re.sub(rb"^(\xef\xbb\xbf)?\s+", b"", beginning[:1_000]).removeprefix(b"\xef\xbb\xbf")
-    if not begin:
-        return ""
-    return {b"{": "json", b"[": "json", b"<": "html"}.get(begin[:1], "stream")
+def _reasoning(value: object) -> str:
+    """The text of a thought: as text, or in parts."""
+    if isinstance(value, list):
+        return "".join(map(_reasoning, value))
+    if isinstance(value, dict):
+        return _reasoning(value.get("text") or value.get("content") or value.get("summary") or value.get("thinking"))
+    return value if isinstance(value, str) else ""
 
 
 def _is_text(part: dict[str, Any]) -> bool:
-    return part.get("type") == "text" and isinstance(part.get("text"), str)
+    return part.get("type") in {"text", "output_text"} and isinstance(part.get("text"), str)
+
+
+def _usage(counted: dict[str, Any]) -> Usage:
+    def of(name: str) -> dict[str, Any]:
+        return details if isinstance(details := counted.get(name), dict) else {}
+
+    return Usage(
+        _count(counted.get("prompt_tokens", counted.get("input_tokens"))),
+        _count(counted.get("completion_tokens", counted.get("output_tokens"))),
+        # DeepSeek counts them beside the others.
+        _count(of("prompt_tokens_details").get("cached_tokens") or counted.get("prompt_cache_hit_tokens")),
+        _count(of("completion_tokens_details").get("reasoning_tokens") or counted.get("reasoning_tokens")),
+    )
 
 
 def _count(value: object) -> int:
-    return value if type(value) is int and 0 <= value < COUNT_LIMIT else 0
+    """A number of tokens, also as `7.0` or `"7"`; 0 for what is none."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,10}(\.0*)?", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < COUNT_LIMIT:
+        return 0
+    return int(value)

@@ -11,16 +11,9 @@ import httpx2
 
 from conversations import llm_errors as errors
 from conversations.llm_errors import LLMError
-from conversations.llm_protocol import (
-    EVENT_MAX_BYTES,
-    Answer,
-    Event,
-    EventStream,
-    Finish,
-    ProtocolError,
-    SentError,
-    looks_like,
-)
+from conversations.llm_events import Event, Finish
+from conversations.llm_protocol import Answer, SentError
+from conversations.llm_sse import EVENT_MAX_BYTES, EventStream, ProtocolError, looks_like
 
 AFTER_FINISH_SECONDS = 5.0
 """How long the count of tokens and the end of the stream may take once the text is whole."""
@@ -34,6 +27,25 @@ read at once. Waking up costs as much as reading ten tokens."""
 
 REST_LEAST = 0.01
 """A shorter wait is none: a dozen answers and fewer are read token by token."""
+
+FILTERED = frozenset({"content_filter", "safety", "sensitive", "prohibited_content", "blocklist", "recitation"})
+"""The words by which providers say that they withheld an answer."""
+
+BROKEN = frozenset(
+    {
+        "abort",
+        "aborted",
+        "cancelled",
+        "canceled",
+        "error",
+        "failed",
+        "insufficient_system_resource",
+        "network_error",
+        "server_error",
+        "timeout",
+    }
+)
+"""The words by which they say that they could not go on."""
 
 # aiohttp's own errors pass the client's transport wherever that has no translation for them.
 TRANSPORT_ERRORS = (httpx2.HTTPError, aiohttp.ClientError, OSError, ssl.CertificateError)
@@ -167,12 +179,17 @@ def _rest(answer: Answer, lines: EventStream, whole: bytes) -> Iterator[Event]:
 
 def _check_end(answer: Answer) -> None:
     """Raise when the body's end is not the answer's end."""
-    if answer.finish == "content_filter":
-        raise errors.ContentFiltered("finish_reason content_filter")
-    if answer.finish == "error":
-        raise errors.ProviderUnavailable("finish_reason error")
+    reason = answer.finish.lower()
+    if reason in FILTERED:
+        raise errors.ContentFiltered(f"finish_reason {reason}")
+    if reason in BROKEN:
+        raise errors.ProviderUnavailable(f"finish_reason {reason}")
     if not answer.begun and answer.finish in {"", "stop"}:
-        raise ProtocolError("an answer without any text")
+        empty = errors.ProviderProtocol("an answer without any text")
+        empty.is_empty = True
+        raise empty
+    if not answer.finish and answer.unknown:
+        raise errors.ProviderBrokeOff(f"the stream ended without finish_reason after an object with {answer.unknown}")
     if not answer.finish and not answer.done:
         raise errors.ProviderBrokeOff("the stream ended without finish_reason and [DONE]")
 
@@ -188,6 +205,9 @@ def translated(problem: BaseException, *, begun: bool) -> LLMError:
     else:
         error = _network_error(problem)
     interrupted = (
+        errors.ProviderAddress,
+        errors.ProviderBlocked,
+        errors.ProviderInstructions,
         errors.ProviderKey,
         errors.ProviderModel,
         errors.ProviderProtocol,
@@ -195,7 +215,9 @@ def translated(problem: BaseException, *, begun: bool) -> LLMError:
         errors.ProviderUnavailable,
         errors.ProviderUnreachable,
     )
-    return errors.ProviderBrokeOff(error.detail) if begun and isinstance(error, interrupted) else error
+    if begun and isinstance(error, interrupted):
+        return errors.ProviderBrokeOff(error.detail, upstream=error.upstream)
+    return error
 
 
 def _network_error(problem: BaseException) -> LLMError:

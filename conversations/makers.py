@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -17,12 +19,20 @@ from conversations.context import Window
 from conversations.errors import UserFacingError
 from conversations.leases import Draft, Outcome
 from conversations.live import LiveReply
-from conversations.models import Message, Status
+from conversations.llm_errors import ContextTooLong
+from conversations.models import CUT, Message, Status
 from conversations.thoughts import Thinking, Thought
 
 logger = logging.getLogger(__name__)
 
 DETAIL_MAX_CHARS = 2_000
+REASON_MAX_CHARS = 50
+OVERHANG = 4_096
+"""Characters that are kept past the limit of a reply: its last piece mostly, but a piece may be of any size."""
+
+PROGRAM_PATIENCE = 2.0
+"""Seconds that a reply which a program asked for waits before another attempt. A provider that asks for more is told to
+the program, which may ask another model meanwhile."""
 
 Database = Callable[[Callable[[UUID], Window], UUID], Awaitable[Window]]
 """Runs a blocking function with its argument outside the event loop."""
@@ -42,6 +52,24 @@ class EmptyReply(UserFacingError):
     """The assistant ended without an answer. Your message is saved. Please try again."""
 
     code = "empty_reply"
+
+
+class CutBeforeAnswer(UserFacingError):
+    """The model reached its limit before it came to an answer. Your message is saved. Try again, or ask for something
+    that takes less thought."""
+
+    code = "cut_before_answer"
+
+
+class MessageTooLong(UserFacingError):
+    """Your message is longer than this model reads. It is saved. Shorten it, or choose another model and try again."""
+
+    code = "message_too_long"
+
+    def __init__(self, error: ContextTooLong | None = None) -> None:
+        super().__init__()
+        self.detail = error.detail if error else ""
+        self.upstream = error.upstream if error else None
 
 
 class ServerBusy(UserFacingError):
@@ -66,13 +94,17 @@ class Maker:
         worker: str,
         person: UUID,
         model: str,
+        options: Mapping[str, Any] | None = None,
         window: Window | None = None,
+        begun: str = "",
         refusal: UserFacingError | None = None,
     ) -> None:
         self.reply = reply
         self.worker = worker
         self.person = person
         self.model = model
+        self.options = options
+        """What a program asked for beside the text; None for a person's reply."""
         self.task: asyncio.Task[None] | None = None
         self.outcome: Outcome | None = None
         """How the reply ended; from then on it is only to be saved, and no stop changes it."""
@@ -85,9 +117,17 @@ class Maker:
         """Whether the model was asked: who stops it before its first word may have to pay for the question."""
         self._saved_length = 0
         self._saved_thought: Thought | None = None
-        self._thinking = Thinking()
+        self._begun_with = begun
+        """The text with which the reply goes on."""
+        self._thought_before = len(reply.thought.text) if begun else 0
+        self._thinking = Thinking(before=reply.thought) if begun else Thinking()
+        self._was_thought = False
+        """Whether what had come as text turned out to be a thought."""
         self._first_token_at: datetime | None = None
         self._usage: llm.Usage | None = None
+        self._beside = 0
+        """Characters of what came beside text and thought, which is not kept."""
+        self._finish_reason = ""
 
     def draft(self) -> Draft:
         """What the next checkpoint has to save."""
@@ -138,7 +178,14 @@ class Maker:
             task.uncancel()
             self.outcome = self._outcome(Status.STOPPED)
         except UserFacingError as error:
+            if self._begun_with and getattr(error, "is_empty", False):
+                # Asked to go on, the model has nothing to add.
+                self._finish_reason = "stop"
+                self.outcome = self._outcome(Status.COMPLETE)
+                return self.outcome
+            error = self._explained(error)
             logger.info("Reply %s failed: %s", self.reply.message_id, error.code)
+            self.reply.failure = error
             self.outcome = self._outcome(Status.FAILED, error)
         except Exception as error:
             logger.exception("Reply %s failed.", self.reply.message_id)
@@ -168,46 +215,80 @@ class Maker:
 
     def tokens(self) -> int:
         """What the reply counts toward the person's limits so far."""
-        answered = self.reply.text + self.reply.thought.text
+        answered = self.reply.text[len(self._begun_with) :] + self.reply.thought.text[self._thought_before :]
         asked = self._window.messages if self._window else ()
         return context.tokens_used(asked, answered, self._usage, stopped=self._stop_requested and self._sent)
 
     async def _gather(self, database: Database) -> None:
-        self._window = self._window or await database(window_for, self.reply.message_id)
+        read = partial(window_for, begun=self._begun_with)
+        self._window = self._window or await database(read, self.reply.message_id)
         limit = settings.CHAT_REPLY_MAX_CHARS
         metrics.added_seconds.observe(time.perf_counter() - self.reply.since)
         self._sent = True
-        asked = llm.stream(self._window.messages, model=self.model, temperature=self._window.temperature)
+        options = dict(self.options or {})
+        asked = llm.stream(
+            self._window.messages,
+            model=self.model,
+            temperature=options.pop("temperature", self._window.temperature),
+            options=options,
+            patience=None if self.options is None else PROGRAM_PATIENCE,
+        )
         async with contextlib.aclosing(asked) as events:
             async for event in events:
-                match event:
-                    case llm.TextDelta(text=text):
-                        if self._first_token_at is None:
-                            self._first_token_at = datetime.now(UTC)
-                            waited = time.perf_counter() - self.reply.since
-                            metrics.first_token_seconds.labels(metrics.model_label(self._asked)).observe(waited)
-                        self._think(self._thinking.end())
-                        self.reply.text += text
-                        self.reply.wake()
-                    case llm.ReasoningDelta(text=text):
-                        self._think(self._thinking.add(text))
-                    case llm.Usage():
-                        self._usage = event
-                    case llm.Asked(model=model):
-                        self._asked = model
-                if len(self.reply.text) > limit or len(self.reply.thought.text) > limit:
+                self._take(event, limit)
+                if max(len(self.reply.text), self._thinking.size, self._beside) > limit:
                     raise ReplyTooLong(limit=limit)
+
+    def _take(self, event: llm.Event, limit: int) -> None:
+        match event:
+            case llm.TextDelta(text=text):
+                if self._first_token_at is None:
+                    self._first_token_at = datetime.now(UTC)
+                    waited = time.perf_counter() - self.reply.since
+                    metrics.first_token_seconds.labels(metrics.model_label(self._asked)).observe(waited)
+                self._think(self._thinking.end())
+                self.reply.text += text[: max(0, limit + OVERHANG - len(self.reply.text))]
+                self.reply.wake()
+            case llm.ReasoningDelta(text=text):
+                self._think(self._thinking.add(text[: max(0, limit + OVERHANG - self._thinking.size)]))
+            case llm.Extra():
+                self._beside += len(str(event.value))
+            case llm.TextWasThought():
+                self._turn_into_thought()
+            case llm.Usage():
+                self._usage = event
+            case llm.Finish():
+                self._finish_reason = CUT if event.is_cut else event.reason[:REASON_MAX_CHARS]
+            case llm.Asked(model=model):
+                self._asked = model
 
     def _think(self, thought: Thought | None) -> None:
         if thought:
             self.reply.thought = thought
             self.reply.wake()
 
+    def _turn_into_thought(self) -> None:
+        began = self._first_token_at or datetime.now(UTC)
+        seconds = (datetime.now(UTC) - began).total_seconds()
+        taken = self._thinking.take(self.reply.text[len(self._begun_with) :], seconds)
+        self.reply.turn_into(taken, text=self._begun_with)
+        self._was_thought = True
+        # The next checkpoint saves the text, however short.
+        self._saved_length = -1
+        self.reply.wake()
+
+    def _explained(self, error: UserFacingError) -> UserFacingError:
+        """The error in the words that help: a single message that is too long is no conversation that has grown."""
+        asked = self._window.messages if self._window else []
+        if isinstance(error, ContextTooLong) and sum(message.role != "system" for message in asked) == 1:
+            return MessageTooLong(error)
+        return error
+
     def _ended(self) -> Outcome:
         if self._stop_requested:
             return self._outcome(Status.STOPPED)
         if not self.reply.text.strip():
-            return self._outcome(Status.FAILED, EmptyReply())
+            return self._outcome(Status.FAILED, CutBeforeAnswer() if self._finish_reason == CUT else EmptyReply())
         return self._outcome(Status.COMPLETE)
 
     def _outcome(self, status: Status, error: UserFacingError | None = None) -> Outcome:
@@ -216,13 +297,17 @@ class Maker:
         return Outcome(
             status=status,
             text=self.reply.text,
+            is_draft_void=self._was_thought,
             thought=replace(self.reply.thought, text=self.reply.thought.text.rstrip()),
             model=self._asked,
+            finish_reason=self._finish_reason,
             error_code=error.code if error else "",
             error=str(error) if error else "",
             error_detail=getattr(error, "detail", ""),
             prompt_tokens=self._usage.prompt_tokens if self._usage else None,
             completion_tokens=self._usage.completion_tokens if self._usage else None,
+            cached_tokens=self._usage.cached_tokens if self._usage else None,
+            reasoning_tokens=self._usage.reasoning_tokens if self._usage else None,
             tokens=self.tokens(),
             first_token_at=self._first_token_at,
             window_start=self._window.start if self._window else None,
@@ -230,6 +315,6 @@ class Maker:
         )
 
 
-def window_for(message_id: UUID) -> Window:
-    """What to ask the model for a reply. Causes queries."""
-    return context.window_for(Message.objects.select_related("conversation").get(pk=message_id))
+def window_for(message_id: UUID, *, begun: str = "") -> Window:
+    """What to ask the model for a reply that has begun so. Causes queries."""
+    return context.window_for(Message.objects.select_related("conversation").get(pk=message_id), begun=begun)

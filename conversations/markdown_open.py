@@ -5,6 +5,8 @@ What this guesses is shown for a moment only; a finished block never comes here.
 
 import re
 
+from conversations.markdown_direction import RIGHT_TO_LEFT, directed
+
 # A last line of signs alone may become a heading, a list, a rule, a table or a fence: it waits for its next character.
 SIGNS = re.compile(r"[ \t>]*+(?!`{3})(?:[-=+*_#~|:` \t>]*|(?:[-+*]|\d{1,9}[.)])[ \t]+\[[ xX]?\]?[ \t]*)\Z")
 # A line that begins something, so that nothing before it can still be open.
@@ -15,19 +17,51 @@ OPENS_CODE = re.compile(r"[ \t>]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+)*(?:`{3,}[^`\n]*
 UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
 TOKEN = re.compile(r"\\.|`+|\*+|_+|~+|!?\[|\]\(?")
 DESTINATION_END = re.compile(r"[^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
-HALF_SIGN = re.compile(r"(?:(?<!\S)\$|(?<!\\)\\)\Z")
+HALF_SIGN = re.compile(r"(?:(?<!\S)\$|(?<!\\)\\(?:b|be|beg|begi|begin|begin\{[A-Za-z]*\*?)?)\Z")
 # One line of words and marks that mean nothing in Markdown; what begins with a digit may become a list.
-PROSE = re.compile(r"[^\W\d_](?:[^\W_]|[ ,.;:?!%'\"()’‘“”…–—])*")
+WORDS = re.compile(r"(?:[^\W_]++|[ ,.;:?!%'\"()’‘“”…–—]++)*+")
+PROSE = re.compile(rf"[^\W\d_]{WORDS.pattern}")
+TAIL_SIGNS = 20
+"""Characters at the end that half a sign of a formula may take."""
+
 TAIL_MAX = 10_000
 """Characters of the last paragraph that are searched for what is open."""
 
 
-def prose(text: str) -> str | None:
-    """The HTML of a paragraph that is nothing but words yet, as most are while they are written; else None.
+class OpenProse:
+    """The paragraph that is nothing but words yet, as most are while they are written: each word is looked at once."""
 
-    The same as the parser and the sanitiser make of it, at a twentieth of their time.
-    """
-    return f"<p>{text.rstrip(' ')}</p>\n" if PROSE.fullmatch(text) else None
+    def __init__(self) -> None:
+        self._text = ""
+        self._is_prose = False
+        self._turns = False
+
+    def html(self, text: str) -> str | None:
+        """Its HTML; None when it is something else.
+
+        The same as the parser and the sanitiser make of it, in next to no time.
+        """
+        known = len(self._text)
+        if not known or not text.startswith(self._text):
+            known, self._turns = 0, False
+            self._is_prose = PROSE.fullmatch(text) is not None
+        elif self._is_prose:
+            self._is_prose = WORDS.fullmatch(text, known) is not None
+        self._text = text
+        if self._is_prose:
+            self._is_prose = "www." not in text[max(known - len("www"), 0) :].lower()
+        if not self._is_prose:
+            return None
+        html = f"<p>{text.rstrip(' ')}</p>\n"
+        if text.isascii():
+            return html
+        self._turns = self._turns or RIGHT_TO_LEFT.search(text, known) is not None
+        return directed(html) if self._turns else html
+
+
+def prose(text: str) -> str | None:
+    """The HTML of a text as `OpenProse` makes it."""
+    return OpenProse().html(text)
 
 
 def complete(text: str) -> str:
@@ -46,7 +80,8 @@ def complete(text: str) -> str:
 
 def complete_inline(text: str) -> str:
     """One paragraph with its emphasis and code closed, and a link without its destination as its words."""
-    stripped = HALF_SIGN.sub("", text).rstrip("*_~ \n")
+    last = text[-TAIL_SIGNS:]
+    stripped = (HALF_SIGN.sub("", text) if "\\" in last or "$" in last else text).rstrip("*_~ \n")
     trailing = stripped != text
     out, at = [], 0
     opened: list[str] = []

@@ -12,8 +12,13 @@ from html import escape
 
 from math_core import LatexError, LatexToMathML
 
+from conversations import chemistry
+
 LENGTH_MAX = 2_500
 """Characters of a formula; a longer one is shown as its source."""
+
+REMEMBERED_MAX = 300
+"""Characters of a formula that is not converted anew each time; a thousand of these are 10 MB at most."""
 
 DEPTH_MAX = 40
 """Nested groups of a formula: the converter's stack overflows at some thousands, and sooner in a thread."""
@@ -67,14 +72,25 @@ GROUP = re.compile(
 
 CONVERTER = LatexToMathML(
     fancy_error=False,
-    macros={"substack": r"\begin{matrix}#1\end{matrix}", "ce": r"\mathrm{#1}", "mbox": r"\text{#1}"},
+    macros={
+        "cancelto": r"{\cancel{#2}}^{#1}",
+        "substack": r"\begin{matrix}#1\end{matrix}",
+        "pu": r"\mathrm{#1}",
+        "mbox": r"\text{#1}",
+    },
     max_expansions=64,
 )
 
 
-@lru_cache(maxsize=1024)
 def mathml(latex: str, *, display: bool) -> str | None:
     """The `<math>` element of a formula, or None when it is malformed or beyond the bounds."""
+    if len(latex) > REMEMBERED_MAX:
+        return _convert(latex, display=display)
+    return _remembered(latex, display=display)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(latex: str, *, display: bool) -> str | None:
     return _convert(latex, display=display)
 
 
@@ -107,6 +123,8 @@ def plain(latex: str, *, display: bool) -> str:
     """The formula without numbers, labels and sizes, its environments as plain aligned rows."""
     if "\\" not in latex:
         return latex
+    if "\\ce" in latex:
+        latex = chemistry.expanded(latex)
     latex = ENVIRONMENT.sub(lambda m: f"{m[1]}{{{ENVIRONMENTS.get(m[2], 'aligned')}}}", latex)
     latex = NOISE.sub("", TAG.sub(r"\\qquad\\text{(\1)}", latex))
     latex = TEXT_WITH_MATH.sub(_split_text, latex)

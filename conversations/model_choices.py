@@ -1,22 +1,15 @@
 """Which models a person may pick: those of CHAT_MODELS or, when that is empty, those that the provider lists."""
 
-import re
 from functools import lru_cache
 
 from django.conf import settings
 
 from chatbot.embedded.weights import MODEL as DEMO_MODEL
-from conversations import llm
+from conversations import llm, llm_models
 from conversations.models import MODEL_MAX_CHARS
 
 CHOICES_MAX = 200
 """A provider that resells others' models lists hundreds: staff choose some of them with CHAT_MODELS."""
-
-NOT_FOR_CHAT = re.compile(
-    r"embed|whisper|dall-e|image|moderation|transcri|rerank|realtime|audio|speech|(?<![a-z])(tts|sora)(?![a-z])",
-    re.IGNORECASE,
-)
-"""Names of models that a provider lists beside those that chat."""
 
 
 def choices() -> list[str]:
@@ -30,14 +23,14 @@ def choices() -> list[str]:
         return list(dict.fromkeys(settings.CHAT_MODELS))
     listed, default = llm.listed_models() or (), llm.default_model()
     # Of the list that was read: it may be renewed at any moment.
-    return list(_chosen_from(listed, default if default != llm.OTHER_MODEL else next(iter(listed), "")))
+    return list(_chosen_from(listed, default if default != llm.OTHER_MODEL else ""))
 
 
 # A page asks for each of its parts.
 @lru_cache(maxsize=8)
 def _chosen_from(listed: tuple[str, ...], default: str) -> tuple[str, ...]:
-    storable = [name for name in listed if len(name) <= MODEL_MAX_CHARS]
-    for_chat = [name for name in storable if not NOT_FOR_CHAT.search(name)] or storable
+    for_chat = llm_models.for_chat(tuple(name for name in listed if len(name) <= MODEL_MAX_CHARS))
+    default = default or next(iter(for_chat), "")
     return tuple(filter(None, [default, *sorted({*for_chat} - {default}, key=str.casefold)]))[:CHOICES_MAX]
 
 
@@ -46,7 +39,7 @@ def default_name() -> str:
     model = llm.default_model()
     if model != llm.OTHER_MODEL:
         return model
-    return next(iter(llm.known_models() or ()), "")
+    return next(iter(llm_models.for_chat(llm.known_models() or ())), "")
 
 
 def is_offered(name: str) -> bool:
@@ -57,6 +50,11 @@ def is_offered(name: str) -> bool:
         return name in settings.CHAT_MODELS
     known = llm.known_models()
     return known is None or name in known or name == llm.default_model()
+
+
+def is_listed(name: str) -> bool:
+    """Whether a model of this name is known to be there, be it among the choices or past their number. Asks nobody."""
+    return not llm.is_demo() and not settings.CHAT_MODELS and name in (llm.known_models() or ())
 
 
 def to_ask(name: str) -> str:

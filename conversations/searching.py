@@ -156,7 +156,9 @@ NEWEST_MESSAGES = f"""
         ORDER BY created_at DESC LIMIT %(newest)s
     ) AS message {LOOKED_AT} ORDER BY message.created_at DESC LIMIT %(most)s
 """  # noqa: S608 (constants)
-# Blocks of days from the newest on, wide enough that they are few, until enough is found.
+# Blocks of days from the newest on, wide enough that they are few, until enough is found. What they name is
+# materialized (row by row, as it is asked for): where tables were never analyzed, the planner would look it up for each
+# message.
 INDEXED_MESSAGES = f"""
     WITH span AS MATERIALIZED (
         SELECT min(created_at) AS first, max(created_at) AS last FROM conversations_message
@@ -166,8 +168,7 @@ INDEXED_MESSAGES = f"""
         FROM span, generate_series(0, {LEVEL_MAX}) AS level
         WHERE level = {LEVEL_MAX} OR chat_block(last, level) - chat_block(first, level) < %(blocks)s
         ORDER BY level LIMIT 1
-    )
-    {MESSAGE} FROM (
+    ), candidate AS MATERIALIZED (
         SELECT named.id, named.created_at
         FROM width CROSS JOIN generate_series(width.last, width.first, -1) AS block CROSS JOIN LATERAL (
             SELECT id, created_at FROM conversations_message
@@ -176,7 +177,8 @@ INDEXED_MESSAGES = f"""
             ORDER BY created_at DESC
         ) AS named
         LIMIT %(candidates)s
-    ) AS candidate
+    )
+    {MESSAGE} FROM candidate
     JOIN conversations_message AS message ON message.id = candidate.id AND message.user_id = %(user)s {LOOKED_AT}
     LIMIT %(most)s
 """  # noqa: S608 (constants)

@@ -1,6 +1,7 @@
 """Believable conversations in any number, written by COPY: for a trial, for screenshots, for measurements."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,9 @@ CONVERSATIONS_AT_A_TIME = 200
 SECONDS_A_MESSAGE = 120
 """How long a person usually thinks before the next question."""
 
+PINNED_MAX = 3
+"""A person pins few conversations, however many there are."""
+
 DAYS = 365
 """How far back the conversations go."""
 
@@ -37,6 +41,8 @@ class Rows:
     messages: list[Message] = field(default_factory=list)
     generations: list[Generation] = field(default_factory=list)
     feedback: list[Feedback] = field(default_factory=list)
+    pinned: Counter[UUID] = field(default_factory=Counter)
+    """Pinned conversations of each person so far."""
 
 
 def people(count: int, *, chance: Random, password: str | None = None) -> list[UUID]:
@@ -59,9 +65,9 @@ def fill(owners: Sequence[UUID], *, conversations: int, messages: int, chance: R
 
     Some people say much and most little, and some conversations are long. Memory stays what it is.
     """
-    left = messages
+    left, pinned = messages, Counter[UUID]()
     for numbers in batched(range(conversations), CONVERSATIONS_AT_A_TIME):
-        rows = Rows()
+        rows = Rows(pinned=pinned)
         for number in numbers:
             others = conversations - number - 1
             # Skewed around the mean of what is left, and two for each that is still to come.
@@ -117,7 +123,8 @@ def _converse(rows: Rows, owner: UUID, length: int, chance: Random) -> None:
     for before, after in pairwise(said):
         after.parent_id = before.pk
     conversation.updated_at = said[-1].created_at
-    if chance.random() < 0.03:
+    if chance.random() < 0.03 and rows.pinned[owner] < PINNED_MAX:
+        rows.pinned[owner] += 1
         conversation.pinned_at = conversation.updated_at
     elif chance.random() < 0.1:
         conversation.archived_at = conversation.updated_at

@@ -34,13 +34,16 @@ NOTHING = Thought()
 class Thinking:
     """A thought that grows. Its pieces are joined only when somebody looks."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, before: Thought = NOTHING) -> None:
+        """`before` is what was thought when the reply was begun, which now goes on."""
         self._clock = clock
-        self._pieces: list[str] = []
-        self._looked = 0
+        self._pieces: list[str] = [before.text] if before.text else []
+        self.size = len(before.text)
+        """Characters of it."""
+        self._looked = len(self._pieces)
         self._looked_at = float("-inf")
         self._began: float | None = None
-        self._spent = 0.0
+        self._spent = before.seconds or 0.0
 
     def add(self, text: str) -> Thought | None:
         """Take the next piece; the thought so far when it is time to look at it, else None."""
@@ -53,7 +56,15 @@ class Thinking:
                 self._pieces.append("\n\n")
             self._began = now
         self._pieces.append(text)
+        self.size += len(text)
         return self.look() if now - self._looked_at >= LOOK_INTERVAL else None
+
+    def take(self, text: str, seconds: float) -> Thought:
+        """Take what was thought in so many seconds, though it was not known for a thought then; the whole thought."""
+        self._pieces += ["\n\n"] * bool(self._pieces) + [text.lstrip()]
+        self.size += len(text)
+        self._spent += seconds
+        return Thought("".join(self._pieces), self._spent)
 
     def look(self) -> Thought | None:
         """The thought so far when it goes on and has grown since the last look, else None."""

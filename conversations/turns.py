@@ -1,28 +1,29 @@
 """What a person can do in a conversation; each a verb, each one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Model, Value, When
+from django.db.models import Model
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from chatbot.telemetry import metrics, origin
-from conversations import leases, limits, paths, turn_rows
+from conversations import leases, limits, paths, reopening, turn_rows
 from conversations.errors import ConversationGone, MessageGone, UserFacingError
 from conversations.limits import LimitReached
-from conversations.llm_errors import ProviderModel
 from conversations.models import Configuration, Conversation, Generation, Message, Role, Status
+from conversations.reopening import NothingToContinue as NothingToContinue
+from conversations.reopening import NothingToRetry as NothingToRetry
+from conversations.titles import title_from
 
-DERIVED_TITLE_MAX_CHARS = 80
 REPLY_DELAY = timedelta(microseconds=1)
 """How much later than the message its reply is stored, so that time orders them."""
-
-RETRYABLE = (Status.FAILED, Status.STOPPED)
 
 
 class ReplyInProgress(UserFacingError):
@@ -55,13 +56,6 @@ class TurnTaken(UserFacingError):
     http_status = 409
 
 
-class NothingToRetry(UserFacingError):
-    """This answer needs no second try any more. Reload the page to see it."""
-
-    code = "nothing_to_retry"
-    http_status = 409
-
-
 NOT_ADMITTED = (TooManyTurns, LimitReached)
 """What is raised before anything is stored, though the same turn may have been stored before."""
 
@@ -90,9 +84,12 @@ def send(
     conversation: Conversation | None = None,
     turn: UUID | None = None,
     configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
+    model: str = "",
+    options: Mapping[str, Any] | None = None,
 ) -> Turn:
     """Store what `user` says and a pending reply, at the end of the conversation's chosen branch, or in a new
-    conversation with this configuration when none is given.
+    conversation with this configuration when none is given. The reply is to be asked of `model`, where one is named,
+    with the `options` of a program.
 
     `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
     returns it. `text` must hold more than white space. A person who has `CHAT_REPLIES_PER_USER` open replies gets one
@@ -103,7 +100,15 @@ def send(
     conversation or person has the key, `ConversationGone` when the conversation was deleted meanwhile, be it only to
     the trash.
     """
-    return store(user, text=text, conversation=conversation, turn=turn, configuration=configuration)
+    return store(
+        user,
+        text=text,
+        conversation=conversation,
+        turn=turn,
+        configuration=configuration,
+        model=model,
+        options=options,
+    )
 
 
 def store(
@@ -114,6 +119,8 @@ def store(
     turn: UUID | None = None,
     beside: Message | None = None,
     configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
+    model: str = "",
+    options: Mapping[str, Any] | None = None,
 ) -> Turn:
     """The same as `send`; in the place of the message `beside`, as an alternative to it, when one is given.
 
@@ -122,7 +129,7 @@ def store(
     key = turn or uuid7()
     try:
         with transaction.atomic():
-            return _store_turn(user, text, conversation, key, beside, configuration)
+            return _store_turn(user, text, conversation, key, beside, configuration, model=model, options=options)
     except (IntegrityError, *NOT_ADMITTED) as error:
         # The same turn may have been stored before: a double click arrives as two requests.
         if found := _find_turn(user, key, text, conversation):
@@ -139,8 +146,9 @@ def stop(message: Message) -> None:
     leases.stop(message.pk)
 
 
-def retry(message: Message) -> None:
-    """Ask for a failed or stopped reply again. Its text stays until the new one has ended.
+def retry(message: Message) -> Message:
+    """Ask for a failed or stopped reply again; return the reply that is to come: the same or, beside one that has text,
+    an alternative to it.
 
     The branch through it is then the chosen one. Raises `NothingToRetry` when the reply is neither, `ReplyInProgress`
     while another reply is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `LimitReached`, `TooManyReplies` at
@@ -151,21 +159,31 @@ def retry(message: Message) -> None:
         with transaction.atomic():
             if full := admit(message.user, conversation)[0]:
                 raise full
-            _open_again(message)
+            if message.content.strip():
+                return _ask_beside(message)
+            reopening.open_again(message)
             end = paths.last_end(conversation, message.pk)
             Conversation.objects.filter(pk=conversation.pk).update(current_message=end)
     except IntegrityError as error:
         raise refusal(error) from error
+    return message
 
 
-def title_from(text: str) -> str:
-    """A title of at most 80 characters made of a message's first words, cut between two words where possible."""
-    words = " ".join(text.split())
-    if len(words) <= DERIVED_TITLE_MAX_CHARS:
-        return words
-    cut = words[: DERIVED_TITLE_MAX_CHARS - 1]
-    at_word, _, _ = cut.rpartition(" ")
-    return (at_word or cut).rstrip(" ,;:-") + "…"
+def resume(message: Message) -> None:
+    """Let a reply go on where its text ended, which stays whatever happens: one that was cut at the model's limit, or
+    that was stopped or failed with text. Its branch, which must end with it, is then the chosen one.
+
+    Raises `NothingToContinue` for any other, and what `retry` raises.
+    """
+    conversation = message.conversation
+    try:
+        with transaction.atomic():
+            if full := admit(message.user, conversation)[0]:
+                raise full
+            reopening.go_on(message)
+            Conversation.objects.filter(pk=conversation.pk).update(current_message=message)
+    except IntegrityError as error:
+        raise refusal(error) from error
 
 
 def refusal(error: Exception) -> Exception:
@@ -216,32 +234,23 @@ def admit(
     return TooManyReplies(limit=limit) if open_replies + unkept >= limit else None, end, standing
 
 
-def _open_again(message: Message) -> None:
-    """Make the reply pending, with nothing left of the last try. Raises `NothingToRetry`."""
-    won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
-        status=Status.PENDING,
-        # What the provider does not offer is not asked for again: the conversation's choice, or the default, is.
-        model=Case(When(error_code=ProviderModel.code, then=Value("")), default="model"),
-        draft="",
-        thought="",
-        thought_seconds=None,
-        worker="",
-        request_id=origin.request_id(),
-        error="",
-        error_code="",
-        error_detail="",
-        heartbeat_at=None,
-        stop_requested_at=None,
-        started_at=None,
-        first_token_at=None,
-        finished_at=None,
-        prompt_tokens=None,
-        completion_tokens=None,
-        window_start=None,
-        window_cut=False,
+def _ask_beside(message: Message) -> Message:
+    """Store an alternative to a reply whose text is kept. Raises `NothingToRetry`."""
+    answer = beside(message, uuid7())
+    store_reply(answer, full=None, **reopening.asked_as(message))
+    return answer
+
+
+def beside(reply: Message, key: UUID) -> Message:
+    """A row with this key for another answer in the place of `reply`, not stored."""
+    return Message(
+        id=key,
+        conversation=reply.conversation,
+        user=reply.user,
+        parent_id=reply.parent_id,
+        role=Role.ASSISTANT,
+        created_at=timezone.now(),
     )
-    if not won:
-        raise NothingToRetry
 
 
 def _store_turn(
@@ -251,6 +260,9 @@ def _store_turn(
     key: UUID,
     beside: Message | None,
     configuration: Configuration,
+    *,
+    model: str,
+    options: Mapping[str, Any] | None,
 ) -> Turn:
     full, end, standing = admit(user, conversation)
     now = timezone.now()
@@ -263,21 +275,27 @@ def _store_turn(
     said = {"conversation": conversation, "user": user}
     message = Message(id=key, parent_id=parent_id, role=Role.USER, content=text, created_at=now, **said)
     reply = Message(parent=message, role=Role.ASSISTANT, created_at=now + REPLY_DELAY, **said)
-    store_reply(reply, *([begun] if begun else []), message, full=full)
+    store_reply(reply, *([begun] if begun else []), message, full=full, model=model, options=options)
     return Turn(message, reply, is_first=begun is not None, standing=standing)
 
 
-def store_reply(reply: Message, *before: Model, full: TooManyReplies | None, model: str = "") -> None:
+def store_reply(
+    reply: Message,
+    *before: Model,
+    full: TooManyReplies | None,
+    model: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> None:
     """Store these rows, then `reply`, which is to come, as the end of its conversation's chosen branch.
 
-    It is to be asked of `model`, where one is named. When `full` it has failed already, for that reason. Raises
-    `ReplyInProgress`, or `IntegrityError` for what `refusal` puts into words.
+    It is to be asked of `model`, where one is named, with these `options`. When `full` it has failed already, for that
+    reason. Raises `ReplyInProgress`, or `IntegrityError` for what `refusal` puts into words.
     """
     conversation = reply.conversation
     origin.add(conversation_id=str(conversation.pk), message_id=str(reply.pk))
     is_new = conversation in before
     generation = reply.generation = Generation(
-        message=reply, conversation=conversation, model=model, request_id=origin.request_id()
+        message=reply, conversation=conversation, model=model, options=options, request_id=origin.request_id()
     )
     if full:
         # No constraint would keep a reply that has failed from overtaking an open one.

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from chatbot import database
 from conversations import llm_models
 from conversations.models import Conversation
+from tests import emptying
 from tests.factories import ConversationFactory, UserFactory, exchange
 from tests.provider import ScriptedProvider
 from tests.server import ChatServer
@@ -18,6 +20,16 @@ from tests.visitor import Visitor
 
 # A browser test drives Playwright, whose event loop runs in the test's thread; the ORM must work there all the same.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+emptying.empty_quickly()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The database of this worker, which nobody uses any more when it is dropped."""
+    yield
+    with django_db_blocker.unblock():
+        emptying.end_other_sessions()
 
 
 @pytest.fixture(autouse=True)

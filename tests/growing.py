@@ -60,13 +60,16 @@ Done <b>x</b> [text](https://x.example/(x)).
 def fed(parts: Iterable[str]) -> str:
     """All that a viewer gets who looks after each part."""
     stream = BlockStream()
-    seen = ""
+    seen, revision = "", 0
     for part in parts:
         stream.append(part)
-        seen += stream.take().finished
+        blocks = stream.take()
+        # Whoever sees that what is there has changed takes the whole, as `streams.Viewer` does.
+        seen = seen + blocks.finished if stream.revision == revision else stream.whole().finished
+        revision = stream.revision
     stream.close()
     last = stream.take()
     assert last.open == ""
-    seen += last.finished
+    seen = seen + last.finished if stream.revision == revision else stream.whole().finished
     assert (stream.whole().finished, stream.whole().open) == (seen, "")
     return seen

@@ -1,15 +1,25 @@
 """Waiting for a server process that starts."""
 
-import subprocess
 import time
 import urllib.error
 import urllib.request
+from typing import Protocol
 
 ANSWER_SECONDS = 10.0
 
 
-def wait_for_answer(url: str, process: subprocess.Popen[bytes], *, seconds: float) -> None:
-    """Return once the process serves pages at this address.
+class Process(Protocol):
+    """A process that may end."""
+
+    returncode: int | None
+    """Its exit code, once `poll` has seen its end."""
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+
+
+def wait_for_answer(url: str, process: Process, *, seconds: float, path: str = "/healthz") -> None:
+    """Return once the process serves pages at this address: once `path` is there.
 
     Raises `RuntimeError` when the process has ended, `TimeoutError` when it does not answer in time.
     """
@@ -18,9 +28,9 @@ def wait_for_answer(url: str, process: subprocess.Popen[bytes], *, seconds: floa
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with status {process.returncode}")
         try:
-            with urllib.request.urlopen(f"{url}/healthz", timeout=ANSWER_SECONDS) as answer:
+            with urllib.request.urlopen(f"{url}{path}", timeout=ANSWER_SECONDS) as answer:
                 answer.read()
             return
-        except (urllib.error.URLError, TimeoutError):
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.05)
     raise TimeoutError(f"the server did not answer within {seconds:g} s")

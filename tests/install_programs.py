@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 PACKAGES = {"nginx": "nginx-light", "caddy": "caddy", "pgbouncer": "pgbouncer", "curl": "curl"}
+PROOFS = {"postgres": "postgresql", "cc": "gcc libc6-dev"}
+"""What the longer proofs need besides: a PostgreSQL that is not the embedded one, a compiler."""
+
 ELSEWHERE = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin")
 
 
@@ -27,7 +30,7 @@ def program(name: str) -> str:
     return str(found)
 
 
-def install(names: list[str]) -> None:
+def install(names: list[str], packages_of: dict[str, str] = PACKAGES) -> None:
     """Install these programs with the system's package manager; what is there afterwards is looked at again."""
     if shutil.which("brew"):
         commands = [["brew", "install", "--quiet", *names]]
@@ -35,7 +38,7 @@ def install(names: list[str]) -> None:
         rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
         # They are not to be started as services of this machine.
         environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
-        packages = [PACKAGES[name] for name in names]
+        packages = [package for name in names for package in packages_of[name].split()]
         commands = [
             [*rights, "apt-get", "update", "-qq"],
             [*rights, *environment, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],

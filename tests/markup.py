@@ -12,23 +12,28 @@ MATH_ATTRIBUTES = """
     accent accentunder class columnspan displaystyle fence form linethickness lspace mathvariant maxsize minsize
     movablelimits notation rspace scriptlevel separator stretchy symmetric width
 """
-BARE = "blockquote br code del em figcaption h2 h3 h4 h5 h6 hr li p strong table tbody thead tr ul"
+BARE = """
+    blockquote br code del details em figcaption h2 h3 h4 h5 h6 hr kbd li p strong sub summary sup table tbody thead tr
+    ul
+"""
 TAGS: dict[str, set[str]] = {
     **dict.fromkeys(MATH.split(), set(MATH_ATTRIBUTES.split())),
     **dict.fromkeys(BARE.split(), set()),
     "math": {"display"},
     "a": {"href", "title", "target", "rel"},
     "button": {"type", "class", "data-copy"},
-    "div": {"class", "tabindex", "role", "aria-label"},
+    "div": {"class", "id", "tabindex", "role", "aria-label"},
     "figure": {"class"},
     "input": {"type", "disabled", "checked", "aria-label"},
     "ol": {"start"},
     "pre": {"tabindex"},
-    "span": {"class"},
+    "p": {"class", "dir"},
+    "span": {"class", "tabindex"},
     "td": {"class"},
     "th": {"class"},
 }
-CLASSES = {"quiet", "math", "table", "code", "left", "center", "right", *"cdfikms"}
+CLASSES = {"quiet", "written", "math", "table", "footnote", "code", "left", "center", "right", *"cdfikms"}
+DIRECTIONS = {("dir", "ltr"), ("dir", "rtl")}
 VOID = {"br", "hr", "input"}
 
 
@@ -43,15 +48,13 @@ class Checker(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in TAGS, tag
         for name, value in attrs:
-            assert name in TAGS[tag], (tag, name)
-            if name == "class":
-                assert set((value or "").split()) <= CLASSES, value
-            if name == "href":
-                assert (value or "").lower().startswith(("http://", "https://", "mailto:")), value
+            self._attribute(tag, name, value or "")
         values = dict(attrs)
         if tag == "a":
-            assert (values["target"], values["rel"]) == ("_blank", "noopener noreferrer nofollow")
             assert "a" not in self.stack
+            assert values["href"]
+            if not values["href"].startswith("#"):
+                assert (values["target"], values["rel"]) == ("_blank", "noopener noreferrer nofollow")
         if tag == "button":
             assert self.stack[-2:] == ["figure", "figcaption"]
         if tag == "input":
@@ -59,6 +62,15 @@ class Checker(HTMLParser):
             assert "disabled" in values
         if tag not in VOID:
             self.stack.append(tag)
+
+    def _attribute(self, tag: str, name: str, value: str) -> None:
+        assert name in TAGS[tag] or (name, value) in DIRECTIONS, (tag, name)
+        if name == "class":
+            assert set(value.split()) <= CLASSES, value
+        if name == "href":
+            assert value.lower().startswith(("http://", "https://", "mailto:", "tel:", "#note-")), value
+        if name == "id":
+            assert value.startswith("note-"), value
 
     def handle_endtag(self, tag: str) -> None:
         assert self.stack.pop() == tag
@@ -101,6 +113,20 @@ PIECES = [
     *("```html\n", "<script>", "</script>", "<b onclick=x>", "</math>", "</code>", "<!--", "javascript:", "http://"),
     *("https://x.example/", "[x](javascript:a)", "&lt;", "&#60;", "&#xfdd0;", "\ufdd0", "\ufdd3", "0\ufdd4", "\x00"),
     *("\ud83d", "\ude00", "\u2028", "\r\n", "\\frac{", "\\text{", "}", "<https://x.example>", "[x]: ", "\u200b", "é"),
+    *(
+        "<br>",
+        "<sub>",
+        "</sub>",
+        "<kbd>",
+        "</kbd>",
+        "<details>\n",
+        "</details>\n",
+        "<summary>",
+        "</summary>",
+        "-->",
+        "~~",
+    ),
+    *("[^1]", "[^1]: ", "[x]", "[x]: https://x.example\n", "www.x.example", "a@x.example", "```md\n", "。", "请", "“"),
     *("😀", "word ", "   ```\n", "```\n", "\n- ", "\n\n1. ", "\n> ", "# ", "***\n", "---\n", "  \n"),
 ]
 """What random texts are made of: signs, halves of signs, and what must not come through."""

@@ -1,10 +1,9 @@
-"""The chat as production runs it: a uvicorn process of its own, on the database of the tests."""
+"""The chat as production runs it: a process of uvicorn, on the database of the tests."""
 
 import os
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -17,10 +16,12 @@ from django.test import Client
 
 from accounts.models import User
 from tests.health import wait_for_answer
+from tests.preloaded import Forked, origin
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
+Started = subprocess.Popen[bytes] | Forked
 
 
 class ChatServer:
@@ -30,6 +31,9 @@ class ChatServer:
     process's log goes.
     """
 
+    options: tuple[str, ...] = ()
+    """More options of uvicorn."""
+
     send_buffer = 0
     """Bytes that the system keeps for a client that does not read, or 0 for its own choice, which is megabytes."""
 
@@ -37,7 +41,7 @@ class ChatServer:
         self.environment = environment
         self.log = log
         self.url = ""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Started | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -64,7 +68,7 @@ class ChatServer:
         return self.process.pid
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Started:
         """The process. Raises `RuntimeError` before the start."""
         if self._process is None:
             raise RuntimeError("the server was not started")
@@ -81,12 +85,11 @@ class ChatServer:
             listener.listen(512)
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             # The process inherits the listening socket, so that no other program can take the port meanwhile.
-            command = [sys.executable, "-m", "uvicorn", "chatbot.asgi:application", "--fd", str(listener.fileno())]
-            options = ["--lifespan", "on", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
+            arguments = ["chatbot.asgi:application", "--fd", "{fd}", "--lifespan", "on", "--log-level", "warning"]
+            arguments += ["--timeout-graceful-shutdown", "3", *self.options]
             with self.log.open("ab") if self.log else nullcontext() as log:
-                self._process = subprocess.Popen(
-                    command + options, cwd=ROOT, env=self._environment(), pass_fds=[listener.fileno()], stderr=log
-                )
+                errors = log.fileno() if log else 2
+                self._process = origin().start(arguments, self._environment(), listener.fileno(), errors)
         self._wait()
 
     def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> None:

@@ -6,7 +6,19 @@ A server process of the tests (`TEST_SERVER`) keeps the variables that the test 
 import os
 from pathlib import Path
 
-OWN = {"DATABASE_URL", "CSRF_TRUSTED_ORIGINS", "SIGNUP_OPEN", "EMAIL_URL", "DEFAULT_FROM_EMAIL"}
+OWN = {
+    "DATABASE_URL",
+    "CSRF_TRUSTED_ORIGINS",
+    "SIGNUP_OPEN",
+    "EMAIL_URL",
+    "DEFAULT_FROM_EMAIL",
+    "FORCE_SCRIPT_NAME",
+    "FORWARDED_ALLOW_IPS",
+    # A make that a test starts is nobody's child, whatever started the tests.
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+}
 OWN_PREFIXES = ("API_", "CHAT_", "CORS_", "DATABASE_", "JWT_", "LOG_", "METRICS_", "OPENAI_", "OTEL_", "SENTRY_")
 if "TEST_SERVER" not in os.environ:
     for name in list(os.environ):
@@ -15,14 +27,16 @@ if "TEST_SERVER" not in os.environ:
 
 VAR_DIR = Path(__file__).resolve().parent.parent / "var" / "tests"
 os.environ.setdefault("LOG_FORMAT", "text")
-os.environ |= {
+FIXED = {
     "ENV_FILE": os.devnull,
     "DEBUG": "false",
     "HTTPS_ONLY": "false",
     "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
     "SECRET_KEY": "a key for tests only, as long as a real one has to be",
     "EMBEDDED_DIR": str(VAR_DIR),
+    "TIME_ZONE": os.environ.get("TEST_TIME_ZONE", "UTC"),
 }
+os.environ |= FIXED | (dict(os.environ) if "TEST_SERVER" in os.environ else {})
 if url := os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = url
 
@@ -34,6 +48,6 @@ EMBEDDED_POSTGRES_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full
 DATABASES["default"]["NAME"] = os.environ.get("TEST_DATABASE_NAME", DATABASES["default"]["NAME"])
 DATABASES["default"]["OPTIONS"]["pool"] |= {"min_size": 0, "max_size": 8}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+STORAGES["staticfiles"]["BACKEND"] = "chatbot.paths.PlainFiles"
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = True

@@ -2,29 +2,38 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
+import tracemalloc
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from conversations import retention, seeding
 from conversations.models import Conversation, Feedback, Message, Status
 from conversations.retention import Rules
-from conversations.transfer.archives import Archive
+from conversations.transfer.archives import Archive, Reader, is_beginning, whole_bytes
+from conversations.transfer.imports import Outcome
 from tests.factories import ConversationFactory, ReplyFactory, UserFactory, exchange, long_chat
+from tests.server import ROOT
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
+INTERRUPTED = "Interrupted. What it had done stays; run it again for the rest."
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # How far a worker was with a reply is no part of it once it has ended.
@@ -90,6 +99,43 @@ def test_what_was_archived_comes_back_as_it_was_and_only_once(said: dict[str, li
     assert everything() == said
     assert "Restored 0 conversations; 61 were here" in command("restore_archive", archive)
     assert everything() == said
+
+
+def test_a_restore_that_is_interrupted_says_so_and_goes_on_the_next_time(
+    said: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    archive = tmp_path / "old.jsonl.zst"
+    prune(archive)
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE conversations_feedback IN SHARE MODE")
+        running = subprocess.Popen(
+            [sys.executable, "manage.py", "restore_archive", str(archive)],
+            cwd=ROOT,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Whoever runs the tests in the background has it ignored.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'conversations_feedback'::regclass"
+        while not count(waiting):
+            assert running.poll() is None, running.communicate()[1]
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, words = running.communicate(timeout=60)
+    assert (running.returncode, words) == (130, f"CommandError: {INTERRUPTED}\n")
+    command("restore_archive", archive)
+    assert everything() == said
+
+
+def count(query: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return int(cursor.fetchone()[0])
 
 
 def test_the_archive_is_lines_of_json_that_any_zstd_reads(said: dict[str, list[Any]], tmp_path: Path) -> None:
@@ -176,3 +222,37 @@ def test_a_long_conversation_whose_removal_was_interrupted_comes_back_whole(user
     next(retention.remove(batch, rules, size=100))
     command("restore_archive", archive)
     assert everything() == before
+
+
+def test_a_small_file_that_stands_for_a_large_one_is_read_in_parts(tmp_path: Path) -> None:
+    compressor = zstd.ZstdCompressor()
+    head = b'{"format": "chatbot-archive", "version": 1}\n'
+    pieces = [compressor.compress(head), *(compressor.compress(b" " * 2**20) for _ in range(200)), compressor.flush()]
+    path = tmp_path / "archive"
+    path.write_bytes(b"".join(pieces))
+    assert path.stat().st_size < 50_000
+    tracemalloc.start()
+    try:
+        with path.open("rb") as file:
+            assert whole_bytes(file) == path.stat().st_size
+            assert is_beginning(file)
+            assert not any(result.outcome == Outcome.IMPORTED for result in Reader(file).results())
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def test_fields_that_nobody_knows_are_not_held(tmp_path: Path) -> None:
+    endless = ", ".join(f'"field{number}": "{"x" * 2_000_000}"' for number in range(20))
+    text = f'{{"format": "chatbot-archive", "version": 1}}\n{{{endless}, "id": 7}}\n'
+    path = tmp_path / "archive"
+    path.write_bytes(zstd.compress(text.encode()))
+    del text, endless
+    tracemalloc.start()
+    with path.open("rb") as file:
+        (result,) = Reader(file).results()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.outcome == Outcome.FAILED
+    assert peak < 25_000_000

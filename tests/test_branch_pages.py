@@ -37,9 +37,8 @@ def page(client: Client, path: str, **headers: str) -> str:
 
 def shown(html: str) -> list[str]:
     """What the messages on a page say."""
-    return [
-        re.sub(r"<[^>]+>", "", body).strip() for body in re.findall(r'<div class="body">(.*?)</div>', html, re.DOTALL)
-    ]
+    bodies = re.findall(r'<div class="body"[^>]*>(.*?)</div>', html, re.DOTALL)
+    return [re.sub(r"<[^>]+>", "", body).strip() for body in bodies]
 
 
 def second_answer(content: str, text: str) -> Message:

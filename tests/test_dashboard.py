@@ -11,6 +11,7 @@ from django.contrib.staticfiles import finders
 from django.db import connection
 from django.template.loader import render_to_string
 from django.test import Client
+from django.utils.timezone import localtime
 
 from accounts.models import User
 from conversations.models import Generation, Grain, Measure, Usage, UsageLatency, UsageMark, UsagePeople
@@ -120,7 +121,7 @@ def test_hours_are_those_of_the_reader(staff: Client) -> None:
     )
     UsageMark.objects.create(counted_to=now())
     staff.cookies["timezone"] = "Asia/Kathmandu"
-    assert dashboard_context("24h")["charts"][0].steps[-6].name == f"{hour:%H:%M}"
+    assert dashboard_context("24h")["charts"][0].steps[-6].name == f"{localtime(hour):%H:%M}"
     said = text(staff, "24h")
     local = hour + timedelta(hours=5, minutes=45)
     assert "Hours are those of Asia/Kathmandu." in said

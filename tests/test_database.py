@@ -38,6 +38,12 @@ def test_a_living_connection_passes_without_a_question(pooled: psycopg.Connectio
         assert cursor.fetchone() == (question,)
 
 
+def test_the_server_compiles_no_statement_of_the_site(db: None) -> None:
+    with django_connection.cursor() as cursor:
+        cursor.execute("SHOW jit")
+        assert cursor.fetchone() == ("off",)
+
+
 def test_a_connection_that_the_server_has_ended_is_refused(pooled: psycopg.Connection[Any]) -> None:
     with django_connection.cursor() as cursor:
         # Returns once the process has ended, with what it had to say sent.

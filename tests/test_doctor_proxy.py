@@ -2,7 +2,7 @@
 
 import io
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.management import call_command
@@ -16,6 +16,13 @@ from tests.proxy import Fault, FaultyProxy
 from tests.server import ChatServer
 
 PAUSE = 1.0
+
+
+@pytest.fixture(scope="module")
+def module_server(django_db_setup: None) -> Iterator[ChatServer]:
+    """A server that believes the proxies of these tests."""
+    with ChatServer(FORWARDED_ALLOW_IPS="127.0.0.1") as server:
+        yield server
 
 
 def test_a_proxy_that_does_everything_right_is_ok(server: ChatServer) -> None:

@@ -32,7 +32,7 @@ def test_what_is_too_large_has_a_page_for_a_person_and_a_line_for_a_program(serv
     assert visitor.ask("POST", "/import/", None, Content_Length=length).text.startswith("413 ")
 
 
-@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "413", "429", "500"])
+@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "413", "429", "500", "503"])
 def test_each_error_has_a_page_that_needs_nothing_of_the_request(name: str) -> None:
     page = render_to_string(f"{name}.html")
     assert page.count("<h1>") == 1

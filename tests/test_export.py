@@ -75,6 +75,15 @@ def test_markdown_has_the_path_first_and_the_other_branches_after_it(owner: Visi
     assert places == sorted(places)
 
 
+def test_a_reply_that_was_cut_says_so(owner: Visitor, user: User) -> None:
+    reply = exchange(ConversationFactory.create(user=user), "Count", "One two thr")
+    Generation.objects.filter(pk=reply.pk).update(finish_reason="length")
+    (found,) = exported(owner)
+    assert found["messages"][1]["generation"]["finish_reason"] == "length"
+    text = owner.get(f"/c/{reply.conversation_id}/export/?format=markdown").text
+    assert text.rstrip().endswith("One two thr\n\n*This reply was cut at the model's limit.*")
+
+
 def test_many_conversations_are_an_archive_of_texts(owner: Visitor, user: User) -> None:
     for title in ("Same", "Same", "../etc/passwd", "Größe: 2/3?", "日本", "???"):
         exchange(ConversationFactory.create(user=user, title=title), f"About {title}", "Yes.")
@@ -196,7 +205,7 @@ def test_every_column_is_exported_or_left_out_on_purpose(user: User) -> None:
         Feedback: {"message_id", "user_id"},
         Generation: {
             *("message_id", "conversation_id", "draft", "worker", "heartbeat_at", "stop_requested_at"),
-            *("error_detail", "request_id"),
+            *("continues", "options", "error_detail", "request_id"),
         },
     }
     reply = exchange(ConversationFactory.create(user=user), "Hello", "Good day")

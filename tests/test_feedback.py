@@ -82,6 +82,12 @@ def test_without_htmx_the_answer_is_the_page_at_the_message(signed_in: Client, a
     )
 
 
+def test_a_line_feed_of_a_comment_counts_once_though_it_is_sent_as_two(signed_in: Client, answer: Message) -> None:
+    comment = "x" * 990 + "\r\n" * 10
+    signed_in.post(path(answer), {"rating": "down", "comment": f"{comment}."[1:]}, headers=HTMX)
+    assert len(Feedback.objects.get().comment) == 1_000
+
+
 @pytest.mark.parametrize(
     "data", [{"rating": "sideways"}, {"rating": "up", "comment": "x" * 1_001}, {"rating": "up", "comment": "a\0b"}]
 )

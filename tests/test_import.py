@@ -5,9 +5,11 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from conversations.models import Conversation, Feedback, Generation, Message, Status
+from conversations.transfer import staging
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 from tests.importing import conversation, document, message, outcomes, told
 from tests.server import ChatServer
@@ -42,6 +44,9 @@ def a_full_account(user: User) -> None:
         generation__model="large",
         generation__prompt_tokens=7,
         generation__completion_tokens=0,
+        generation__cached_tokens=3,
+        generation__reasoning_tokens=2,
+        generation__finish_reason="length",
         generation__started_at=answer.created_at,
         generation__finished_at=answer.created_at,
         generation__window_start=answer.created_at,
@@ -68,6 +73,15 @@ def test_what_was_exported_comes_back_whole_in_another_account(
     # Nothing of the first account has changed, and the two share no key.
     assert without_keys(export(owner)) == without_keys(file)
     assert not set(re.findall(rb'"id": "([^"]+)"', file)) & set(re.findall(rb'"id": "([^"]+)"', export(other)))
+
+
+@pytest.mark.parametrize("word", ["x" * 51, 7, ["length"]])
+def test_a_finish_reason_that_is_none_is_refused(owner: Visitor, user: User, word: object) -> None:
+    asked = message("Hello")
+    said = message("Hi", parent=asked["id"], role="assistant", generation={"finish_reason": word})
+    answer = owner.upload("/import/", document(conversation("Hello", [asked, said])))
+    assert "its “finish_reason”" in told(answer)[0][1]
+    assert not Generation.objects.exists()
 
 
 def test_what_was_deleted_comes_back_under_its_own_keys(owner: Visitor, user: User) -> None:
@@ -123,6 +137,17 @@ def test_a_tree_of_ten_thousand_messages_one_below_the_other_is_imported(owner: 
     assert outcomes(owner.upload("/import/", document(conversation("A ring", messages[::-1])))) == ["failed"]
 
 
+@pytest.mark.django_db
+def test_checking_a_conversation_changes_no_setting_of_the_statements_after_it() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, setting FROM pg_settings")
+        before = cursor.fetchall()
+        staging.gather([message() | {"parent_id": None, "tool_calls": None}], begin=1)
+        staging.check()
+        cursor.execute("SELECT name, setting FROM pg_settings")
+        assert cursor.fetchall() == before
+
+
 def test_a_reply_that_was_being_made_is_not_made_again(owner: Visitor, module_provider: Any) -> None:
     for status in ("pending", "running", "interrupted"):
         asked = message("Go")
@@ -132,7 +157,7 @@ def test_a_reply_that_was_being_made_is_not_made_again(owner: Visitor, module_pr
         assert "Retry" in owner.get(f"/c/{again['id']}/").text
     assert set(Generation.objects.values_list("status", flat=True)) == {"failed"}
     assert set(Message.objects.filter(role="assistant").values_list("content", flat=True)) == {"So far"}
-    assert module_provider.requests == []
+    assert module_provider.chats == []
 
 
 def test_fields_of_a_later_version_are_ignored(owner: Visitor) -> None:

@@ -77,6 +77,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "feedback of a third kind": (thumb, "its feedback has no rating of up or down"),
     "a choice that is no key": (put(current_message=1), "Its “current_message” is not a UUID"),
     "a temperature of the sun": (put(temperature=5778), "Its temperature is not a number"),
+    "an endless error": (put_in(1, generation={"status": "failed", "error": "x" * 4_001}), "longer than 4,000"),
+    "endless tool calls": (put_in(1, tool_calls=[{"a": "x" * 60_000}]), "longer than 50,000"),
     "a list that has no end": (put_in(1, tool_calls=[{"a": [[[]]] * 60_000}]), "more than can be read"),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -16,7 +17,7 @@ from accounts.models import User
 from conversations import branches, leases, limits, organizing, turns
 from conversations.leases import Outcome
 from conversations.limits import LimitReached, NothingAllowed
-from conversations.models import Conversation, Message, Period, Status, TurnWindow, UsageLimit
+from conversations.models import Conversation, Message, Period, Status, TurnWindow, UsageLimit, Use
 from tests.factories import ConversationFactory, UserFactory
 from tests.limiting import ended, limit, move, use
 
@@ -142,12 +143,12 @@ def test_a_reply_that_has_begun_is_finished_and_the_next_one_refused(user: User)
         turns.send(user, text="Three")
 
 
-def test_of_a_day_and_a_month_that_are_used_up_the_later_end_is_told(user: User) -> None:
+@pytest.mark.parametrize("day", [date(2026, 11, 1), date(2026, 11, 30), date(2028, 2, 29), date(2026, 12, 31)])
+def test_of_a_day_and_a_month_that_are_used_up_the_month_is_told(user: User, day: date) -> None:
     limit(messages=1)
     limit(messages=1, period=Period.MONTH)
-    turns.send(user, text="One")
     with pytest.raises(LimitReached, match="1 message for this month"):
-        turns.send(user, text="Two")
+        limits.check(user, Use(day, day_messages=1, month_messages=1))
 
 
 def test_a_limit_lowered_below_what_was_used_holds_at_once(user: User) -> None:

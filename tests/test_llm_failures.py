@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from conversations.errors import UserFacingError
-from conversations.llm import ChatMessage
+from conversations.llm import ChatMessage, Upstream
 from tests.asking import failure, over, text
 from tests.provider import (
     Close,
@@ -259,6 +259,64 @@ async def test_an_error_in_mid_answer_keeps_the_text(
     came, problem = await failure()
     assert (came, problem.code) == ("It is ", code)
     assert len(provider.chats) == 1
+
+
+UPSTREAM = {
+    "code as text": ({"error": {"message": "no", "type": "auth", "param": "None", "code": "401"}}, "provider_key"),
+    "code as a fraction": ({"error": {"message": "no", "code": 401.0}}, "provider_key"),
+    "rate as text": ({"error": {"message": "slow", "code": "429"}}, "provider_rate_limited"),
+    "status as text": ({"error": {"message": "no", "status": "403"}}, "provider_key"),
+    "status as a word": ({"error": {"message": "no", "status": "RESOURCE_EXHAUSTED"}}, "provider_rate_limited"),
+    "type as a word": ({"error": {"message": "no", "type": "authentication_error"}}, "provider_key"),
+    "beside the text": ({"error": "no", "code": "401"}, "provider_key"),
+    "bad request as text": ({"error": {"message": "no", "code": "400"}}, "provider_refused"),
+}
+
+
+@pytest.mark.parametrize(("body", "code"), UPSTREAM.values(), ids=UPSTREAM.keys())
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_the_status_named_inside_an_answer_counts(
+    provider: ScriptedProvider,
+    settings: Settings,
+    streamed: bool,  # noqa: FBT001 (a parameter of the test)
+    body: dict[str, Any],
+    code: str,
+) -> None:
+    settings.CHAT_RETRIES = 0
+    provider.play(stream(Raw(b"data: " + json.dumps(body).encode() + b"\n\n")) if streamed else json_answer(body))
+    _, problem = await failure()
+    assert problem.code == code
+    assert problem.retryable == (code == "provider_rate_limited")
+
+
+async def test_a_gateway_that_answers_500_for_a_bad_request_is_not_asked_again(provider: ScriptedProvider) -> None:
+    provider.always(json_answer({"error": {"message": "Unknown: top_k", "code": "400"}}, status=500))
+    _, problem = await failure()
+    assert (problem.code, len(provider.chats)) == ("provider_refused", 1)
+
+
+async def test_what_the_provider_said_is_kept_for_programs(provider: ScriptedProvider, settings: Settings) -> None:
+    settings.CHAT_RETRIES = 0
+    said = {"message": "Slow down, sk-secret-key", "type": "tokens", "param": None, "code": "rate_limit_exceeded"}
+    headers = {"Retry-After": "7", "x-ratelimit-remaining-tokens": "0", "Set-Cookie": "a=b", "X-Request-Id": "r1"}
+    provider.play(json_answer({"error": said}, status=429, headers=headers))
+    _, problem = await failure()
+    assert problem.upstream == Upstream(
+        status=429,
+        type="tokens",
+        code="rate_limit_exceeded",
+        message="Slow down, […]",
+        retry_after=7.0,
+        headers={"retry-after": "7", "x-ratelimit-remaining-tokens": "0"},
+        is_structured=True,
+    )
+
+
+async def test_what_the_provider_said_in_mid_answer_is_kept_too(provider: ScriptedProvider) -> None:
+    provider.play(stream(Text("It is "), Raw(b'data: {"error":{"message":"It broke","code":"500"}}\n\n')))
+    _, problem = await failure()
+    assert problem.upstream
+    assert (problem.upstream.status, problem.upstream.message) == (500, "It broke")
 
 
 SECRET = "My grandmother's recipe needs three eggs and a little saffron from Kashmir."

@@ -17,7 +17,9 @@ from conversations.llm_protocol import (
     ReasoningDelta,
     SentError,
     TextDelta,
+    TextWasThought,
     ThinkSplitter,
+    Usage,
     looks_like,
 )
 
@@ -52,12 +54,21 @@ def test_an_event_without_end_is_refused() -> None:
 def thoughts_and_text(pieces: list[str]) -> tuple[str, str]:
     """What a splitter makes of the pieces: all reasoning, all text."""
     splitter = ThinkSplitter()
-    events = [event for piece in pieces if piece for event in splitter.feed(piece)] + list(splitter.close())
-    assert all(event.text for event in events if isinstance(event, TextDelta | ReasoningDelta))
-    return (
-        "".join(event.text for event in events if isinstance(event, ReasoningDelta)),
-        "".join(event.text for event in events if isinstance(event, TextDelta)),
-    )
+    events: list[Event] = []
+    for piece in filter(None, pieces):
+        events += [TextDelta(piece)] if splitter.passes(piece) else splitter.feed(piece)
+    thought = text = ""
+    for event in [*events, *splitter.close()]:
+        match event:
+            case ReasoningDelta(text=more):
+                assert more
+                thought += more
+            case TextDelta(text=more):
+                assert more
+                text += more
+            case TextWasThought():
+                thought, text = text, ""
+    return thought, text
 
 
 @pytest.mark.parametrize(
@@ -71,12 +82,45 @@ def thoughts_and_text(pieces: list[str]) -> tuple[str, str]:
         ("<thing>", "", "<thing>"),
         ("Say <think>", "", "Say <think>"),
         ("  Yes", "", "  Yes"),
+        ("<thinking>a</think>b</thinking>Yes", "a</think>b", "Yes"),
+        ("<Think>a</THINK>Yes", "a", "Yes"),
+        ("<thought>a</thought>Yes", "a", "Yes"),
+        ("[THINK]a [b](c)[/THINK]Yes [no](x) [/THINK]", "a [b](c)", "Yes [no](x) [/THINK]"),
+        ("◁think▷a◁/think▷Yes", "a", "Yes"),
+        ("<seed:think>a</seed:think>Yes", "a", "Yes"),
+        ("a</think>Yes", "a", "Yes"),
+        ("a\n</thinking>\n\nYes </think>", "a\n", "Yes </think>"),
+        ("a[/THINK]Yes", "a", "Yes"),
+        ("</think>\n\nYes", "", "Yes"),
+        ("a <b </thi[/thin </think>\nYes", "a <b </thi[/thin ", "Yes"),
+        ("İ<think a</think>Yes", "İ<think a", "Yes"),
+        ("`<think>` begins it, `</think>` ends it.", "", "`<think>` begins it, `</think>` ends it."),
+        ('"<think>" and "</think>"', "", '"<think>" and "</think>"'),
+        ("“</think>” ends it", "", "“</think>” ends it"),
+        ("End it with `</think>`.", "", "End it with `</think>`."),
+        ("End it with '</think>', don't forget", "", "End it with '</think>', don't forget"),
+        ("The tag </think> ends a thought.", "", "The tag </think> ends a thought."),
+        ("`a </think> b` is code", "", "`a </think> b` is code"),
+        ("```xml\n</think>\n```\nis code", "", "```xml\n</think>\n```\nis code"),
+        ("```xml\n<think>\n</think>\n```", "", "```xml\n<think>\n</think>\n```"),
+        ("    <think>\nis code</think>", "", "    <think>\nis code</think>"),
+        ("It opens: <think>. It ends: </think>.", "", "It opens: <think>. It ends: </think>."),
+        ("See ```code``` and `x`.\n</think>Yes", "See ```code``` and `x`.\n", "Yes"),
+        ("<think>the tag `</think>` ends it</think>Yes", "the tag `</think>` ends it", "Yes"),
+        ('<think>he said "a"</think>"b"', 'he said "a"', '"b"'),
+        ("a `</think>`</think>Yes", "a `</think>`", "Yes"),
+        ("`</think>`" * 9 + "</think>", "", "`</think>`" * 9 + "</think>"),
     ],
 )
 def test_thinking_is_told_from_text_wherever_the_pieces_end(whole: str, thought: str, said: str) -> None:
     for cut in range(len(whole) + 1):
         assert thoughts_and_text([whole[:cut], whole[cut:]]) == (thought, said)
     assert thoughts_and_text(list(whole)) == (thought, said)
+
+
+def test_a_thought_may_be_about_its_own_tag_from_one_end_to_the_other() -> None:
+    about = "a `</think>` " * 1_500
+    assert thoughts_and_text(["<think>", about, "</think>Yes"]) == (about, "Yes")
 
 
 def chunk(content: object, field: str = "content") -> bytes:
@@ -150,6 +194,34 @@ def test_the_first_bytes_tell_what_an_answer_is(begin: bytes, kind: str) -> None
     assert looks_like(b"\xef\xbb\xbf" + begin) == kind
 
 
+@pytest.mark.parametrize(
+    ("counted", "usage"),
+    [
+        ({"prompt_tokens": 7, "completion_tokens": 5}, Usage(7, 5)),
+        ({"prompt_tokens": 7.0, "completion_tokens": 5.0}, Usage(7, 5)),
+        ({"prompt_tokens": "7", "completion_tokens": "5.0"}, Usage(7, 5)),
+        ({"input_tokens": 7, "output_tokens": 5}, Usage(7, 5)),
+        ({"prompt_tokens": True, "completion_tokens": -1}, Usage(0, 0)),
+        ({"prompt_tokens": float(2**40), "completion_tokens": "many"}, Usage(0, 0)),
+        (
+            {
+                "prompt_tokens": 7,
+                "completion_tokens": 5,
+                "prompt_tokens_details": {"cached_tokens": 4.0},
+                "completion_tokens_details": {"reasoning_tokens": "3"},
+            },
+            Usage(7, 5, 4, 3),
+        ),
+        ({"prompt_tokens": 7, "completion_tokens": 5, "prompt_tokens_details": None}, Usage(7, 5)),
+        ({"prompt_tokens": 7, "completion_tokens": 5, "prompt_cache_hit_tokens": 6}, Usage(7, 5, 6)),
+    ],
+)
+def test_tokens_are_counted_however_the_numbers_are_written(counted: dict[str, object], usage: Usage) -> None:
+    answer = Answer()
+    assert list(answer.chunks([json.dumps({"choices": [], "usage": counted}).encode()])) == []
+    assert list(answer.close()) == [usage]
+
+
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -195,7 +267,7 @@ def everything_below(kind: type[UserFacingError]) -> list[type[UserFacingError]]
 
 def test_every_error_of_a_provider_has_a_code_and_a_sentence_of_its_own() -> None:
     kinds = everything_below(LLMError)
-    assert len({kind.code for kind in kinds}) == len(kinds) == 13
+    assert len({kind.code for kind in kinds}) == len(kinds) == 16
     for kind in kinds:
         sentence = str(kind())
         assert sentence.endswith(".")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from accounts.models import User
 from chatbot.telemetry import faults, origin
 from chatbot.telemetry.logs import JSONFormatter, TextFormatter
 from conversations.models import Generation, Message, Status
+from tests.api.program import Program
 from tests.factories import PASSWORD
 from tests.provider import END, Gate, ScriptedProvider, Text, error, stream
 from tests.receiver import refusing
@@ -153,6 +155,26 @@ def test_a_request_is_one_line_when_its_answer_is_over(
     }
     assert line(stream_id)["path"] == f"/messages/{reply.pk}/stream/"
     assert "secret" not in json.dumps(line("keys-0123456789"))
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/v1/models", "/v1/models"),
+        ("/v1/models/org/name/", "/v1/models/<path:model>"),
+        ("/api/{user}/conversations?limit=1", "/api/<user_id>/conversations"),
+        ("/api/{user}/messages/{key}/stream", "/api/<user_id>/messages/<message_id>/stream"),
+        ("/api/openapi.json", "/api/openapi.json"),
+        ("/v1/whatever", "api-nothing"),
+    ],
+)
+def test_a_request_of_the_api_is_told_with_the_pattern_of_its_path(
+    server: ChatServer, user: User, log: Path, path: str, route: str
+) -> None:
+    request_id = uuid4().hex
+    Program(server, user).get(path.format(user=user.pk, key=uuid4()), X_Request_ID=request_id)
+    line = told(log, lambda one: (one["logger"], one.get("request_id")) == ("chatbot.access", request_id))
+    assert line["route"] == route
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from conversations.markdown import parsed_open
-from conversations.markdown_open import PROSE, prose
+from conversations.markdown_open import PROSE, OpenProse, prose
 
 PIECES = [*"aZ éß世ñ0129 ,.;:?!%'\"()’‘“”…–— ", "www.", "http", "ftp:", "mailto:", "e.g. ", "1. "]
 
@@ -17,6 +17,17 @@ def test_prose_looks_as_the_parser_makes_it(seed: int) -> None:
     short = {text: html for text in texts if (html := prose(text)) is not None}
     assert short
     assert short == {text: parsed_open(text) for text in short}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_growing_prose_looks_as_all_of_it_does(seed: int) -> None:
+    chosen = random.Random(seed)  # noqa: S311 (not a secret)
+    growing = OpenProse()
+    for _ in range(40):
+        text = ""
+        for piece in chosen.choices([*PIECES, "שלום ", "*", "_"], k=chosen.randint(1, 14)):
+            text += piece
+            assert growing.html(text) == prose(text), text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from conversations.highlight import figure
 from conversations.markdown import OPTIONS, BlockStream, render
 from conversations.markdown_html import finished
-from conversations.markdown_source import prepare
+from conversations.markdown_scanner import prepare
+from conversations.markdown_source import FIGURE
 from tests.growing import ANSWER, fed
 from tests.markup import ATTACKS, PIECES, check, random_from_a_seed
 
@@ -64,12 +65,14 @@ def test_cutting_into_blocks_changes_nothing_that_the_parser_sees() -> None:
     for _ in range(500):
         text = "".join(chance.choice(blocks) + chance.choice(["\n\n", "\n\n\n", "\n\n"]) for _ in range(8))
         source = prepare(text)
-        whole = finished(pyromark.html(source.text, options=OPTIONS, highlight=plain_code), source)
+        figures: list[str] = []
+
+        def plain_code(language: str | None, code: str, figures: list[str] = figures) -> str:
+            figures.append(figure(language or "", code, coloured=False))
+            return f"{FIGURE}{len(figures) - 1}{FIGURE}"
+
+        whole = finished(pyromark.html(source.text, options=OPTIONS, highlight=plain_code), source, figures=figures)
         assert re.sub(r"\s+", "", render(text)) == re.sub(r"\s+", "", whole), f"seed {seed}: {text!r}"
-
-
-def plain_code(language: str | None, code: str) -> str:
-    return figure(language or "", code, coloured=False)
 
 
 def test_whoever_joins_late_sees_the_same() -> None:

@@ -35,6 +35,17 @@ def test_a_conversation_from_before_branches_shows_its_newest_message() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_search_can_be_taken_back_where_its_index_was_removed() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX message_search")
+    call_command("migrate", "conversations", "0012", verbosity=0)
+    call_command("migrate", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'message_search'")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_accounts_go_to_the_beginning_and_back() -> None:
     for app in ("admin", "account", "conversations", "accounts"):
         call_command("migrate", app, "zero", verbosity=0)

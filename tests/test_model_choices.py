@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from conversations import llm, llm_client, llm_models, model_choices
 from tests.asking import QUESTION
-from tests.provider import ScriptedProvider, error, reply
+from tests.provider import ScriptedProvider, error, json_answer, reply
 
 WAIT_SECONDS = 10
 
@@ -68,6 +68,81 @@ def test_what_does_not_chat_is_no_choice(listing: list[str]) -> None:
     listing += ["text-embedding-3-small", "whisper-1", "tts-1-hd", "omni-moderation-latest", "Smart-tTSx"]
     listing += ["a" * 201, "ft:gpt-5.4-mini:team"]
     assert model_choices.choices() == ["mistral", "ft:gpt-5.4-mini:team", "Llama", "qwen", "Smart-tTSx"]
+
+
+OTHER_KINDS = ["text-embedding-3-small", "bge-m3", "jina-reranker-v2", "tts-1", "kokoro-82m", "dall-e-3", "flux-1"]
+OTHER_KINDS += ["omni-moderation-latest", "llama-guard-4", "whisper-1", "stable-diffusion-3.5"]
+
+
+@pytest.mark.parametrize("first", OTHER_KINDS)
+async def test_what_does_not_chat_is_no_default(listing: list[str], provider: ScriptedProvider, first: str) -> None:
+    listing.insert(0, first)
+    provider.always(reply("Yes."))
+    assert (await ask())[0] == llm.Asked("mistral")
+    assert model_choices.default_name() == "mistral"
+    assert model_choices.choices() == ["mistral", "Llama", "qwen"]
+
+
+@pytest.mark.parametrize(
+    "of_another_kind",
+    [
+        {"type": "embedding"},
+        {"type": "Rerank"},
+        {"capabilities": {"completion_chat": False}},
+        {"architecture": {"output_modalities": ["image"]}},
+    ],
+)
+def test_what_a_provider_says_of_a_model_counts(
+    listing: list[str], provider: ScriptedProvider, of_another_kind: dict[str, object]
+) -> None:
+    provider.listing(json_answer({"data": [{"id": "jasper-2b", **of_another_kind}, {"id": "mistral", "type": "chat"}]}))
+    assert model_choices.choices()[0] == "mistral"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"id": "mistral"}, {"id": "qwen"}],
+        ["mistral", "qwen"],
+        {"models": [{"name": "mistral"}, {"name": "qwen"}]},
+        {"object": "list", "data": [{"id": "mistral"}, {"id": None}, {"id": "qwen"}]},
+    ],
+)
+async def test_a_list_may_have_any_form(listing: list[str], provider: ScriptedProvider, body: object) -> None:
+    provider.listing(json_answer(body))
+    assert model_choices.choices() == ["mistral", "qwen"]
+    llm_models.forget(provider.url)
+    provider.always(reply("Yes."))
+    assert (await ask())[0] == llm.Asked("mistral")
+
+
+def test_a_model_past_those_that_are_listed_is_known(listing: list[str]) -> None:
+    listing[:] = [f"model-{number:03}" for number in range(300)]
+    assert len(model_choices.choices()) == 200
+    assert model_choices.is_listed("model-299")
+    assert model_choices.is_offered("model-299")
+    assert not model_choices.is_listed("model-300")
+
+
+def test_of_a_list_without_end_only_the_beginning_is_remembered(listing: list[str]) -> None:
+    listing[:] = ["x" * 2_000, *(f"m{number}" for number in range(3_000))]
+    assert len(model_choices.choices()) == 200
+    assert len(llm.known_models() or ()) == llm_models.NAMES_MAX
+
+
+async def test_a_list_of_megabytes_is_none(listing: list[str], provider: ScriptedProvider) -> None:
+    listing[:] = ["x" * 900] * 10_000
+    assert model_choices.choices() == []
+    provider.always(reply("Yes."))
+    with pytest.raises(llm.LLMError):
+        await ask()
+
+
+async def test_of_an_error_of_megabytes_the_beginning_is_read(listing: list[str], provider: ScriptedProvider) -> None:
+    provider.always(error(400, "no " * 1_000_000))
+    with pytest.raises(llm.LLMError) as refusal:
+        await ask()
+    assert len(refusal.value.detail) < 100_000
 
 
 def test_a_provider_with_embeddings_only_still_shows_them(listing: list[str]) -> None:

@@ -191,14 +191,27 @@ def test_a_get_changes_nothing(signed_in: Client, conversation: Conversation) ->
 
 def test_a_failed_reply_shows_its_sentence_and_retry(signed_in: Client, conversation: Conversation) -> None:
     reply = ReplyFactory.create(
-        conversation=conversation, content="Half", generation__status="failed", generation__error="The wire broke."
+        conversation=conversation, content="", generation__status="failed", generation__error="The wire broke."
     )
     html = page(signed_in, conversation.get_absolute_url())
     assert "The wire broke." in html
     assert "Retry" in html
     response = signed_in.post(f"/messages/{reply.pk}/retry/", headers=HTMX)
     assert f"/messages/{reply.pk}/stream/" in response.content.decode()
+    assert "HX-Retarget" not in response
     assert Generation.objects.get(pk=reply.pk).status == Status.PENDING
+
+
+def test_a_retry_of_a_failed_reply_with_text_brings_the_branch_of_its_alternative(
+    signed_in: Client, conversation: Conversation
+) -> None:
+    reply = ReplyFactory.create(conversation=conversation, content="Half", generation__status="failed")
+    response = signed_in.post(f"/messages/{reply.pk}/retry/", headers=HTMX)
+    answer = Message.objects.get(parent=reply.parent, generation__status=Status.PENDING)
+    assert f"/messages/{answer.pk}/stream/" in response.content.decode()
+    assert (response["HX-Retarget"], response["HX-Reswap"]) == ("#messages", "innerHTML")
+    reply.refresh_from_db()
+    assert (reply.content, reply.generation.status) == ("Half", Status.FAILED)
 
 
 def test_retrying_a_complete_reply_is_a_conflict(signed_in: Client, conversation: Conversation) -> None:

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+from tests.factories import ConversationFactory, ReplyFactory
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -92,3 +96,56 @@ def test_a_process_that_ends_leaves_no_thread_of_its_pool() -> None:
     )
     assert pooled
     assert left == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_takes_long_waits_for_a_thread_of_its_own_and_others_for_none(
+    signed_in: Client, user: User
+) -> None:
+    heavy, light = ConversationFactory.create_batch(2, user=user)
+    ReplyFactory.create(conversation=heavy, content="#\n" * 30_000)
+    ReplyFactory.create(conversation=light, content="A *few* words")
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in signed_in.cookies.items())
+    others, waited, own = told(
+        f"""
+        gate = threading.Event()
+        asgi.application._long_thread.submit(gate.wait)
+
+        async def page(path):
+            sent, asked = [], []
+
+            async def receive():
+                if asked:
+                    await asyncio.Event().wait()
+                asked.append(True)
+                return {{"type": "http.request"}}
+
+            async def send(message):
+                sent.append(message)
+
+            scope = {{"type": "http", "method": "GET", "path": path, "query_string": b""}}
+            scope["headers"] = [(b"host", b"localhost"), (b"cookie", {cookies.encode()!r})]
+            await asgi.application(scope, receive, send)
+            return sent[0]["status"], b"".join(message.get("body", b"") for message in sent).decode()
+
+        own = asyncio.create_task(page({heavy.get_absolute_url()!r}))
+        # One thread serves both: the first is through with the long page before it begins the others.
+        others = [await page({light.get_absolute_url()!r}) for _ in range(3)]
+        waited = not own.done()
+        gate.set()
+        return others, waited, await own
+        """,
+        WEB_THREADS="1",
+    )
+    assert all(status == 200 and "A <em>few</em> words" in html for status, html in others)
+    assert waited
+    assert own[0] == 200
+    assert "Show formatted" in own[1]
+
+
+@pytest.mark.parametrize("module", ["accounts.adapter", "accounts.stages", "accounts.urls", "conversations.urls"])
+def test_a_module_can_be_the_first_to_be_imported(module: str) -> None:
+    # The checks at the start run in no order.
+    code = f"import django; django.setup(); import {module}"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)

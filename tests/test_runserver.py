@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,18 +19,24 @@ from conversations.management.commands.runserver import address
 from tests.provider import END, Gate, ScriptedProvider, Text, stream
 from tests.server import ROOT, ChatServer
 from tests.viewer import Stream
+from tests.visitor import Visitor
 
 
 class RunServer(ChatServer):
-    """The chat as `manage.py runserver` serves it."""
+    """The chat as `manage.py runserver` serves it, at this address of the machine."""
+
+    def __init__(self, *, at: str = "", log: Path | None = None, **environment: str) -> None:
+        super().__init__(log=log, **environment)
+        self.at = at
 
     def start(self) -> None:
         """Start it on a free port and wait until it answers."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "manage.py", "runserver", "--noreload", str(port)]
+        self.url = f"http://{'[::1]' if self.at == '[::1]' else '127.0.0.1'}:{port}"
+        where = f"{self.at}:{port}" if self.at else str(port)
+        command = [sys.executable, "manage.py", "runserver", "--noreload", where]
         self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment(), stdout=subprocess.DEVNULL)
         self._wait()
 
@@ -51,6 +59,19 @@ def test_a_stream_arrives_while_it_is_made(server: ChatServer, user: User, modul
         assert "two." not in seen
         module_provider.gate("more").open()
         assert viewer.last()[0] == "end"
+
+
+def test_in_debug_too_what_was_typed_into_a_conversation_that_is_gone_is_given_back(
+    user: User, transactional_db: None
+) -> None:
+    address, typed = f"/c/{UUID(int=7)}/", "Are you there?"
+    with RunServer(DEBUG="true") as server:
+        line = Visitor(server, user).post(address, {"message": typed}, HX_Request="true")
+        page = Visitor(server, user).post(address, {"message": typed})
+    assert (line.status, page.status) == (404, 404)
+    assert "Send in a new chat" in line.text
+    assert "What you typed" in page.text
+    assert typed in page.text
 
 
 def test_an_interrupt_ends_it_soon_though_a_stream_is_open(

@@ -61,3 +61,10 @@ def test_it_refuses_outside_debug_and_what_cannot_be(settings: Settings) -> None
     with pytest.raises(CommandError, match="no number"):
         seed("--users=several")
     assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_person_pins_few_conversations_however_many_there_are() -> None:
+    seed("--users=2", "--conversations=600", "--messages=1200", "--seed=3", "--force")
+    pinned = [user.conversations.filter(pinned_at__isnull=False).count() for user in User.objects.all()]
+    assert max(pinned) == 3

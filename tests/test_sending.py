@@ -41,6 +41,21 @@ def test_the_same_turn_twice_is_one_turn_and_answers_the_same(signed_in: Client)
     assert Message.objects.count() == 2
 
 
+@pytest.mark.parametrize(
+    ("message", "stored"),
+    [
+        ("    def f():\n        pass\n\n", "    def f():\n        pass"),
+        ("\n  \r\n\t\n\tx\r\n", "\tx"),
+        ("\u3000\u3000段落", "\u3000\u3000段落"),
+        ("x \n \n", "x"),
+    ],
+)
+def test_a_message_keeps_the_indent_of_its_first_line(signed_in: Client, message: str, stored: str) -> None:
+    response = signed_in.post("/", {"message": message}, headers=HTMX)
+    assert Message.objects.get(role="user").content == stored
+    assert f">{stored}</div>" in response.content.decode()
+
+
 @pytest.mark.parametrize("message", ["", "   ", "\n \t"])
 def test_a_blank_message_is_refused(signed_in: Client, message: str) -> None:
     response = signed_in.post("/", {"message": message}, headers=HTMX)

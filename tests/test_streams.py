@@ -1,5 +1,6 @@
 """A reply as server-sent events."""
 
+import asyncio
 import re
 from zoneinfo import ZoneInfo
 
@@ -8,13 +9,15 @@ from django.utils import timezone
 from accounts.models import User
 from conversations import turns
 from conversations.live import LiveReply
-from conversations.markdown import render
+from conversations.markdown import render, rendered
+from conversations.markdown_budget import Budget
 from conversations.models import Message, Status
 from conversations.streams import KEEP_ALIVE, Viewer, event, rendering
 from conversations.thoughts import Thought
+from tests.hostile import hostile
 from tests.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
 from tests.server import ChatServer
-from tests.viewer import Stream
+from tests.viewer import Stream, parsed, with_end
 
 
 def test_an_event_carries_each_line_as_data() -> None:
@@ -47,6 +50,52 @@ def test_finished_blocks_are_sent_once_and_the_tail_again() -> None:
     assert "Two and three" in second
 
 
+def test_only_the_end_of_a_long_open_block_is_sent_again() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    viewer.frame(live)
+    live.text = "Some words 👩‍👩‍👧 & more. " * 30
+    tail = ""
+    for piece in ("", " And *these", "* too", ".", "\n# Title\n", "Some more", " of it"):
+        live.text += piece
+        before, events = tail, shown(viewer.frame(live))
+        for name, data in events:
+            tail = "" if name == "blocks" else with_end(tail, data) if name == "tail-end" else data
+        assert tail == rendering(live).tail
+        if "tail-end" in dict(events):
+            assert len(dict(events)["tail-end"]) < 100 < len(before)
+
+
+def test_bytes_sent_are_bounded_by_the_text_whatever_it_says() -> None:
+    for name, text in hostile(6_000).items():
+        live, viewer = LiveReply(Message().pk), Viewer()
+        sent = len(viewer.frame(live))
+        for at in range(0, len(text), 150):
+            live.text = text[: at + 150]
+            sent += len(viewer.frame(live))
+        whole = rendered(text, Budget())
+        assert sent + len(whole.html.encode()) <= 20 * len(text.encode()) + 64_000, name
+
+
+def test_an_ordinary_reply_is_sent_as_it_grows() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    viewer.frame(live)
+    text = "Some words that say what there is to say, and *some* more of `them`. " * 100
+    for at in range(0, len(text), 8):
+        live.text = text[: at + 8]
+        viewer.frame(live)
+        assert viewer._tail == rendering(live).tail
+
+
+async def test_a_long_text_is_rendered_beside_the_event_loop() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    woken = asyncio.Event()
+    live.viewers.add(woken)
+    live.text = "*words* and\n\n" * 1_000 + "more"
+    assert b"words" not in viewer.frame(live)
+    await woken.wait()
+    assert shown(viewer.frame(live))[0][1].count("<em>words</em>") == 1_000
+
+
 def test_nothing_new_is_a_comment() -> None:
     live, viewer = LiveReply(Message().pk), Viewer()
     viewer.frame(live)
@@ -61,6 +110,19 @@ def test_a_reply_that_begins_again_is_sent_whole() -> None:
     frame = viewer.frame(live).decode()
     assert frame.startswith("event: reply\n")
     assert "Old" not in frame
+
+
+def test_a_text_that_was_a_thought_is_sent_anew_as_one() -> None:
+    live, viewer = LiveReply(Message().pk), Viewer()
+    live.text = "The user asks."
+    viewer.frame(live)
+    live.turn_into(Thought("The user asks.", 2.0))
+    frame = viewer.frame(live).decode()
+    assert frame.startswith("event: reply\n")
+    assert frame.count("The user asks.") == 1
+    assert frame.index("Thought for 2 s") < frame.index("The user asks.")
+    live.text = "Blue."
+    assert re.findall(r"event: (\w+)", viewer.frame(live).decode()) == ["tail"]
 
 
 def test_a_thought_has_its_place_from_its_first_piece_and_is_then_only_added_to() -> None:
@@ -117,6 +179,11 @@ def test_many_viewers_are_sent_fewer_frames_each() -> None:
     assert Viewer().pause(0.0, viewers=5_000) == 1.0
 
 
+def shown(frame: bytes) -> list[tuple[str, str]]:
+    """Name and data of each event of the frame."""
+    return list(parsed(frame.decode().split("\n")))
+
+
 def test_a_stream_arrives_as_a_stream_and_ends_with_the_stored_reply(
     server: ChatServer, user: User, module_provider: ScriptedProvider
 ) -> None:
@@ -127,7 +194,7 @@ def test_a_stream_arrives_as_a_stream_and_ends_with_the_stored_reply(
         assert viewer.response.headers["Content-Type"] == "text/event-stream"
         assert viewer.response.headers["Content-Encoding"] is None
         assert viewer.response.headers["X-Accel-Buffering"] == "no"
-        assert viewer.response.headers["Cache-Control"] == "no-store"
+        assert viewer.response.headers["Cache-Control"] == "no-store, private"
         events = viewer.events()
         seen = ""
         while "One." not in seen:

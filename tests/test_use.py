@@ -62,9 +62,9 @@ def test_a_reply_that_another_process_took_over_is_counted_there_only(user: User
 
 def test_a_day_and_a_month_that_are_over_count_no_more(user: User) -> None:
     ended(turns.send(user, text="Hello"), 30)
-    first = timezone.now().date().replace(day=1)
+    first = timezone.localdate().replace(day=1)
     TurnWindow.objects.update(messages_on=first, tokens_on=first)
-    today = turns.send(user, text="Hello").message.created_at.date()
+    today = timezone.localdate(turns.send(user, text="Hello").message.created_at)
     assert use(user) == ([2, 30, 2, 30] if today.day == 1 else [1, 0, 2, 30])
     move(user, "32 days")
     assert use(user) == [0, 0, 0, 0]
@@ -78,7 +78,7 @@ def test_a_statement_that_comes_late_does_not_bring_yesterday_back(user: User) -
     turns.send(user, text="Hello")
     window = TurnWindow.objects.get()
     assert window.day_messages == 2
-    assert window.messages_on == timezone.now().date() + timedelta(days=1)
+    assert window.messages_on == timezone.localdate() + timedelta(days=1)
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])

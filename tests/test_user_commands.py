@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,6 +23,7 @@ from django.utils import timezone
 
 from accounts import access_tokens
 from accounts.models import AccessToken, User
+from chatbot.telemetry.logs import JSONFormatter
 from conversations import erasure
 from conversations.models import Conversation, Feedback, Message, Preset, Status
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, UserFactory, exchange
@@ -149,6 +151,18 @@ def test_a_second_run_writes_the_receipt_of_both(full: User, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [receipt]
 
 
+def test_what_is_not_reached_is_said_the_sites_own_logs_first(full: User, capsys: pytest.CaptureFixture[str]) -> None:
+    key = str(full.pk)
+    said = run("erase_user", full.email)
+    assert f"the site's own logs, whose lines name the person as {key}" in said
+    for place in ("logs of proxies", "backups", "archives", "Sentry", "provider"):
+        assert place in said
+    # The line that the documents look for with grep is written so.
+    logger = logging.getLogger("chatbot.access")
+    record = logger.makeRecord(logger.name, logging.INFO, "", 0, "GET /", (), None, extra={"own": {"user_id": key}})
+    assert f'"user_id": "{key}"' in JSONFormatter(frank=False).format(record)
+
+
 def test_a_dry_run_removes_nothing(full: User) -> None:
     before = text_of_the_database()
     assert "conversations.Message" in run("erase_user", full.email, "--dry-run")
@@ -227,7 +241,7 @@ def test_usage_adds_up_replies_and_tokens(by: str) -> None:
     )
     old = ConversationFactory.create(updated_at=timezone.now() - timedelta(days=40))
     ReplyFactory.create(conversation=old, created_at=old.updated_at, generation__prompt_tokens=1_000_000)
-    today = str(timezone.now().date())
+    today = str(timezone.localdate())
     expected = {
         "user": {"ada@example.org": [1, 2, 2, 0, 30, 2], "bob@example.org": [1, 2, 2, 1, 30, 1]},
         "model": {"large": [1, 1, 1, 0, 10, 1], "small": [2, 3, 3, 1, 50, 2]},

@@ -148,6 +148,8 @@ def test_a_retry_forgets_what_was_seen(user: User, chat: Chat) -> None:
     conversation = chat(3, since=2)
     failed = conversation.messages.latest("created_at")
     Generation.objects.filter(pk=failed.pk).update(status=Status.FAILED)
+    failed.content = ""
+    failed.save(update_fields=["content"])
     turns.retry(failed)
     assert Generation.objects.get(pk=failed.pk).window_start is None
 

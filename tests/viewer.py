@@ -51,3 +51,9 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
         elif not line and name:
             yield name, "\n".join(data)
             name, data = "", []
+
+
+def with_end(tail: str, data: str) -> str:
+    """The open block that was sent as `tail`, after an event has said what its end is now."""
+    kept, _, end = data.partition(" ")
+    return tail.encode("utf-16-le")[: 2 * int(kept)].decode("utf-16-le") + end

@@ -2,8 +2,10 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from typing import Any
 
+from chatbot import paths
 from chatbot.telemetry import faults, metrics, origin, tracing
 
 access = logging.getLogger("chatbot.access")
@@ -18,13 +20,15 @@ PATH_MAX_CHARS = 200
 class Exchange:
     """One request from its beginning to the end of its answer: counted, and told in a line of the log.
 
-    `send` stands for the server's. Who serves the request tells `origin` the route and the person.
+    `send` stands for the server's, and adds `headers` to the answer's. Who serves the request tells `origin` the
+    route and the person.
     """
 
-    def __init__(self, scope: Any, send: Any) -> None:
+    def __init__(self, scope: Any, send: Any, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         self.began = time.perf_counter()
         self.status = 0
         self._send = send
+        self._headers = headers
         self._scope = scope
         method = scope["method"] if scope["method"] in METHODS else metrics.OTHER
         path = faults.without_keys(scope["path"])[:PATH_MAX_CHARS]
@@ -35,7 +39,8 @@ class Exchange:
         """Pass a message of the answer on; its headers name the request."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (origin.NAME, self.fields["request_id"].encode())]
+            name = (origin.NAME, self.fields["request_id"].encode())
+            message["headers"] = [*message.get("headers", ()), *self._headers, name]
             route = self.fields.get("route", metrics.OTHER)
             metrics.answered(self.fields["method"], route, self.status, time.perf_counter() - self.began)
         await self._send(message)
@@ -44,7 +49,7 @@ class Exchange:
         """The answer is over, or its reader has gone."""
         if self._span:
             tracing.end_request(self._span, self.fields, self.status)
-        level = logging.DEBUG if self._scope["path"] in PROBES else logging.INFO
+        level = logging.DEBUG if paths.below(self._scope) in PROBES else logging.INFO
         if access.isEnabledFor(level):
             seconds = time.perf_counter() - self.began
             fields = {"status": self.status, "duration_ms": round(seconds * 1000, 1)}

@@ -7,6 +7,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from chatbot import paths
 from chatbot.telemetry import metrics, origin
 
 _thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")
@@ -14,7 +15,7 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
 def serves(scope: Any) -> bool:
     """Whether the request is for the figures, and they are to be had at all."""
-    return scope["path"] == metrics.PATH and scope["method"] in {"GET", "HEAD"} and metrics.is_on()
+    return paths.below(scope) == metrics.PATH and scope["method"] in {"GET", "HEAD"} and metrics.is_on()
 
 
 async def serve(scope: Any, receive: Any, send: Any) -> None:

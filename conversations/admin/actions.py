@@ -1,5 +1,6 @@
 """What staff can do with conversations. Each is written down on every conversation that it concerns."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from accounts.sessions import is_signed_in
 from conversations import organizing, replies, turns
 from conversations.admin.facts import contents_of
 from conversations.admin.readings import record
@@ -128,7 +130,7 @@ def _export(request: HttpRequest, keys: list[UUID], writer: Writer) -> HttpRespo
     # Before the first byte goes: the file is written while it is sent.
     record(request, found, f"Exported as {'JSON' if writer.suffix == 'json' else 'Markdown'}.")
     name = dated_name(*found.values()) if len(found) == 1 else collection_name(timezone.now())
-    return responses.download(conversations, writer, name=name)
+    return responses.download(conversations, writer, name=name, is_welcome=partial(is_signed_in, request))
 
 
 def _keys(queryset: QuerySet[Conversation]) -> list[UUID]:

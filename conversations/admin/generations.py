@@ -53,6 +53,7 @@ class GenerationAdmin(KeysetAdmin):
         "model",
         "error_code",
         "error",
+        "finish_reason",
         "prompt_tokens",
         "completion_tokens",
         "first_token",

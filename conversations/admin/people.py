@@ -26,11 +26,6 @@ POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 admin.site.unregister(User)
 
 
-def may_touch(request: HttpRequest, person: User | None) -> bool:
-    """Whether the member of staff may change or erase this account: only a superuser that of other staff."""
-    return person is None or not (person.is_staff or person.is_superuser) or staff(request).is_superuser
-
-
 @admin.register(User)
 class PersonAdmin(UserAdmin):
     """Accounts, with a way to a person's conversations; one that is deleted goes with all that is theirs."""
@@ -56,14 +51,6 @@ class PersonAdmin(UserAdmin):
         found: dict[str, Any] = super().get_actions(request, action_location=action_location)
         found.pop("delete_selected", None)
         return found
-
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only a superuser changes staff, or their passwords."""
-        return super().has_change_permission(request, obj) and may_touch(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only a superuser erases staff: what these have read goes from the log with them."""
-        return super().has_delete_permission(request, obj) and may_touch(request, obj)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -15,7 +15,10 @@ from conversations.admin.readings import record
 from conversations.models import Conversation, Feedback, Generation, Message, Role
 from conversations.pages import branches
 from conversations.pages.branches import Part
-from conversations.pages.chat import dress
+from conversations.pages.dressing import dress
+
+LINES_MAX = 20_000
+"""Characters of tool calls that are laid out on several lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,20 @@ def transcript(request: HttpRequest, conversation: Conversation) -> dict[str, An
 
 def line(message: Message) -> Line:
     """The message as a line; it has been dressed."""
-    calls = json.dumps(message.tool_calls, indent=2, ensure_ascii=False) if message.tool_calls else ""
+    calls = _as_lines(message.tool_calls) if message.tool_calls else ""
     feedback = getattr(message, "feedback", None)
     if message.role != Role.ASSISTANT:
         return Line(message, None, feedback, calls)
     made = message.generation
     first_token, duration = seconds(made.started_at, made.first_token_at), seconds(made.started_at, made.finished_at)
     return Line(message, made, feedback, calls, first_token, duration)
+
+
+def _as_lines(calls: object) -> str:
+    """JSON on several lines, unless these would be mostly indentation."""
+    line = json.dumps(calls, ensure_ascii=False)
+    lines = json.dumps(calls, indent=2, ensure_ascii=False) if len(line) <= LINES_MAX else line
+    return lines if len(lines) <= 4 * len(line) + LINES_MAX else line
 
 
 def _part(request: HttpRequest, conversation: Conversation) -> Part:

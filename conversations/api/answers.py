@@ -16,6 +16,7 @@ from conversations import replies, streams
 from conversations.api import problems
 from conversations.api.events import EventViewer
 from conversations.api.problems import Problem
+from conversations.errors import UserFacingError
 from conversations.models import Message, Status
 from conversations.transfer.documents import said
 
@@ -59,35 +60,39 @@ def stream(caller: Caller, message_id: UUID, *, offset: int = 0) -> HttpResponse
 
 
 def whole(
-    caller: Caller, message_id: UUID, answer: Callable[[Message], HttpResponse] | None = None, *, door: bool = False
+    caller: Caller, message_id: UUID, answer: Callable[[Message, UserFacingError | None], HttpResponse] | None = None
 ) -> AwaitedResponse:
-    """The reply once it has ended; `answer` makes the response for one that did not fail."""
+    """The reply once it has ended. At the door `answer` makes the response, of the reply and of why it failed, as far
+    as that is known here."""
 
-    def found() -> HttpResponse:
+    def found(failure: UserFacingError | None) -> HttpResponse:
         message = find(message_id)
         if message is None:
             raise Problem("not_found")
-        if problem := problem_of(message):
+        if answer:
+            return answer(message, failure)
+        if problem := problem_of(message, failure):
             raise problem
-        return (answer or (lambda ended: json_response(outcome(ended))))(message)
+        return json_response(outcome(message))
 
     async def make() -> HttpResponse:
         try:
             with streams.watching(caller.user.pk):
-                await ended(message_id)
-            return await replies.engine().database(found)
+                failure = await ended(message_id)
+            return await replies.engine().database(found, failure)
         except Exception as error:  # noqa: BLE001 (each becomes an answer)
-            return problems.answer(problems.as_problem(error), door=door)
+            return problems.answer(problems.as_problem(error), door=answer is not None)
 
     return AwaitedResponse(make)
 
 
-async def ended(message_id: UUID) -> None:
-    """Wait for the reply's end. Raises `Problem` when this process ends before it."""
+async def ended(message_id: UUID) -> UserFacingError | None:
+    """Wait for the reply's end; why it failed, as far as this process made it. Raises `Problem` when this process ends
+    before it."""
     async with aclosing(replies.engine().watch(message_id)) as changes:
         async for live in changes:
             if live.ended:
-                return
+                return live.failure
             await live.rest(WAIT_SECONDS)
     raise Problem("interrupted", message_id=str(message_id))
 
@@ -98,14 +103,17 @@ def find(message_id: UUID) -> Message | None:
     return kept.select_related("conversation", "generation").first()
 
 
-def problem_of(message: Message) -> Problem | None:
-    """Why the reply failed; None when it did not."""
+def problem_of(message: Message, failure: UserFacingError | None = None) -> Problem | None:
+    """Why the reply failed; None when it did not. `failure` knows more of that than is stored."""
     generation = message.generation
     if generation.status != Status.FAILED:
         return None
+    known = problems.as_problem(failure) if failure else None
     return Problem(
         generation.error_code,
         generation.error,
+        headers=known.headers if known else None,
+        upstream=known.upstream if known else None,
         conversation_id=str(message.conversation_id),
         message_id=str(message.pk),
     )
@@ -118,6 +126,7 @@ def outcome(message: Message) -> dict[str, Any]:
         "conversation_id": str(message.conversation_id),
         "message_id": str(message.pk),
         "status": message.generation.status,
+        "finish_reason": message.generation.finish_reason,
     }
 
 

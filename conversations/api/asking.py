@@ -13,52 +13,66 @@ from django.http.response import HttpResponseBase
 
 from accounts.callers import Caller
 from chatbot.awaited import AwaitedResponse
-from conversations import context, limits, llm, model_choices, replies, streams, turns
-from conversations.api import completions, problems
+from conversations import context, limits, llm, model_choices, replies, turns
+from conversations.api import door_streams, problems
 from conversations.api.answers import json_response
-from conversations.api.completion_schemas import ROLES, CompletionIn
+from conversations.api.completion_schemas import CompletionIn, others, size
 from conversations.api.completions import Completion
-from conversations.api.problems import Problem, invalid
+from conversations.api.problems import Problem
 from conversations.llm import ChatMessage, Event
 from conversations.threads import DATABASE_AWAY
 
 logger = logging.getLogger(__name__)
 
 _running: Counter[UUID] = Counter()
-"""Completions of this process by person."""
+"""Requests of this process that are stored nowhere, by person."""
 
 
 def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
     """The completion in the form that the body asks for. Raises `Problem` and what `turns.admit` raises."""
-    person = caller.user.pk
-    messages = [ChatMessage(ROLES[message.role], message.text) for message in body.messages]
-    room = settings.CHAT_CONTEXT_TOKENS * (context.REPLY_SHARE - 1) // context.REPLY_SHARE
-    if sum(context.estimate_tokens(message.content) for message in messages) > room:
-        raise invalid(("messages", "The messages are longer than the model can read."))
-    with transaction.atomic():
-        if turns.admit(caller.user, None, unkept=_running[person])[0]:
-            raise Problem("too_many_replies")
-    model = model_choices.to_ask(chosen(body.model))
-    completion = Completion(f"chatcmpl-{uuid4().hex}", model)
+    model = chosen(body.model)
+    messages = body.chat_messages
+    read = [ChatMessage(message.role, size(message)) for message in messages]
+    if more := others(body.options):
+        read.append(ChatMessage("system", more))
+    tokens = sum(context.estimate_tokens(message.content) for message in read)
+    if tokens > settings.CHAT_CONTEXT_TOKENS * (context.REPLY_SHARE - 1) // context.REPLY_SHARE:
+        raise too_long(tokens)
+    admit(caller)
+    completion = Completion(f"chatcmpl-{uuid4().hex}", model_choices.to_ask(model))
 
     async def make() -> HttpResponseBase:
-        events = limited(person, messages, model, body)
+        asked = llm.stream(
+            messages,
+            model=completion.model,
+            temperature=body.temperature,
+            options=body.options,
+            # The client asks again itself, or another model.
+            patience=0,
+        )
+        events = limited(caller.user.pk, read, asked)
+        if body.stream:
+            return await door_streams.answered(caller, chunks(completion, events, with_usage=body.wants_usage))
+        if task := asyncio.current_task():
+            replies.engine().wait_for(task)
         try:
-            if not body.stream:
-                return json_response(await gathered(completion, events))
-            # The status waits for the model's first event: until then a failure has one of its own.
-            first = await anext(events)
-            return streams.sent(person, chunks(completion, first, events, with_usage=body.wants_usage))
+            return json_response(await gathered(completion, events))
         except Exception as error:  # noqa: BLE001 (each becomes an answer)
-            await events.aclose()
             return problems.answer(problems.as_problem(error), door=True)
 
     return AwaitedResponse(make)
 
 
-def chosen(model: str) -> str:
+def admit(caller: Caller) -> None:
+    """Let one more request to the model pass that is stored nowhere. Raises `Problem` and what `turns.admit` raises."""
+    with transaction.atomic():
+        if turns.admit(caller.user, None, unkept=_running[caller.user.pk])[0]:
+            raise Problem("too_many_replies")
+
+
+def chosen(model: str | None) -> str:
     """The model that the caller names, or nothing for the default. Raises `Problem` for one that is not offered."""
-    if model in {"", llm.OTHER_MODEL}:
+    if not model or model == llm.OTHER_MODEL:
         return ""
     # While nobody knows what the provider offers, any name that can be stored passes.
     if not model.isprintable() or not model_choices.is_offered(model):
@@ -66,35 +80,58 @@ def chosen(model: str) -> str:
     return model
 
 
-async def limited(person: UUID, messages: list[ChatMessage], model: str, body: CompletionIn) -> AsyncGenerator[Event]:
-    """The model's events, one reply of the person's and of this process's; raises `Problem` when that has too many.
+def too_long(tokens: int) -> Problem:
+    """The messages are longer than the model can read, in the words by which gateways know that."""
+    return Problem(
+        "context_too_long",
+        f"This model's maximum context length is {settings.CHAT_CONTEXT_TOKENS} tokens, one in {context.REPLY_SHARE} "
+        f"of them for the answer. However, your messages resulted in about {tokens} tokens. Please reduce the length "
+        "of the messages.",
+    )
+
+
+async def limited(person: UUID, read: list[ChatMessage], asked: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+    """The events of the model, which was `asked` and has to `read` so much, one reply of the person's and of this
+    process's; raises `Problem` when that has too many.
 
     However it ends, what came of it counts toward the person's limits.
     """
-    if replies.engine().making + _running.total() >= settings.CHAT_REPLIES_PER_PROCESS:
-        raise Problem("server_busy")
     with running(person):
         room = settings.CHAT_REPLY_MAX_CHARS
         answered: list[str] = []
         usage, stopped = None, False
-        asked = llm.stream(messages, model=model, temperature=body.temperature, options=body.options)
         try:
             async with aclosing(asked) as events:
                 async for event in events:
-                    if isinstance(event, llm.TextDelta | llm.ReasoningDelta):
-                        answered.append(event.text)
-                        room -= len(event.text)
-                    elif isinstance(event, llm.Usage):
+                    if isinstance(event, llm.Usage):
                         usage = event
+                    elif said := saying(event):
+                        answered.append(said)
+                        room -= len(said)
                     yield event
                     if room < 0:
                         yield llm.Finish("length")
                         return
+        except llm.LLMError as error:
+            # The filter of a provider ends an answer as its length does; one that refuses the question is an error.
+            if error.code != "content_filter" or error.upstream or not answered:
+                raise
+            yield llm.Finish("content_filter")
         except (asyncio.CancelledError, GeneratorExit):
             stopped = True
             raise
         finally:
-            await count(person, context.tokens_used(messages, "".join(answered), usage, stopped=stopped))
+            await count(person, context.tokens_used(read, "".join(answered), usage, stopped=stopped))
+
+
+def saying(event: Event) -> str:
+    """What the event adds to the answer, as text."""
+    match event:
+        case llm.TextDelta(text=text) | llm.ReasoningDelta(text=text):
+            return text
+        case llm.Extra(value=value):
+            return str(value)
+    return ""
 
 
 async def count(person: UUID, tokens: int) -> None:
@@ -110,7 +147,9 @@ async def count(person: UUID, tokens: int) -> None:
 
 @contextmanager
 def running(person: UUID) -> Iterator[None]:
-    """Count as one completion that is being made."""
+    """Count as one request that is being answered. Raises `Problem` when the process has as many as it may have."""
+    if replies.engine().making + _running.total() >= settings.CHAT_REPLIES_PER_PROCESS:
+        raise Problem("server_busy")
     _running[person] += 1
     try:
         yield
@@ -122,51 +161,16 @@ def running(person: UUID) -> Iterator[None]:
 
 async def gathered(completion: Completion, events: AsyncGenerator[Event]) -> dict[str, object]:
     """The whole completion."""
-    text: list[str] = []
-    thought: list[str] = []
-    usage, reason = None, "stop"
     async with aclosing(events):
         async for event in events:
-            match event:
-                case llm.TextDelta(text=more):
-                    text.append(more)
-                case llm.ReasoningDelta(text=more):
-                    thought.append(more)
-                case llm.Usage():
-                    usage = event
-                case llm.Finish():
-                    reason = event.reason
-                case llm.Asked(model=model):
-                    completion.model = model
-    return completion.whole("".join(text), thought="".join(thought), reason=reason, usage=usage)
+            completion.add(event)
+    return completion.whole()
 
 
-async def chunks(
-    completion: Completion, first: Event, events: AsyncGenerator[Event], *, with_usage: bool
-) -> AsyncGenerator[bytes]:
-    """The completion in chunks; a failure ends them."""
-    usage, reason = None, "stop"
-
-    async def all_events() -> AsyncGenerator[Event]:
-        yield first
+async def chunks(completion: Completion, events: AsyncGenerator[Event], *, with_usage: bool) -> AsyncGenerator[bytes]:
+    """The completion in chunks."""
+    async with aclosing(events):
         async for event in events:
-            yield event
-
-    try:
-        async with aclosing(events), aclosing(all_events()) as found:
-            if isinstance(first, llm.Asked):
-                completion.model = first.model
-            yield completion.first()
-            async for event in found:
-                match event:
-                    case llm.TextDelta(text=text):
-                        yield completion.text(text)
-                    case llm.ReasoningDelta(text=text):
-                        yield completion.thought(text)
-                    case llm.Usage():
-                        usage = event
-                    case llm.Finish():
-                        reason = event.reason
-        yield completion.last(reason=reason, usage=usage if with_usage else None)
-    except Exception as error:  # noqa: BLE001 (the status is sent: the client is told in the stream)
-        yield completions.failed(problems.as_problem(error))
+            if frame := completion.chunk(event):
+                yield frame
+    yield completion.last(with_usage=with_usage)

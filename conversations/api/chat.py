@@ -103,11 +103,27 @@ def regenerate(
     summary="Retry a failed reply",
 )
 def retry(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseBase:
-    """Make a failed or stopped reply again, in the same place."""
+    """Make a failed or stopped reply again: in the same place or, where it has text, beside it as another answer, whose
+    key the reply names."""
     caller = request.auth
     answers.make_room(caller)
     message = find_reply(request, message_id)
-    turns.retry(message)
+    return answers.reply(request, caller, turns.retry(message).pk)
+
+
+@router.post(
+    "/{user_id}/messages/{message_id}/continue",
+    response={200: ChatOut} | FAILURES,
+    openapi_extra=EVENTS,
+    summary="Continue a reply",
+)
+def resume(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseBase:
+    """Let a reply go on where its text ended, if its branch ends with it: one with the `finish_reason` `length`, or one
+    that was stopped or failed with text. What it had stays, whatever happens; the reply then holds all of it."""
+    caller = request.auth
+    answers.make_room(caller)
+    message = find_reply(request, message_id)
+    turns.resume(message)
     return answers.reply(request, caller, message.pk)
 
 

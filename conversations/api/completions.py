@@ -5,61 +5,154 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from conversations import streams
+from conversations import llm
 from conversations.api.problems import Problem
-from conversations.live import LiveReply
-from conversations.llm import Usage
+from conversations.api.tool_calls import ToolCalls, merge
+from conversations.llm import Event, Usage
 
 DONE = b"data: [DONE]\n\n"
+REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+
+
+class Pieces:
+    """A text that grows by its end: a string would be copied for each piece."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+
+    def add(self, piece: str) -> None:
+        """Add to it."""
+        self._pieces.append(piece)
+
+    def __str__(self) -> str:
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
 
 
 @dataclass(slots=True)
 class Completion:
-    """One completion."""
+    """One completion, gathered while it is made."""
 
     id: str
     model: str
     created: int = field(default_factory=lambda: int(time.time()))
+    text: Pieces = field(default_factory=Pieces)
+    thought: Pieces = field(default_factory=Pieces)
+    reason: str = "stop"
+    usage: Usage | None = None
+    extras: dict[str, Any] = field(default_factory=dict)
+    """What stands beside the text of the answer: `function_call`, `annotations`, `logprobs`."""
+    tools: ToolCalls = field(default_factory=ToolCalls)
+    is_begun: bool = False
+    """Whether the chunk that says who speaks was sent."""
 
-    def whole(
-        self, text: str, *, thought: str = "", reason: str = "stop", usage: Usage | None = None
-    ) -> dict[str, Any]:
+    @property
+    def finish_reason(self) -> str:
+        """Why it ended, in the protocol's words. Nobody is told of calls that never came."""
+        reason = self.reason
+        if reason not in REASONS or (reason == "tool_calls" and not self.tools.calls):
+            return "stop"
+        return "stop" if reason == "function_call" and "function_call" not in self.extras else reason
+
+    def add(self, event: Event) -> dict[str, Any]:
+        """Take an event of the model's; return what it brings to the choice of a chunk, or nothing."""
+        match event:
+            case llm.TextDelta(text=text):
+                self.text.add(text)
+                return {"delta": {"content": text}}
+            case llm.ReasoningDelta(text=text):
+                self.thought.add(text)
+                return {"delta": {"reasoning_content": text}}
+            case llm.TextWasThought():
+                self.thought.add(str(self.text).lstrip())
+                self.text = Pieces()
+            case llm.Extra():
+                return self._extra(event)
+            case llm.Usage():
+                self.usage = event
+            case llm.Finish(reason=reason):
+                self.reason = "length" if event.is_cut else reason.lower()
+            case llm.Asked(model=model):
+                self.model = model
+        return {}
+
+    def _extra(self, event: llm.Extra) -> dict[str, Any]:
+        match event:
+            case llm.Extra(name="tool_calls", value=value):
+                return {"delta": {"tool_calls": pieces}} if (pieces := self.tools.add(value)) else {}
+            case llm.Extra(name="logprobs", value=value):
+                return {"logprobs": self._logprobs(value)}
+            case llm.Extra(name="function_call", value=dict(value)):
+                return {"delta": {"function_call": merge(self.extras.setdefault("function_call", {}), value)}}
+            case llm.Extra(name="annotations", value=list(value)):
+                self.extras.setdefault("annotations", []).extend(value)
+                return {"delta": {"annotations": value}}
+        return {}
+
+    def chunk(self, event: Event) -> bytes:
+        """The same, as a chunk; nothing for what only the end tells. The first one says who speaks before."""
+        brought = self.add(event)
+        if not brought:
+            return b""
+        return self.first() + self._chunk(brought)
+
+    def whole(self) -> dict[str, Any]:
         """All of it."""
-        message = {"role": "assistant", "content": text} | ({"reasoning_content": thought} if thought else {})
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-        return self._named("chat.completion", [choice]) | ({"usage": counted(usage)} if usage else {})
+        text, thought = str(self.text), str(self.thought)
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if thought:
+            message["reasoning_content"] = thought
+        if self.tools.calls:
+            message["tool_calls"] = self.tools.calls
+        message |= {name: value for name, value in self.extras.items() if name != "logprobs"}
+        if not text and ("tool_calls" in message or "function_call" in message):
+            message["content"] = None
+        choice = {
+            "index": 0,
+            "message": message,
+            "logprobs": self.extras.get("logprobs"),
+            "finish_reason": self.finish_reason,
+        }
+        return self._named("chat.completion", [choice]) | ({"usage": counted(self.usage)} if self.usage else {})
 
     def first(self) -> bytes:
-        """The chunk that says who speaks."""
-        return self._chunk({"role": "assistant", "content": ""})
+        """The chunk that says who speaks, once."""
+        if self.is_begun:
+            return b""
+        self.is_begun = True
+        return self._chunk({"delta": {"role": "assistant", "content": ""}})
 
-    def text(self, text: str) -> bytes:
-        """A piece of the answer."""
-        return self._chunk({"content": text})
-
-    def thought(self, text: str) -> bytes:
-        """A piece of what the model thinks before."""
-        return self._chunk({"reasoning_content": text})
-
-    def last(self, *, reason: str = "stop", usage: Usage | None = None) -> bytes:
+    def last(self, *, with_usage: bool) -> bytes:
         """The end; with the count of tokens for those who want it."""
-        count = data(self._named("chat.completion.chunk", []) | {"usage": counted(usage)}) if usage else b""
-        return self._chunk({}, reason) + count + DONE
+        count = b""
+        if with_usage and self.usage:
+            count = data(self._named("chat.completion.chunk", []) | {"usage": counted(self.usage)})
+        return self.first() + self._chunk({"finish_reason": self.finish_reason}) + count + DONE
 
-    def _chunk(self, delta: dict[str, str], reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    def _logprobs(self, piece: dict[str, Any]) -> dict[str, Any]:
+        kept = self.extras.setdefault("logprobs", {})
+        for name, value in piece.items():
+            kept[name] = kept.get(name) or []
+            kept[name] += value if isinstance(value, list) else []
+        return piece
+
+    def _chunk(self, brought: dict[str, Any]) -> bytes:
+        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None} | brought
         return data(self._named("chat.completion.chunk", [choice]))
 
     def _named(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
 
 
-def counted(usage: Usage) -> dict[str, int]:
+def counted(usage: Usage) -> dict[str, Any]:
     """The tokens."""
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
 
 
@@ -70,34 +163,4 @@ def data(body: dict[str, Any]) -> bytes:
 
 def failed(problem: Problem) -> bytes:
     """The end of a stream that failed: the client raises it."""
-    return data(problem.door_body)
-
-
-class ChunkViewer:
-    """What one connection has been sent of a stored reply, in chunks."""
-
-    def __init__(self, completion: Completion) -> None:
-        self.completion = completion
-        self.opening = completion.first()
-        self._sent = ""
-
-    def frame(self, reply: LiveReply) -> bytes:
-        """The chunk that brings the viewer to where the reply is."""
-        return self._rest(reply.text) or streams.KEEP_ALIVE
-
-    def pause(self, cost: float, late: float, viewers: int) -> float:
-        """Seconds to wait after a frame: see `streams.pause`."""
-        return streams.pause(cost, late, viewers)
-
-    def ended(self, text: str, usage: Usage | None) -> bytes:
-        """The rest and the end. A reply that was made anew by another process fits nothing that was sent."""
-        if not text.startswith(self._sent):
-            return failed(Problem("interrupted"))
-        return self._rest(text) + self.completion.last(usage=usage)
-
-    def _rest(self, text: str) -> bytes:
-        if len(text) <= len(self._sent) or not text.startswith(self._sent):
-            return b""
-        more = text[len(self._sent) :]
-        self._sent = text
-        return self.completion.text(more)
+    return data(problem.at_door.body)

@@ -1,8 +1,10 @@
 """Conversations and their history through the API."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
+from django.db.models.expressions import RawSQL
 from django.http import Http404, HttpResponse
 from ninja import Query, Router
 
@@ -20,6 +22,12 @@ HISTORY_MAX = 1_000
 CURSOR = r"^([0-9]{1,18}-[0-9a-f]{32})?$"
 WHOLE = 1_000_000
 """Messages that a history without a limit may have."""
+
+BYTES_MAX = 4_000_000
+"""Of the texts of one page; one message is there, whatever its size."""
+
+SIZE = """octet_length(conversations_message.content) + coalesce(octet_length(conversations_generation.draft), 0)
+    + coalesce(octet_length(conversations_message.tool_calls::text), 0)"""
 
 router = Router(tags=["conversations"])
 
@@ -102,29 +110,49 @@ def list_messages(
     request: ApiRequest,
     user_id: str,
     conversation_id: UUID,
-    limit: Annotated[int | None, Query(ge=1, le=HISTORY_MAX, description="The last so many; all without it.")] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=HISTORY_MAX, description="The last so many; without it as many as fit.")
+    ] = None,
     before: Annotated[UUID | None, Query(description="Those that lead to this message, without it.")] = None,
 ) -> HttpResponse:
-    """Give the messages of the chosen branch, oldest first: all of them or, with `limit`, the last ones.
+    """Give the last messages of the chosen branch, oldest first: as many as `limit` says and as fit into 4 MB.
 
     A `Link` header with `rel="next"` leads to the page of older ones, when there are any.
     """
     conversation = find_conversation(request, conversation_id)
-    count = (limit or WHOLE) + 1
+    most = (limit or WHOLE) + 1
     if before is None:
-        keys = paths.upwards(conversation, paths.current_end(conversation), count)
+        keys = paths.upwards(conversation, paths.current_end(conversation), most)
     elif conversation.messages.filter(pk=before).exists():
-        keys = paths.before(conversation, before, count)
+        keys = paths.before(conversation, before, most)
     else:
         raise Http404
-    kept = Message.objects.filter(pk__in=keys).select_related("generation")
-    found = paths.oldest_first(kept)
-    shown = found[-limit:] if limit else found
+    found = paths.oldest_first(
+        Message.objects.filter(pk__in=keys)
+        .select_related("generation")
+        .only("pk", "parent_id", "generation__message_id")
+        .annotate(size=RawSQL(SIZE, ()))  # noqa: S611 (a constant)
+    )
+    fitting = found[-fitting_count(found, limit or WHOLE) :]
+    shown = paths.oldest_first(
+        Message.objects.filter(pk__in=[message.pk for message in fitting]).select_related("generation")
+    )
     headers = {}
-    if len(found) > len(shown):
-        address = request.build_absolute_uri(f"{request.path}?limit={limit}&before={shown[0].pk}")
+    if len(found) > len(fitting):
+        count = f"limit={limit}&" if limit else ""
+        address = request.build_absolute_uri(f"{request.path}?{count}before={fitting[0].pk}")
         headers["Link"] = f'<{address}>; rel="next"'
     return json_response([message_fields(message) for message in shown], headers=headers)
+
+
+def fitting_count(messages: Sequence[Message], limit: int) -> int:
+    """How many of the last messages, read with their `size`, fit on a page of so many."""
+    room = BYTES_MAX
+    for number, message in enumerate(reversed(messages[-limit:])):
+        room -= vars(message)["size"]
+        if room < 0:
+            return max(1, number)
+    return min(len(messages), limit)
 
 
 def conversation_fields(conversation: Conversation) -> dict[str, object]:
@@ -149,6 +177,8 @@ def message_fields(message: Message) -> dict[str, object]:
     }
     if message.role == Role.ASSISTANT:
         fields["status"] = message.generation.status
+        if message.generation.finish_reason:
+            fields["finish_reason"] = message.generation.finish_reason
     if message.tool_calls:
         fields["tool_calls"] = message.tool_calls
     return fields

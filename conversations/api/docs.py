@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import get_script_prefix
 
 from conversations.api.problems import KINDS
 
@@ -37,7 +38,7 @@ def page(request: HttpRequest, document: dict[str, Any]) -> HttpResponse:
     for path, operations in document["paths"].items():
         for method, details in operations.items():
             groups.setdefault(details["tags"][0], []).append(operation(method, path, details, document))
-    context = {"groups": groups, "kinds": KINDS, "address": request.build_absolute_uri("/").rstrip("/")}
+    context = {"groups": groups, "kinds": KINDS, "address": request.build_absolute_uri(get_script_prefix()).rstrip("/")}
     return render(request, "api/docs.html", context)
 
 

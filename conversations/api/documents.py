@@ -45,7 +45,7 @@ def errors(*statuses: int) -> dict[int, Any]:
 def openapi(document: dict[str, Any]) -> dict[str, Any]:
     """The document with what the library does not write: the type of problems, the limit of a message."""
     message = document["components"]["schemas"]["ChatIn"]["properties"]["message"]
-    message["maxLength"] = settings.CHAT_MESSAGE_MAX_CHARS
+    message["maxLength"] = settings.API_MESSAGE_MAX_CHARS
     for path, operations in document["paths"].items():
         if path.startswith(DOOR):
             continue

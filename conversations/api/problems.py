@@ -8,23 +8,27 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import get_script_prefix
 from django.utils import timezone
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from accounts.jwts import InvalidToken, KeysUnavailable
+from chatbot import readiness
+from conversations.api import door_errors
+from conversations.api.door_errors import NO_RETRY, DoorError
+from conversations.api.wording import in_words
 from conversations.errors import UserFacingError
 from conversations.limits import LimitReached, NothingAllowed
+from conversations.llm import LLMError, Upstream
 from conversations.threads import DATABASE_AWAY
 
 logger = logging.getLogger(__name__)
 
+FULL = "The database's disk is full: nothing can be stored."
+
 DOCS = "/api/docs"
 DOOR = "/v1/"
 """Where errors have the form that OpenAI's clients know."""
-
-
-NO_RETRY = "x-should-retry"
-"""The header by which OpenAI's clients are told not to ask again at once."""
 
 
 class Kind(NamedTuple):
@@ -40,11 +44,13 @@ KINDS = {
     "bad_request": Kind(400, "The server does not understand this request."),
     "invalid_token": Kind(401, "The token is missing, wrong or expired, or it stands for somebody else."),
     "wrong_credentials": Kind(401, "The e-mail address or the password is wrong."),
+    "email_not_verified": Kind(403, "Verify your e-mail address first: the site's page “E-mail address” sends a link."),
     "read_only_token": Kind(403, "This token may only read."),
     "not_found": Kind(404, "There is no such thing, or it is somebody else's."),
     "model_not_found": Kind(404, "This site does not offer that model."),
     "method_not_allowed": Kind(405, "This address does not take that method."),
     "reply_in_progress": Kind(409, "The assistant is still answering in this conversation. Wait for it, or stop it."),
+    "nothing_to_continue": Kind(409, "Only the end of a branch that was cut, stopped or failed with text can go on."),
     "nothing_to_retry": Kind(409, "Only a failed or stopped reply can be retried."),
     "too_many_pinned": Kind(409, "As many conversations are pinned as can be. Unpin one first."),
     "too_large": Kind(413, "The request is too large."),
@@ -60,7 +66,12 @@ KINDS = {
     "empty_reply": Kind(502, "The model ended without an answer."),
     "content_filter": Kind(502, "The model provider refused to answer this."),
     "context_too_long": Kind(502, "The conversation is longer than the model can read."),
+    "cut_before_answer": Kind(502, "The model reached its limit before it came to an answer."),
+    "message_too_long": Kind(502, "The message is longer than the model can read."),
+    "provider_address": Kind(502, "There is no model provider at the address that this site asks."),
+    "provider_blocked": Kind(502, "A firewall or proxy before the model provider refused the request."),
     "provider_broke_off": Kind(502, "The model provider broke off in the middle of the answer."),
+    "provider_instructions": Kind(502, "The model takes no instructions (no system message)."),
     "provider_key": Kind(502, "The model provider did not accept this site's key."),
     "provider_model": Kind(502, "The model provider does not offer this model."),
     "provider_protocol": Kind(502, "The model provider gave an answer that cannot be read."),
@@ -77,6 +88,8 @@ KINDS = {
 }
 """By code, in the order of the status."""
 
+NOT_JSON = "The body of the request is not valid JSON."
+
 SAME = {"turn_taken": "idempotency_key_reused", "conversation_gone": "not_found", "message_gone": "not_found"}
 """Codes of the page's errors that have another name here."""
 
@@ -85,10 +98,20 @@ class Problem(Exception):
     """A request that cannot be done as it stands, and why."""
 
     def __init__(
-        self, code: str, detail: str = "", *, headers: Mapping[str, str] | None = None, **members: Any
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        upstream: Upstream | None = None,
+        is_lasting: bool = False,
+        **members: Any,
     ) -> None:
-        """`code` is a key of `KINDS`; `members` are added to the answer's body."""
+        """`code` is a key of `KINDS`; `upstream` what the provider said, where it is its problem; what `is_lasting`
+        the same request would meet again; `members` are added to the answer's body."""
         self.code = code if code in KINDS else "internal"
+        self.upstream = upstream
+        self.is_lasting = is_lasting
         self.kind = KINDS[self.code]
         super().__init__(detail or self.kind.sentence)
         self.members = members
@@ -102,7 +125,7 @@ class Problem(Exception):
     def body(self) -> dict[str, Any]:
         """The members of RFC 9457, and ours."""
         return {
-            "type": f"{DOCS}#{self.code}",
+            "type": f"{get_script_prefix().rstrip('/')}{DOCS}#{self.code}",
             "title": self.kind.sentence,
             "status": self.kind.status,
             "detail": str(self),
@@ -111,28 +134,30 @@ class Problem(Exception):
         }
 
     @property
-    def door_body(self) -> dict[str, Any]:
+    def at_door(self) -> DoorError:
         """The same as OpenAI's clients know it."""
-        kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-        kind = kinds.get(self.kind.status, "server_error" if self.kind.status >= 500 else "invalid_request_error")
-        errors = self.members.get("errors") or [{"field": None}]
-        message = " ".join(
-            [str(self), *(f"{error['field']}: {error['message']}" for error in errors if error["field"])]
+        return door_errors.leaving(
+            self.code,
+            self.kind.status,
+            # Why a token could not be read is for those who make tokens.
+            self.kind.sentence if self.code == "invalid_token" else str(self),
+            self.headers,
+            errors=self.members.get("errors") or (),
+            upstream=self.upstream,
+            is_lasting=self.is_lasting or "message_id" in self.members,
         )
-        return {"error": {"message": message, "type": kind, "param": errors[0]["field"], "code": self.code}}
 
 
 def is_door(request: HttpRequest) -> bool:
     """Whether the request came through the door for OpenAI's clients."""
-    return request.path_info.startswith(DOOR)
+    return request.path_info.startswith(DOOR) or request.path_info == DOOR[:-1]
 
 
 def answer(problem: Problem, *, door: bool = False) -> HttpResponse:
     """The answer that consists of the problem."""
     if door:
-        # OpenAI's clients know a body that is not valid by this status.
-        status = 400 if problem.kind.status == 422 else problem.kind.status
-        return HttpResponse(json.dumps(problem.door_body), "application/json", status, headers=problem.headers)
+        status, body, headers = problem.at_door
+        return HttpResponse(json.dumps(body), "application/json", status, headers=headers)
     kind = "application/problem+json"
     return HttpResponse(json.dumps(problem.body), kind, problem.kind.status, headers=problem.headers)
 
@@ -144,8 +169,8 @@ def as_problem(error: Exception) -> Problem:
             return error
         case InvalidToken() | AuthenticationError():
             return Problem("invalid_token", str(error) if isinstance(error, InvalidToken) else "")
-        case UserFacingError(code=code):
-            return _limit_reached(error) if isinstance(error, LimitReached) else Problem(SAME.get(code, code))
+        case UserFacingError():
+            return _user_facing(error)
         case ValidationError(errors=errors):
             return _invalid(errors)
         case Http404():
@@ -154,19 +179,30 @@ def as_problem(error: Exception) -> Problem:
             return Problem("too_large")
         case KeysUnavailable():
             return Problem("unavailable")
-        case BadRequest() | HttpError():
-            return Problem("bad_request")
+    if isinstance(error, BadRequest | HttpError):
+        return Problem("bad_request", NOT_JSON if isinstance(error, HttpError) and error.status_code == 400 else "")
     if isinstance(error, DATABASE_AWAY):
         logger.warning("A request of the API finds no database: %s", error)
-        return Problem("unavailable")
+        return Problem("unavailable", FULL if readiness.is_full(error) else "")
     logger.error("A request of the API failed.", exc_info=error)
     return Problem("internal")
+
+
+def _user_facing(error: UserFacingError) -> Problem:
+    """What people read as a sentence."""
+    match error:
+        case LLMError(retry_after=wait, upstream=upstream):
+            headers = None if wait is None else {"Retry-After": str(math.ceil(wait))}
+            return Problem(error.code, headers=headers, upstream=upstream, is_lasting=error.is_lasting)
+        case LimitReached():
+            return _limit_reached(error)
+    return Problem(SAME.get(error.code, error.code), upstream=getattr(error, "upstream", None))
 
 
 def _limit_reached(error: LimitReached) -> Problem:
     """What is used up, and when it ends; a limit of 0 does not."""
     limit = error.standing
-    members = {"period": limit.period, "unit": limit.unit, "limit": limit.limit, "used": limit.used}
+    members: dict[str, Any] = {"period": limit.period, "unit": limit.unit, "limit": limit.limit, "used": limit.used}
     headers, resets_at = {NO_RETRY: "false"}, None
     if not isinstance(error, NothingAllowed):
         resets_at = limit.ends_at.isoformat()
@@ -178,7 +214,7 @@ def _invalid(errors: list[dict[str, Any]]) -> Problem:
     """What is wrong with which field. A path that can name nothing names nothing that is there."""
     if any(error["loc"][0] == "path" for error in errors):
         return Problem("not_found")
-    return invalid(*((_field(error["loc"]), str(error["msg"]).removeprefix("Value error, ")) for error in errors))
+    return invalid(*dict.fromkeys((_field(error["loc"]), in_words(error)) for error in errors))
 
 
 def _field(place: tuple[str | int, ...]) -> str:

@@ -26,7 +26,7 @@ class Body(BaseModel):
 def clean_message(text: str) -> str:
     """The text as it will be stored. Raises `ValueError` with what is wrong with it."""
     try:
-        return str(MessageField().clean(text))
+        return str(MessageField(from_program=True).clean(text))
     except ValidationError as error:
         raise ValueError(error.messages[0]) from error
 
@@ -77,7 +77,7 @@ class ChatIn(Body):
     message: str = Field(
         min_length=1,
         json_schema_extra=dict(TEXT),
-        description="1 to `CHAT_MESSAGE_MAX_CHARS` characters, not only white space.",
+        description="1 to `API_MESSAGE_MAX_CHARS` characters, not only white space.",
     )
     conversation_id: UUID | None = Field(
         None, description="The conversation to go on with; without it a new one begins."
@@ -86,7 +86,7 @@ class ChatIn(Body):
     @field_validator("message")
     @classmethod
     def is_a_message(cls, text: str) -> str:
-        """The same rules as in the page's box."""
+        """The rules of the page's box, with the limit of programs."""
         return clean_message(text)
 
 
@@ -106,6 +106,7 @@ class ChatOut(Schema):
                 "conversation_id": EXAMPLE_ID,
                 "message_id": EXAMPLE_ID,
                 "status": "complete",
+                "finish_reason": "stop",
             }
         }
     )
@@ -114,6 +115,9 @@ class ChatOut(Schema):
     conversation_id: UUID
     message_id: UUID = Field(description="The reply's key, by which it can be regenerated.")
     status: Literal["complete", "stopped"]
+    finish_reason: str = Field(
+        description="Why the model ended it: `stop`, `length` where it was cut (it can be continued), or another word."
+    )
 
 
 class MessageOut(Schema):
@@ -130,6 +134,9 @@ class MessageOut(Schema):
     content: str
     created_at: datetime
     status: str | None = Field(None, description="Of a reply: how it ended, or that it is still being made.")
+    finish_reason: str | None = Field(
+        None, description="Of a reply: why the model ended it, `length` where it was cut; absent where it did not say."
+    )
     tool_calls: Any = Field(None, description="The tools that the reply called, when there are any.")
 
 

@@ -1,15 +1,11 @@
 """Tokens for a password, where no identity provider gives them."""
 
-from uuid import UUID
-
 from allauth.account.adapter import get_adapter
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Router
 
-from accounts import jwts
-from accounts.backends import AccountBackend
-from accounts.jwts import InvalidToken
+from accounts import addresses, jwts, refresh_tokens
 from accounts.models import User
 from conversations.api.answers import json_response
 from conversations.api.documents import errors
@@ -20,10 +16,13 @@ router = Router(tags=["tokens"])
 
 
 @router.post(
-    "/token", auth=None, response={200: TokenOut} | errors(401, 404, 422, 429, 503), summary="Get tokens for a password"
+    "/token",
+    auth=None,
+    response={200: TokenOut} | errors(401, 403, 404, 422, 429, 503),
+    summary="Get tokens for a password",
 )
 def get_token(request: HttpRequest, body: TokenIn) -> HttpResponse:
-    """Sign in with e-mail and password, within the limits of the page's sign-in.
+    """Sign in with e-mail and password. Wrong attempts are limited, apart from those on the page.
 
     404 where tokens come from an identity provider.
     """
@@ -37,32 +36,24 @@ def get_token(request: HttpRequest, body: TokenIn) -> HttpResponse:
         raise Problem("too_many_attempts") from error
     if user is None or not user.is_active:
         raise Problem("wrong_credentials")
-    return tokens(user)
+    if addresses.has_to_verify(user):
+        raise Problem("email_not_verified")
+    return answer(user, refresh_tokens.begin(user, agent=request.headers.get("User-Agent", "")))
 
 
 @router.post("/token/refresh", auth=None, response={200: TokenOut} | errors(401, 404, 422, 503), summary="Renew tokens")
 def refresh_token(request: HttpRequest, body: RefreshIn) -> HttpResponse:
-    """Get new tokens; a changed password ends the old ones."""
+    """Get new tokens. A refresh token is good once: the answer has the next one.
+
+    Whoever shows one that was used ends the sign-in it came of; so do a changed password or address, and “Sign out
+    everywhere”.
+    """
     if not jwts.issues():
         raise Http404
-    claims = jwts.claims_of(body.refresh_token, use=jwts.REFRESH)
-    try:
-        user = AccountBackend().get_user(UUID(claims["sub"]))
-    except ValueError:
-        user = None
-    if user is None or not jwts.fits_password(claims, user):
-        raise InvalidToken("The token stands for nobody who may sign in here.")
-    return tokens(user)
+    return answer(*refresh_tokens.renew(body.refresh_token))
 
 
-def tokens(user: User) -> HttpResponse:
+def answer(user: User, pair: dict[str, str]) -> HttpResponse:
     """A fresh pair."""
-    return json_response(
-        {
-            "access_token": jwts.issue(user),
-            "refresh_token": jwts.issue(user, use=jwts.REFRESH),
-            "token_type": "Bearer",
-            "expires_in": int(jwts.ACCESS_LIFETIME.total_seconds()),
-            "user_id": user.pk,
-        }
-    )
+    lifetime = int(jwts.ACCESS_LIFETIME.total_seconds())
+    return json_response({**pair, "token_type": "Bearer", "expires_in": lifetime, "user_id": user.pk})

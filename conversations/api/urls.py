@@ -59,8 +59,24 @@ def read(request: HttpRequest) -> HttpResponse:
 
 
 def nothing(request: HttpRequest, path: str) -> HttpResponse:
-    """Answer for an address that leads nowhere."""
-    return refuse(request, Problem("not_found"))
+    """Answer for an address that leads nowhere: with those that lead somewhere."""
+    if not problems.is_door(request):
+        return refuse(request, Problem("not_found"))
+    there = ", ".join(f"{method} {path}" for method, path in operations(problems.DOOR))
+    return refuse(
+        request, Problem("not_found", f"There is no {request.method} {request.path_info} here. There is {there}.")
+    )
+
+
+@cache
+def operations(below: str) -> list[tuple[str, str]]:
+    """The method and the path of each operation below this path."""
+    return [
+        (method.upper(), path)
+        for path, described in document()["paths"].items()
+        for method in described
+        if path.startswith(below)
+    ]
 
 
 def public(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -72,8 +88,9 @@ def public(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
     def wrapped(request: HttpRequest, **parameters: Any) -> HttpResponseBase:
         response = view(request, **parameters)
         if response.status_code == 405:
-            allowed = {"Allow": response.headers["Allow"]}
-            response = problems.answer(Problem("method_not_allowed", headers=allowed), door=problems.is_door(request))
+            allowed = response.headers["Allow"]
+            problem = Problem("method_not_allowed", f"This address takes {allowed}.", headers={"Allow": allowed})
+            response = problems.answer(problem, door=problems.is_door(request))
         rate: Rate | None = getattr(request, "rate", None)
         for name, value in {"Cache-Control": "no-store", **(rate.headers if rate else {})}.items():
             response.headers.setdefault(name, value)
@@ -94,5 +111,5 @@ urlpatterns = [
     path("api/docs", public(read), name="api-docs"),
     path("api/docs/", public(read)),
     *routes(),
-    re_path(r"^(?P<path>(?:api|v1)(?:/[\s\S]*)?)$", public(nothing)),
+    re_path(r"^(?P<path>(?:api|v1)(?:/[\s\S]*)?)$", public(nothing), name="api-nothing"),
 ]

@@ -7,9 +7,14 @@ from django.db import DatabaseError
 from psycopg import Error
 from psycopg_pool import PoolTimeout
 
+from conversations.management.exits import INTERRUPTED
+
 
 class OperatorCommand(BaseCommand):
-    """A command that fails with one sentence when the database does; `--traceback` shows where."""
+    """A command that ends with one sentence when the database fails or it is interrupted; `--traceback` shows where."""
+
+    interrupted = "What it had done stays; run it again for the rest."
+    """What is true when somebody has pressed Ctrl-C."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run it. Raises `CommandError`."""
@@ -19,3 +24,5 @@ class OperatorCommand(BaseCommand):
             # Further lines may hold the values of a row.
             said = next(iter(str(error).splitlines()), "")
             raise CommandError(f"The database ended it: {said or type(error).__name__}") from error
+        except KeyboardInterrupt as error:
+            raise CommandError(f"Interrupted. {self.interrupted}", returncode=INTERRUPTED) from error

@@ -4,6 +4,8 @@ from typing import ClassVar
 
 from django.db import migrations
 
+from chatbot.schema import add_constraint
+
 KEYS = (
     # A message is its conversation's owner's.
     ("conversations_message", "message_has_its_conversations_user", "(conversation_id, user_id)",
@@ -20,12 +22,11 @@ KEYS = (
 class Migration(migrations.Migration):
     """Add the keys, checked at each statement; deleting what they point at deletes the row."""
 
+    atomic = False
+
     dependencies: ClassVar = [("conversations", "0001_initial")]
 
     operations: ClassVar = [
-        migrations.RunSQL(
-            f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY {columns} REFERENCES {target} ON DELETE CASCADE",
-            f"ALTER TABLE {table} DROP CONSTRAINT {name}",
-        )
+        add_constraint(table, name, f"FOREIGN KEY {columns} REFERENCES {target} ON DELETE CASCADE")
         for table, name, columns, target in KEYS
     ]

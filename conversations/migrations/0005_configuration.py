@@ -2,6 +2,7 @@
 
 import django.core.validators
 from django.conf import settings
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 
@@ -43,7 +44,8 @@ class Migration(migrations.Migration):
                 ],
             ),
         ),
-        migrations.AddConstraint(
+        # Looked at in a migration of its own: this transaction locks the table.
+        AddConstraintNotValid(
             model_name="conversation",
             constraint=models.CheckConstraint(
                 condition=models.Q(("temperature__isnull", True), ("temperature__range", (0.0, 2.0)), _connector="OR"),

@@ -4,14 +4,23 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from chatbot.schema import AddIndex
+
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [
         ("conversations", "0005_configuration"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
+        # First, as the one that may be broken off: then all of it begins anew.
+        AddIndex(
+            model_name="message",
+            index=models.Index(condition=models.Q(("parent", None)), fields=["conversation"], name="message_first"),
+        ),
         migrations.AddField(
             model_name="conversation",
             name="current_message",
@@ -32,9 +41,5 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(
                 blank=True, editable=False, help_text="When somebody last went to the branch that ends here.", null=True
             ),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(condition=models.Q(("parent", None)), fields=["conversation"], name="message_first"),
         ),
     ]

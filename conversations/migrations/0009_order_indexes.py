@@ -1,5 +1,7 @@
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
+
+from chatbot.schema import AddIndex
 
 LISTED = models.Q(("archived_at", None), ("trashed_at", None))
 PINNED = models.Q(("archived_at", None), ("trashed_at", None), ("pinned_at__isnull", False))
@@ -16,7 +18,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently("conversation", models.Index(fields=fields, name=name, condition=condition))
+        AddIndex("conversation", models.Index(fields=fields, name=name, condition=condition))
         for fields, name, condition in (
             (["user", "-updated_at", "-id"], "conversation_user_listed", LISTED),
             (["user", "-pinned_at", "-id"], "conversation_user_pinned", PINNED),

@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
                     # Statistics would cut the text of thousands of rows into pieces, and nothing reads them.
                     f"ALTER INDEX {name} ALTER COLUMN 1 SET STATISTICS 0",
                 ],
-                f"DROP INDEX CONCURRENTLY {name}",
+                f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
             )
             for name, table, pieces, condition in INDEXES
         ),

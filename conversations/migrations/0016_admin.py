@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from chatbot.schema import AddIndex
 
 
 class Migration(migrations.Migration):
@@ -23,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AlterModelOptions(
             name="generation", options={"permissions": [("stop_generation", "Can stop a reply that is being made")]}
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name="generation",
             index=models.Index(
                 fields=("error_code", "-message"),
@@ -37,6 +38,6 @@ class Migration(migrations.Migration):
                 "DROP INDEX CONCURRENTLY IF EXISTS admin_log_object",
                 "CREATE INDEX CONCURRENTLY admin_log_object ON django_admin_log (object_id, id)",
             ],
-            "DROP INDEX CONCURRENTLY admin_log_object",
+            "DROP INDEX CONCURRENTLY IF EXISTS admin_log_object",
         ),
     ]

@@ -4,14 +4,18 @@ from typing import ClassVar
 
 from django.db import migrations, models
 
+from chatbot.schema import AddIndex
+
 
 class Migration(migrations.Migration):
-    """One index."""
+    """Make it while the site goes on."""
+
+    atomic = False
 
     dependencies: ClassVar = [("conversations", "0020_use_by_person")]
 
     operations: ClassVar = [
-        migrations.AddIndex(
+        AddIndex(
             model_name="message",
             index=models.Index(fields=["created_at", "id"], name="message_created"),
         ),

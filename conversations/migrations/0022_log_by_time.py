@@ -22,6 +22,6 @@ class Migration(migrations.Migration):
                 "DROP INDEX CONCURRENTLY IF EXISTS admin_log_time",
                 "CREATE INDEX CONCURRENTLY admin_log_time ON django_admin_log (action_time, id)",
             ],
-            "DROP INDEX CONCURRENTLY admin_log_time",
+            "DROP INDEX CONCURRENTLY IF EXISTS admin_log_time",
         ),
     ]

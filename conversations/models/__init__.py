@@ -5,6 +5,7 @@ from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, Co
 from conversations.models.cursors import Cursor, from_microseconds, microseconds
 from conversations.models.feedback import COMMENT_MAX_CHARS, Feedback, Rating
 from conversations.models.generations import (
+    CUT,
     HEARTBEAT_TIMEOUT,
     NO_MAKER,
     OPEN,
@@ -22,6 +23,7 @@ from conversations.models.usage_limits import Period, UsageLimit
 
 __all__ = [
     "COMMENT_MAX_CHARS",
+    "CUT",
     "HEARTBEAT_TIMEOUT",
     "MODEL_MAX_CHARS",
     "NO_MAKER",

@@ -25,6 +25,9 @@ class Status(models.TextChoices):
     INTERRUPTED = "interrupted"
 
 
+CUT = "length"
+"""The finish reason of a reply that ended because it might be no longer."""
+
 OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
 """The states in which a reply is still to come. An interrupted one was handed back and waits for the next viewer."""
 
@@ -80,6 +83,16 @@ class Generation(models.Model):
         blank=True, default="", db_default="", help_text="What the model thought before it answered."
     )
     thought_seconds = models.FloatField(null=True, blank=True, help_text="How long it thought.")
+    continues = models.BooleanField(
+        default=False, db_default=False, help_text="Whether it goes on with its text, which is the draft's beginning."
+    )
+    finish_reason = models.CharField(
+        max_length=50,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why the model ended it: “stop” at its end, “length” at a limit, or another word of the provider's.",
+    )
     worker = models.CharField(max_length=100, blank=True, help_text="The process that makes it, one name per claim.")
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
@@ -95,6 +108,11 @@ class Generation(models.Model):
     )
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cached_tokens = models.IntegerField(null=True, blank=True, help_text="Of the prompt's, those read before.")
+    reasoning_tokens = models.IntegerField(null=True, blank=True, help_text="Of the completion's, the thought.")
+    options = models.JSONField(
+        null=True, blank=True, help_text="What a program asked of the model beside the text, such as `max_tokens`."
+    )
     window_start = models.DateTimeField(
         null=True, blank=True, help_text="When the oldest message was said that the model saw."
     )
@@ -132,6 +150,11 @@ class Generation(models.Model):
     def is_open(self) -> bool:
         """Whether the reply is still to come."""
         return self.status in OPEN
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the reply ended because it might be no longer."""
+        return self.status == Status.COMPLETE and self.finish_reason == CUT
 
     def lacks_maker(self) -> bool:
         """Whether the reply is still to come and no living process makes it. Causes a query."""

@@ -94,9 +94,15 @@ class Message(models.Model):
     alternatives: list[UUID]
     """The keys of the messages in its place, itself among them; see `with_alternatives`."""
     html: SafeString
-    """A reply's content as the page shows it; the page sets it before it is rendered."""
+    """Its content as the page shows it; the page sets it before it is rendered."""
+    rest: object
+    """What of its content is not in `html`; the page sets it too."""
+    is_cut = False
+    """Whether the content that was read is not all of it."""
     thought: Thought
     """What the model thought before the reply; the page sets it too."""
+    is_resumable: bool
+    """Whether a reply can go on where its text ended, if nothing follows it; the page sets it too."""
     place: object
     """Where it stands among its alternatives; the page sets it too."""
 

@@ -4,12 +4,24 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
+from django.db.models import TextField
 from django.db.models.expressions import RawSQL
 
 from conversations import paths
-from conversations.models import Conversation, Message
+from conversations.markdown_budget import PIECE
+from conversations.models import Conversation, Message, Role
 
 MESSAGES_PER_PAGE = 50
+BYTES_MAX = 1_000_000
+"""Of all texts of a page that are read from the database; of each message at least a piece is."""
+
+SIZE = """(octet_length(conversations_message.content) + coalesce(
+    octet_length(conversations_generation.thought) + octet_length(conversations_generation.draft), 0))"""
+ROOM = f"""greatest({PIECE}, {BYTES_MAX} - coalesce(sum({SIZE}) OVER (
+    ORDER BY conversations_message.created_at DESC, conversations_message.id DESC
+    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+), 0))::int"""
+"""Bytes that are left to a message by those after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +101,28 @@ def around(conversation: Conversation, message: UUID) -> Part:
 
 
 def _read(keys: RawSQL) -> list[Message]:
-    found = Message.objects.filter(pk__in=keys).select_related("generation", "feedback").with_alternatives()
-    return paths.oldest_first(found)
+    """These messages, each with as much of its texts as a page may show: the newest come first to what there is."""
+    found = (
+        Message.objects.filter(pk__in=keys)
+        .select_related("generation", "feedback")
+        .with_alternatives()
+        .defer("content", "tool_calls", "generation__thought", "generation__draft")
+        .annotate(
+            content_shown=_beginning("conversations_message.content"),
+            thought_shown=_beginning("conversations_generation.thought"),
+            draft_shown=_beginning("conversations_generation.draft"),
+            content_size=RawSQL("octet_length(conversations_message.content)", ()),  # noqa: S611 (a constant)
+        )
+    )
+    messages = paths.oldest_first(found)
+    for message in messages:
+        read = vars(message)
+        message.content = read["content_shown"]
+        message.is_cut = len(message.content.encode()) < read["content_size"]
+        if message.role == Role.ASSISTANT:
+            message.generation.thought, message.generation.draft = read["thought_shown"], read["draft_shown"]
+    return messages
+
+
+def _beginning(column: str) -> RawSQL:
+    return RawSQL(f"left({column}, {ROOM})", (), TextField())  # noqa: S611 (constants)

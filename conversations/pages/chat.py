@@ -1,22 +1,19 @@
 """The chat page."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
-from conversations import llm, markdown, model_choices
+from conversations import llm, model_choices
 from conversations.models import Conversation, Message, Role
 from conversations.pages import branches
-from conversations.pages.branches import Place
 from conversations.pages.configurations import picker
+from conversations.pages.dressing import dress
 from conversations.pages.windows import last_window, newest_window, window_at_end, window_on_page
-from conversations.thoughts import Thought
 from conversations.turns import Turn
 
 EXAMPLES = (
@@ -148,19 +145,3 @@ def greeting() -> str:
     if 5 <= hour < 12:
         return "Good morning"
     return "Good afternoon" if 12 <= hour < 18 else "Good evening"
-
-
-def dress(messages: Sequence[Message]) -> None:
-    """Give each message its `place` among its alternatives, and each reply its `html`, what it says, rendered and
-    sanitised, and its `thought`."""
-    for message in messages:
-        message.place = Place.of(message)
-        if message.role == Role.ASSISTANT:
-            message.html = html_of(message)
-            message.thought = Thought(message.generation.thought, message.generation.thought_seconds)
-
-
-def html_of(message: Message) -> SafeString:
-    """A reply's text as safe HTML; of an open one, what the last checkpoint has."""
-    generation = message.generation
-    return markdown.render(generation.draft if generation.is_open else message.content)

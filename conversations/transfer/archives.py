@@ -44,6 +44,10 @@ KIND = "chatbot-archive"
 HEAD = b'{"format": '
 LEVEL = 6
 CHUNK = 256 * 1024
+WINDOW_LOG_MAX = 23
+"""Of the bytes that may be looked back at in a frame, the binary logarithm: four times what is written here."""
+
+READING: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX}
 
 NOT_AN_ARCHIVE = "This is no archive that prune_conversations has written."
 
@@ -129,27 +133,39 @@ def whole_bytes(file: IO[bytes]) -> int:
     """How many of the file's bytes, from its beginning, are whole frames."""
     file.seek(0)
     whole = place = 0
-    decompressor = zstd.ZstdDecompressor()
+    frame = decompressor()
     while data := file.read(CHUNK):
         while data:
             try:
-                decompressor.decompress(data)
+                _pass_over(frame, data)
             except zstd.ZstdError:
                 return whole
-            if not decompressor.eof:
+            if not frame.eof:
                 place += len(data)
                 break
-            place += len(data) - len(decompressor.unused_data)
-            whole, data = place, decompressor.unused_data
-            decompressor = zstd.ZstdDecompressor()
+            place += len(data) - len(frame.unused_data)
+            whole, data = place, frame.unused_data
+            frame = decompressor()
     return whole
+
+
+def decompressor() -> zstd.ZstdDecompressor:
+    """What reads one frame."""
+    return zstd.ZstdDecompressor(options=READING)
+
+
+def _pass_over(frame: zstd.ZstdDecompressor, data: bytes) -> None:
+    """Read on in the frame, of whose contents a little is held at a time: a few bytes may stand for gigabytes."""
+    frame.decompress(data, CHUNK)
+    while not (frame.eof or frame.needs_input):
+        frame.decompress(b"", CHUNK)
 
 
 def is_beginning(file: IO[bytes]) -> bool:
     """Whether the file is the beginning of a frame, which some interruption cut off."""
     file.seek(0)
     try:
-        zstd.ZstdDecompressor().decompress(file.read(CHUNK))
+        decompressor().decompress(file.read(CHUNK), CHUNK)
     except zstd.ZstdError:
         return False
     return True
@@ -222,7 +238,7 @@ class _Document(RawIOBase):
     """The lines of the file's first bytes as one document of the export format."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
-        self._parts = self._read(zstd.ZstdFile(BufferedReader(_Beginning(file, size))))
+        self._parts = self._read(zstd.ZstdFile(BufferedReader(_Beginning(file, size)), options=READING))
         self._left = b""
 
     def readable(self) -> bool:

@@ -1,5 +1,6 @@
 """What an imported conversation may consist of."""
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -24,7 +25,13 @@ from conversations.models import (
 TEXT_MAX_CHARS = 1_000_000
 """Characters of one message, or of what was thought before it."""
 
-CODE_MAX_CHARS = 50
+ERROR_MAX_CHARS = 4_000
+"""Characters of the sentence that a failure ended with, and of its cause: twice what this site writes."""
+
+CALLS_MAX_CHARS = 50_000
+"""Characters of a message's tool calls as JSON."""
+
+CODE_MAX_CHARS = REASON_MAX_CHARS = 50
 CODE = re.compile(r"[a-z0-9_]*")
 """What went wrong, as this site names it; staff see it who may not read what was said."""
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -96,7 +103,7 @@ def generation(value: Any, name: str) -> dict[str, Any]:
     code = text(value.get("error_code", ""), f"{name}: its “error_code”", CODE_MAX_CHARS)
     if not CODE.fullmatch(code):
         raise Refused(f"{name}: its “error_code” is no code.")
-    sentence = text(value.get("error", ""), f"{name}: its “error”", TEXT_MAX_CHARS)
+    sentence = text(value.get("error", ""), f"{name}: its “error”", ERROR_MAX_CHARS)
     if status in OPEN:
         status, code, sentence = Status.FAILED.value, UNFINISHED, UNFINISHED_SENTENCE
     return {
@@ -104,14 +111,15 @@ def generation(value: Any, name: str) -> dict[str, Any]:
         "model": text(value.get("model", ""), f"{name}: its model", MODEL_MAX_CHARS),
         "thought": text(value.get("thought", ""), f"{name}: its thought", TEXT_MAX_CHARS),
         "thought_seconds": number(value.get("thought_seconds"), f"{name}: its “thought_seconds”", SECONDS_MAX),
+        "finish_reason": text(value.get("finish_reason", ""), f"{name}: its “finish_reason”", REASON_MAX_CHARS),
         "error_code": code,
         "error": sentence,
-        "error_detail": text(value.get("error_detail", ""), f"{name}: its “error_detail”", TEXT_MAX_CHARS),
+        "error_detail": text(value.get("error_detail", ""), f"{name}: its “error_detail”", ERROR_MAX_CHARS),
         "request_id": origin.id_in(text(value.get("request_id", ""), f"{name}: its “request_id”", origin.MAX_CHARS)),
         "window_cut": truth(value.get("window_cut", False), f"{name}: its “window_cut”"),
         **{
             column: count(value.get(column), f"{name}: its “{column}”")
-            for column in ("prompt_tokens", "completion_tokens")
+            for column in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
         },
         **{
             column: optional(moment, value.get(column), f"{name}: its “{column}”")
@@ -204,6 +212,8 @@ def tool_calls(value: Any, what: str) -> list[Any] | None:
         raise Refused(f"{what} is not a list of objects.")
     if not storable(value):
         raise Refused(f"{what} holds something that is no text or no number.")
+    if len(json.dumps(value, ensure_ascii=False)) > CALLS_MAX_CHARS:
+        raise Refused(f"{what} are longer than {CALLS_MAX_CHARS:,} characters.")
     return value
 
 

@@ -1,6 +1,7 @@
 """An export while it is written: bounded in memory, and with no database connection between two pieces."""
 
-from collections.abc import AsyncGenerator, Iterator
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from tempfile import SpooledTemporaryFile
@@ -20,6 +21,7 @@ IN_MEMORY = 4 * PIECE
 
 READ_BYTES = 64 * 1024
 CONVERSATIONS_AT_A_TIME = 50
+WELCOME_SECONDS = 10.0
 THREADS = 2
 
 
@@ -29,15 +31,23 @@ def threads() -> DatabaseThreads:
     return DatabaseThreads(THREADS, "export")
 
 
-async def pieces(conversations: ConversationQuerySet, writer: Writer) -> AsyncGenerator[bytes]:
+async def pieces(
+    conversations: ConversationQuerySet, writer: Writer, *, is_welcome: Callable[[], bool]
+) -> AsyncGenerator[bytes]:
     """The file's bytes. Nothing is read from the database before the reader has taken what came before.
 
-    Raises what the database raises when it is away: the file then lacks its end, and the browser says so.
+    Raises what the database raises when it is away: the file then lacks its end, and the browser says so. It lacks it
+    too when its reader is not welcome any more, which is looked at every few seconds and may use the database.
     """
     export = Export(conversations, writer)
+    asked = time.monotonic()
     with SpooledTemporaryFile(IN_MEMORY) as spool:
         goes_on = True
         while goes_on:
+            if time.monotonic() - asked >= WELCOME_SECONDS:
+                asked = time.monotonic()
+                if not await threads().run(is_welcome):
+                    return
             goes_on = await threads().run(export.write_piece, spool)
             spool.seek(0)
             while data := spool.read(READ_BYTES):

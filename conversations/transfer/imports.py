@@ -87,6 +87,16 @@ def lock_of(user: User) -> int:
     return LOCK << 32 | user.pk.int & 0xFFFF_FFFF
 
 
+HEAD_FIELDS = frozenset({"format", "version"})
+FIELDS = frozenset(
+    (
+        *("id", "title", "created_at", "updated_at", "pinned_at", "archived_at", "trashed_at"),
+        *("model", "system_prompt", "temperature", "current_message", "owner"),
+    )
+)
+"""What is read of a conversation beside its messages."""
+
+
 class Import:
     """One file that is being imported for one person."""
 
@@ -135,7 +145,10 @@ class Import:
                 if next(self._events)[0] == "start_array":
                     return
                 break
-            head[name] = self._events.value()
+            value = self._events.value()
+            # Whatever else it says is not kept: it may be endless.
+            if name in HEAD_FIELDS:
+                head[name] = value
         raise UnusableFile(NOT_OURS)
 
     def _next(self, kind: str) -> Result:
@@ -178,7 +191,9 @@ class Import:
             if kind == "end_map":
                 break
             if name != "messages":
-                fields[name] = self._events.value()
+                value = self._events.value()
+                if name in FIELDS:
+                    fields[name] = value
                 continue
             here = here or self._find(fields)
             count = self._skip_messages() if here else self._gather(count)

@@ -53,6 +53,8 @@ def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[
         yield "*You stopped this reply.*"
     elif generation and generation.status == Status.FAILED and generation.error:
         yield f"*{generation.error}*"
+    elif generation and generation.is_cut:
+        yield "*This reply was cut at the model's limit.*"
 
 
 def split(skeleton: Skeleton, current: UUID | None) -> tuple[list[UUID], list[list[UUID]]]:

@@ -1,6 +1,8 @@
 """JSON read event by event from a file of any size, whatever is in it."""
 
+import json
 import re
+import secrets
 from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any
@@ -15,7 +17,7 @@ UNIT = 64 * 1024
 """Bytes that are parsed at a time."""
 
 TEXT_MAX_BYTES = 16 * 1024 * 1024
-"""The longest text or number that is read: the parser holds it whole."""
+"""The longest text or number that is read."""
 
 VALUE_MAX_EVENTS = 100_000
 """Keys and values in one message, or in one field of a conversation."""
@@ -23,13 +25,18 @@ VALUE_MAX_EVENTS = 100_000
 DEPTH_MAX = 64
 """Lists and objects within each other; a message is the fourth."""
 
+UTF8_MAX = 4
+"""Bytes of a character."""
+
 ESCAPE_BYTES = 12
 """The longest escape sequence, that of a pair of surrogates."""
 
+FIRST_HALF = re.compile(rb"\\u[dD][89abAB]")
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
+HALF = re.compile("[\ud800-\udfff]")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 NOT_JSON = "The file cannot be read here: this is no valid JSON, or the file is cut off."
@@ -53,6 +60,8 @@ class Events:
         self.depth = 0
         """Lists and objects that are open after the last event."""
         self._units = units(file)
+        # Nobody can have written it into the file.
+        self._mark = secrets.token_hex(16).encode()
         self._pending: deque[Event] = deque()
         self._broken = ""
         self._begin()
@@ -120,10 +129,24 @@ class Events:
         self._pending.clear()
         self._broken = ""
         self._silence = 0
+        self._inside = 0
+        """1 while what comes next is within a text, else 0."""
+        self._middle: list[bytes] = []
+        """What of a long text the parser has not seen."""
         self._done = False
 
     def _parse(self, data: bytes) -> None:
         """Parse some more; nothing is the file's end."""
+        size = len(data)
+        quotes = quotes_in(data)
+        was_inside, self._inside = self._inside, self._inside ^ quotes % 2
+        if was_inside and not quotes and size > UNIT // 2:
+            # The parser gets a mark in its place: it would read the whole text again with each part that comes.
+            middle, data = data, b"" if self._middle else self._mark
+            self._middle.append(middle)
+            if not data:
+                self._hear(size)
+                return
         try:
             if data:
                 self._parser.send(without_surrogates(data))
@@ -135,9 +158,23 @@ class Events:
                 self._broken = NOT_JSON
         except (ijson.JSONError, ValueError, OverflowError):
             self._broken = NOT_JSON
-        self._silence = 0 if self._found else self._silence + len(data)
+        self._hear(size)
+
+    def _hear(self, size: int) -> None:
+        """Take over what the parser has found in so many bytes."""
+        self._silence = 0 if self._found else self._silence + size
         if self._silence > TEXT_MAX_BYTES:
             self._broken = TOO_LONG
+        if self._found and self._middle:
+            kind, text = self._found[0]
+            try:
+                before, after = text.split(self._mark.decode())
+                self._found[0] = (kind, "".join([before, *map(decoded, self._middle), after]))
+            except (AttributeError, ValueError):
+                # No text, or none that JSON allows.
+                self._broken = NOT_JSON
+                self._found.clear()
+            self._middle.clear()
         self._pending.extend(self._found)
         del self._found[:]
 
@@ -157,11 +194,46 @@ def units(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
             begins_line = at_start
         gathered += line
         at_start = line.endswith(b"\n")
-        if len(gathered) >= UNIT and (b"\\" not in gathered[-ESCAPE_BYTES:] or len(gathered) > TEXT_MAX_BYTES):
-            yield bytes(gathered), begins_line
-            gathered.clear()
+        if len(gathered) >= UNIT:
+            end = between_escapes(gathered)
+            yield bytes(gathered[:end]), begins_line
+            del gathered[:end]
+            begins_line = False
     if gathered:
         yield bytes(gathered), begins_line
+
+
+def between_escapes(data: bytearray) -> int:
+    """Where to cut `data` near its end: no character, escape sequence or pair of surrogates is on both sides."""
+    for length in range(1, UTF8_MAX + 1):
+        if data[-length] >= 0xC0:
+            # The first byte of a character says how many there are.
+            needed = 2 + (data[-length] >= 0xE0) + (data[-length] >= 0xF0)
+            return len(data) - length * (needed > length)
+        if data[-length] < 0x80:
+            break
+    at = data.rfind(b"\\", len(data) - ESCAPE_BYTES)
+    if at < 0 or not _begins_escape(data, at):
+        return len(data)
+    before = at - ESCAPE_BYTES // 2
+    return before if FIRST_HALF.match(data, before) and _begins_escape(data, before) else at
+
+
+def _begins_escape(data: bytearray, at: int) -> bool:
+    """Whether the backslash at this place begins a sequence: of several in a row every second one ends one."""
+    return (at + 1 - len(data[: at + 1].rstrip(b"\\"))) % 2 == 1
+
+
+def quotes_in(data: bytes) -> int:
+    """How many texts begin or end in this part of a file, which begins and ends between escape sequences."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return data.count(b'"')
+
+
+def decoded(part: bytes) -> str:
+    """The part of a text in JSON; each half of a surrogate pair is a null. Raises `ValueError`."""
+    return HALF.sub("\0", json.loads(b'"%s"' % part))
 
 
 def without_surrogates(data: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Files and pages that are sent while they are written. No thread and no connection to the database waits for them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
@@ -10,14 +10,18 @@ from conversations.transfer import exports
 from conversations.transfer.writers import Writer
 
 
-def download(conversations: ConversationQuerySet, writer: Writer, *, name: str) -> StreamingHttpResponse:
-    """The conversations as a file that the browser keeps."""
+def download(
+    conversations: ConversationQuerySet, writer: Writer, *, name: str, is_welcome: Callable[[], bool]
+) -> StreamingHttpResponse:
+    """The conversations as a file that the browser keeps, sent for as long as its reader is welcome."""
     disposition = content_disposition_header(as_attachment=True, filename=f"{name}.{writer.suffix}")
     headers = {"Cache-Control": "private, no-store"}
     if disposition:
         headers["Content-Disposition"] = disposition
     return StreamingHttpResponse(
-        exports.pieces(conversations, writer), content_type=writer.content_type, headers=headers
+        exports.pieces(conversations, writer, is_welcome=is_welcome),
+        content_type=writer.content_type,
+        headers=headers,
     )
 
 

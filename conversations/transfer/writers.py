@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from django.utils import timezone
 
 from conversations.models import Conversation, Message
+from conversations.titles import shortened
 from conversations.transfer import markdown_text
 from conversations.transfer.documents import FORMAT, VERSION, conversation_fields, message_fields, written
 
@@ -168,7 +169,7 @@ def dumped(value: dict[str, Any]) -> str:
 
 def dated_name(conversation: Conversation) -> str:
     """The conversation's day and title as a file's name on any system, without a suffix."""
-    title = " ".join(NO_NAME.sub(" ", conversation.title).split())[:NAME_MAX_CHARS].strip()
+    title = shortened(" ".join(NO_NAME.sub(" ", conversation.title).split()), NAME_MAX_CHARS).strip()
     return f"{conversation.created_at.astimezone(UTC).date()} {title}".strip()
 
 

@@ -15,10 +15,10 @@ from conversations.pages.branches import Place
 from conversations.pages.chat import (
     chat_context,
     composer_context,
-    dress,
     editing_context,
     regenerating_context,
 )
+from conversations.pages.dressing import dress
 from conversations.views.answers import chat_page, refuse
 from conversations.views.requests import ChatRequest, find_message, find_reply
 

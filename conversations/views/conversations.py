@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views import View
 from django_htmx.http import push_url, reswap, retarget
 
-from conversations import organizing, replies, turns
+from conversations import organizing, paths, replies, turns
 from conversations.configuration_forms import ConfigurationForm
 from conversations.errors import ConversationGone, UserFacingError
 from conversations.forms import NOT_TEXT, RenameForm, TurnForm, is_utf8
@@ -46,6 +46,9 @@ class ConversationDetailView(View):
             except Message.DoesNotExist as error:
                 raise Http404 from error
             return render(request, "conversations/_messages.html", context | {"is_older_part": True})
+        seen = message_key(request, "seen")
+        if seen and request.htmx:
+            return missed(request, conversation, seen)
         return chat_page(request, conversation, before=before, at=message_key(request, "at"))
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
@@ -67,6 +70,13 @@ class ConversationRenameView(View):
         except ConversationGone as error:
             raise Http404 from error
         return redirect(conversation)
+
+
+def missed(request: ChatRequest, conversation: Conversation, seen: UUID) -> HttpResponse:
+    """The branch's end for a page that ends with the message `seen`; nothing, with status 204, when it is the same."""
+    if paths.current_end(conversation) == seen and not conversation.generations.open().exists():
+        return HttpResponse(status=204)
+    return render(request, "conversations/_missed.html", chat_context(request.user, conversation))
 
 
 def send(request: ChatRequest, conversation: Conversation | None = None) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Conversations as files to keep."""
 
+from functools import partial
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
@@ -8,6 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views import View
 
+from accounts.sessions import is_signed_in
 from conversations.models import Conversation, ConversationQuerySet
 from conversations.transfer import responses
 from conversations.transfer.writers import ArchiveWriter, JsonWriter, MarkdownWriter, collection_name, dated_name
@@ -27,7 +29,9 @@ class ConversationExportView(View):
             return render(request, "transfer/export.html", {"conversation": conversation})
         writer = JsonWriter() if chosen == "json" else MarkdownWriter(timezone.get_current_timezone())
         only = exportable(request).filter(pk=pk)
-        return responses.download(only, writer, name=dated_name(conversation))
+        return responses.download(
+            only, writer, name=dated_name(conversation), is_welcome=partial(is_signed_in, request)
+        )
 
 
 class ConversationsExportView(View):
@@ -54,7 +58,9 @@ def export(request: ChatRequest, form: QueryDict) -> HttpResponseBase:
     if not chosen:
         return render(request, "transfer/export.html", {"count": conversations.count(), "ids": sorted(keys)})
     writer = JsonWriter() if chosen == "json" else ArchiveWriter(timezone.get_current_timezone())
-    return responses.download(conversations, writer, name=collection_name(timezone.now()))
+    return responses.download(
+        conversations, writer, name=collection_name(timezone.now()), is_welcome=partial(is_signed_in, request)
+    )
 
 
 def exportable(request: ChatRequest) -> ConversationQuerySet:

@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import View
 
+from accounts import addresses
 from accounts.models import User
 from conversations.transfer import responses
 from conversations.transfer.progress import Progress
@@ -38,16 +39,27 @@ class ConversationsImportView(View):
 
     def get(self, request: ChatRequest) -> HttpResponse:
         """Ask for the file."""
-        return render(request, "transfer/import.html", {"megabytes": settings.CHAT_IMPORT_MAX_BYTES // MEGABYTE})
+        return page_of_form(request)
 
     def post(self, request: ChatRequest) -> HttpResponseBase:
         """Import it, and tell what became of each conversation while it goes on."""
         form = ImportForm(request.POST, request.FILES)
+        if addresses.has_to_verify(request.user):
+            return page_of_form(request, status=403)
         if not form.is_valid():
-            context = {"problem": form.errors["file"][0], "megabytes": settings.CHAT_IMPORT_MAX_BYTES // MEGABYTE}
-            return render(request, "transfer/import.html", context, status=422)
+            return page_of_form(request, problem=str(form.errors["file"][0]), status=422)
         page = render_to_string("transfer/imported.html", {}, request)
         return responses.page(told(page, request.user, kept(form.cleaned_data["file"])))
+
+
+def page_of_form(request: ChatRequest, *, problem: str = "", status: int = 200) -> HttpResponse:
+    """The page that asks for the file, or for the address to be verified first."""
+    context = {
+        "problem": problem,
+        "megabytes": settings.CHAT_IMPORT_MAX_BYTES // MEGABYTE,
+        "has_to_verify": addresses.has_to_verify(request.user),
+    }
+    return render(request, "transfer/import.html", context, status=status)
 
 
 async def told(page: str, user: User, file: IO[bytes]) -> AsyncGenerator[str]:

@@ -1,9 +1,11 @@
 """What is done to a message."""
 
+import re
+from functools import partial
 from http import HTTPStatus
 from uuid import UUID
 
-from django.contrib.auth import get_user
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -11,11 +13,14 @@ from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone
 from django.views import View
 
+from accounts.sessions import is_signed_in
 from conversations import replies, reply_rows, streams, turns
 from conversations.errors import UserFacingError
 from conversations.models import Message
 from conversations.pages.chat import message_context
+from conversations.pages.dressing import more
 from conversations.views.answers import refuse
+from conversations.views.branches import new_branch
 from conversations.views.requests import ChatRequest, find_reply
 
 
@@ -34,10 +39,6 @@ class MessageStreamView(View):
 
         zone, prefix = timezone.get_current_timezone(), get_script_prefix()
 
-        def is_welcome() -> bool:
-            request.session = type(request.session)(request.session.session_key)
-            return get_user(request) == request.user
-
         def end() -> str:
             message = reply_rows.find(request.user, pk)
             context = message_context(message) if message else {"message": None}
@@ -46,7 +47,7 @@ class MessageStreamView(View):
             with timezone.override(zone):
                 return render_to_string("conversations/_end.html", context, request)
 
-        return streams.response(pk, person=request.user.pk, end=end, is_welcome=is_welcome)
+        return streams.response(pk, person=request.user.pk, end=end, is_welcome=partial(is_signed_in, request))
 
 
 class MessageStopView(View):
@@ -73,6 +74,19 @@ class MessageMarkdownView(View):
         )
 
 
+class MessagePartView(View):
+    """What of a long message is not formatted on its page."""
+
+    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Show as much of it as one request may format, from the place in the address."""
+        message = get_object_or_404(Message.objects.owned_by(request.user).select_related("conversation"), pk=pk)
+        begin = request.GET.get("from", "")
+        if not re.fullmatch("[0-9]{1,7}", begin):
+            raise BadRequest("That is no place in a message.")
+        context = {"message": message, "part": more(message, int(begin))}
+        return render(request, "conversations/_part.html" if request.htmx else "conversations/part.html", context)
+
+
 class MessageRetryView(View):
     """Another try at a reply that failed."""
 
@@ -80,12 +94,35 @@ class MessageRetryView(View):
         """Make it again."""
         message = find_reply(request, pk)
         try:
-            turns.retry(message)
+            answer = turns.retry(message)
         except UserFacingError as error:
             return refuse(request, str(error), error.http_status, message.conversation)
-        if not request.htmx:
-            replies.start(message.pk)
-            return redirect(message.conversation)
-        replies.expect(message.pk)
+        if answer == message:
+            return begun(request, pk)
+        response = new_branch(request, answer)
+        # The page asked for the same reply again.
+        response["HX-Retarget"], response["HX-Reswap"] = "#messages", "innerHTML"
+        return response
+
+
+class MessageContinueView(View):
+    """The rest of a reply that ended too early."""
+
+    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+        """Let it go on where its text ended."""
         message = find_reply(request, pk)
-        return render(request, "conversations/_end.html", message_context(message))
+        try:
+            turns.resume(message)
+        except UserFacingError as error:
+            return refuse(request, str(error), error.http_status, message.conversation)
+        return begun(request, pk)
+
+
+def begun(request: ChatRequest, pk: UUID) -> HttpResponse:
+    """The answer to a wish for a reply that is in its place already."""
+    message = find_reply(request, pk)
+    if not request.htmx:
+        replies.start(pk)
+        return redirect(message.conversation)
+    replies.expect(pk)
+    return render(request, "conversations/_end.html", message_context(message))

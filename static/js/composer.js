@@ -16,13 +16,23 @@
     if (send && !send.disabled && event.target.value.trim()) event.target.form.requestSubmit(send);
   });
 
+  // As the server counts: characters, an emoji of several units as one, without empty lines before and space after.
+  const SPACE = /(?!\ufeff)[\s\x1c-\x1f\x85]/;
+  const length = (text) => {
+    let [start, end] = [0, text.length];
+    while (start < end && SPACE.test(text[start])) start++;
+    start = text.slice(0, start).lastIndexOf("\n") + 1;
+    while (start < end && SPACE.test(text[end - 1])) end--;
+    return [...text.slice(start, end)].length;
+  };
+
   const count = () => {
-    const message = box();
-    const max = Number(message.dataset.max);
-    const near = max && message.value.length > max * 0.9;
+    const { value, dataset } = box();
+    const max = Number(dataset.max);
+    const characters = max && value.length > max * 0.9 ? length(value) : 0;
     const output = document.getElementById("count");
-    output.value = near ? `${message.value.length.toLocaleString()} / ${max.toLocaleString()}` : "";
-    output.toggleAttribute("data-over", message.value.length > max);
+    output.value = characters > max * 0.9 ? `${characters.toLocaleString()} / ${max.toLocaleString()}` : "";
+    output.toggleAttribute("data-over", characters > max);
   };
   document.addEventListener("input", (event) => {
     if (event.target === box()) count();
@@ -52,6 +62,12 @@
     message.focus();
     // The log's scroll axis starts at its end: 0 is the newest line.
     if (event.detail.successful) document.getElementById("scroll")?.scrollTo({ top: 0 });
+  });
+
+  // The key on the screen says what it does; the page itself says "Enter".
+  document.addEventListener("htmx:load", () => {
+    if (touch.matches) return;
+    for (const area of document.querySelectorAll("#message, [data-edit] textarea")) area.enterKeyHint = "send";
   });
 
   // Stop gives way to Send when the reply ends: the keyboard goes back to the text, not to nowhere.

@@ -5,7 +5,12 @@
   // The browser allows copying for a moment after a click only: where it can, it is promised the text before that came.
   const write = async (source) => {
     const { clipboard } = navigator;
-    if (clipboard && window.ClipboardItem) return clipboard.write([new ClipboardItem({ "text/plain": asText(source) })]);
+    if (clipboard && window.ClipboardItem) {
+      const text = asText(source);
+      // A browser that refuses at once waits for no text, and nobody would hear that it did not come.
+      text.catch(() => {});
+      return clipboard.write([new ClipboardItem({ "text/plain": text })]);
+    }
     const text = await source;
     if (clipboard) return clipboard.writeText(text);
     // Pages on plain http have no clipboard object; the older command still works there.
@@ -22,6 +27,9 @@
     if (!response.ok || response.redirected) throw new Error(response.status);
     return response.text();
   };
+
+  // The last line's end is the block's, not the code's.
+  const code = (button) => button.closest("figure").querySelector("code").textContent.replace(/\n$/, "");
 
   const say = (button, words) => {
     const label = button.getAttribute("aria-label") ? "aria-label" : null;
@@ -43,7 +51,7 @@
     event.preventDefault();
     const isCode = button.matches("[data-copy]");
     try {
-      await write(isCode ? button.closest("figure").querySelector("code").textContent : markdown(button.href));
+      await write(isCode ? code(button) : markdown(button.href));
       say(button, "Copied");
     } catch {
       say(button, "Not copied");

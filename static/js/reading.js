@@ -1,4 +1,5 @@
-// Where the reader is: the way back to the newest line, and the place kept for when they come back to the conversation.
+// Where the reader is: the way back to the newest line, the place kept for when they come back to the conversation, and
+// what was said meanwhile in another tab.
 (() => {
   const FAR = 200;
   const FRAMES = 12;
@@ -60,18 +61,46 @@
       scroll.scrollTop = 0;
     }
   };
-  // Whoever begins to scroll is not moved any more.
-  for (const name of ["wheel", "pointerdown", "keydown"]) addEventListener(name, () => (place = null), { passive: true });
-  document.addEventListener("htmx:afterSettle", () => {
+  const settle = () => {
     restore();
     look();
-  });
+  };
+  // Whoever begins to scroll is not moved any more.
+  for (const name of ["wheel", "pointerdown", "keydown"]) addEventListener(name, () => (place = null), { passive: true });
+  document.addEventListener("htmx:afterSettle", settle);
 
   addEventListener("DOMContentLoaded", () => {
     const kept = sessionStorage.getItem(key());
     if (!kept || location.hash || location.search) return look();
     place = JSON.parse(kept);
-    restore();
-    look();
+    settle();
   });
+
+  // What another tab did shows when somebody looks at this one, unless they are about something here.
+  const BUSY = "[data-stream], [data-edit], .again, .feedback [open], .htmx-request, #notice [formaction]";
+  const last = () => document.getElementById("seen")?.value;
+  let asking = false;
+  const catchUp = async () => {
+    const seen = last();
+    if (asking || document.hidden || !seen || !log() || document.querySelector(BUSY)) return;
+    asking = true;
+    try {
+      const { action } = document.querySelector("[data-composer]");
+      const answer = await fetch(`${action}?seen=${seen}`, { headers: { "HX-Request": "true" } });
+      const html = await answer.text();
+      if (answer.redirected || seen !== last() || document.querySelector(BUSY)) return;
+      if (answer.status === 404) htmx.swap("#notice", html, { swapStyle: "innerHTML" });
+      if (answer.status !== 200) return;
+      keep();
+      place = JSON.parse(sessionStorage.getItem(key()));
+      htmx.swap("#messages", html, { swapStyle: "innerHTML" });
+    } catch {
+      // The next look asks again.
+    } finally {
+      asking = false;
+    }
+  };
+  document.addEventListener("visibilitychange", catchUp);
+  addEventListener("focus", catchUp);
+  addEventListener("pageshow", ({ persisted }) => persisted && catchUp());
 })();

@@ -39,10 +39,10 @@ def used(
         user=user,
         began_at=now,
         turns=1,
-        messages_on=messages_on or now.date(),
+        messages_on=messages_on or timezone.localdate(now),
         day_messages=messages,
         month_messages=10 * messages,
-        tokens_on=tokens_on or now.date(),
+        tokens_on=tokens_on or timezone.localdate(now),
         day_tokens=tokens,
         month_tokens=10 * tokens,
     )
@@ -113,7 +113,7 @@ def test_the_list_shows_what_is_used_in_the_same_queries_however_long(
 
 
 def test_the_list_of_use_knows_only_this_month(staff: Client) -> None:
-    last_month = timezone.now().date().replace(day=1) - timedelta(days=1)
+    last_month = timezone.localdate().replace(day=1) - timedelta(days=1)
     used(UserFactory.create(email="asked@example.org"), 12, 9_900, tokens_on=last_month)
     used(UserFactory.create(email="answered@example.org"), 7_700, 50, messages_on=last_month)
     used(UserFactory.create(email="gone@example.org"), 3, 3, messages_on=last_month, tokens_on=last_month)

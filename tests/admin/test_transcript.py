@@ -70,6 +70,13 @@ def test_beside_a_reply_stands_how_it_was_made_and_what_the_person_thinks(staff:
         assert text in html, text
 
 
+def test_a_reply_that_was_cut_says_so(staff: Staff, answer: Message) -> None:
+    Generation.objects.filter(pk=answer.pk).update(finish_reason="length")
+    html = read(staff(*READ), answer.conversation)
+    assert "cut at the model&#x27;s limit" in html or "cut at the model's limit" in html
+    assert "<code>length</code>" in html
+
+
 def test_each_opening_is_written_down_before_it_is_shown_superusers_too(staff: Staff, answer: Message) -> None:
     for client in (staff(*READ), staff()):
         read(client, answer.conversation)

@@ -14,13 +14,19 @@ from conversations.api.urls import api, document
 from conversations.models import Conversation, Message
 from tests.api.program import Program
 from tests.factories import PASSWORD, ConversationFactory, exchange
-from tests.provider import ScriptedProvider, reply
+from tests.provider import ScriptedProvider, json_answer, reply
 from tests.server import ChatServer, session_cookie
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 JSON = {"message": "Hello", "title": "New", "model": "scripted", "messages": [{"role": "user", "content": "Hello"}]}
-"""Enough for every body: fields that one does not know are left alone."""
+"""Enough for every body below `/api`: fields that one does not know are left alone."""
+
+DOOR = {
+    "/v1/chat/completions": {"messages": JSON["messages"]},
+    "/v1/embeddings": {"model": "embedder", "input": "Hello"},
+}
+"""The bodies at the door, which refuses them."""
 
 ROUTES = [
     (method.upper(), path)
@@ -136,12 +142,15 @@ def test_the_right_token_opens_everything(
     server: ChatServer, user: User, answered: Message, module_provider: ScriptedProvider
 ) -> None:
     module_provider.always(reply("Hi"))
+    module_provider.embeddings(json_answer({"object": "list", "data": []}))
     for token in (jwts.issue(user), access_tokens.make(user, name="Mine")[1]):
         program = Program(server, user, token)
         # What ends the conversation comes last.
         for method, path in sorted(ROUTES, key=lambda route: route[0] == "DELETE"):
-            answer = program.ask(method, address(path, answered), JSON)
-            expected = 409 if path.endswith("/retry") else 204 if method == "DELETE" or path.endswith("/stop") else 200
+            answer = program.ask(method, address(path, answered), DOOR.get(path, JSON))
+            there_is_nothing_to = path.endswith(("/retry", "/continue"))
+            says_nothing = method == "DELETE" or path.endswith("/stop")
+            expected = 409 if there_is_nothing_to else 204 if says_nothing else 200
             assert answer.status == expected, (method, path, answer.body)
             assert int(answer.headers["RateLimit-Remaining"]) < int(answer.headers["RateLimit-Limit"])
             assert answer.headers["Cache-Control"] == "no-store"
@@ -154,10 +163,13 @@ def test_other_methods_are_refused(program: Program) -> None:
     assert answer.headers["Allow"] == "POST"
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing/at/all", "/api/somebody/nothing", "/v1/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/nothing/at/all", "/api/somebody/nothing", "/v1", "/v1/nothing"]
+)
 def test_an_address_that_leads_nowhere_says_so(program: Program, path: str) -> None:
     answer = program.get(path)
     assert (answer.status, code(answer)) == (404, "not_found")
+    assert ("error" in answer.json) is path.startswith("/v1")
 
 
 def test_a_password_gives_tokens_that_are_renewed(server: ChatServer, user: User) -> None:
@@ -212,3 +224,53 @@ def test_other_sites_pages_are_kept_out_unless_named(server: ChatServer, user: U
         assert "Access-Control-Allow-Origin" not in other.headers
         page = named.ask("OPTIONS", "/accounts/login/", **asked)
         assert "Access-Control-Allow-Origin" not in page.headers
+
+
+STAINLESS = "x-stainless-arch,x-stainless-retry-count,x-stainless-of-tomorrow"
+
+
+def test_openais_client_may_ask_from_a_named_page(user: User) -> None:
+    page = {"Origin": "https://app.example.org"}
+    asked = page | {
+        "Access_Control_Request_Method": "POST",
+        "Access_Control_Request_Headers": f"authorization,content-type,openai-beta,openai-project,{STAINLESS},x-evil",
+    }
+    with ChatServer(CORS_ALLOWED_ORIGINS="https://app.example.org") as server:
+        program = Program(server, user)
+        headers = program.ask("OPTIONS", "/v1/chat/completions", **asked).headers
+        allowed = set(headers["Access-Control-Allow-Headers"].split(", "))
+        assert {"openai-beta", "openai-organization", "openai-project", *STAINLESS.split(",")} <= allowed
+        assert "x-evil" not in allowed
+        for answer in (
+            program.get("/v1/nothing", **page),
+            program.post("/v1/models", **page),
+            Program(server, user, "wrong").get("/v1/models", **page),
+            program.post("/v1/chat/completions", **page, Content_Length=str(2**40)),
+        ):
+            assert answer.status >= 400
+            assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.org"
+            assert answer.json["error"]["message"]
+        exposed = answer_headers(program, page)
+        assert {"x-should-retry", "retry-after", "x-ratelimit-remaining-requests"} <= exposed
+        stranger = program.post("/v1/chat/completions", Origin="https://evil.example", Content_Length=str(2**40))
+        assert "Access-Control-Allow-Origin" not in stranger.headers
+
+
+def answer_headers(program: Program, page: dict[str, str]) -> set[str]:
+    return set(program.get("/v1/models", **page).headers["Access-Control-Expose-Headers"].split(", "))
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/token"])
+def test_what_is_too_large_is_told_as_everything_else_is(server: ChatServer, user: User, path: str) -> None:
+    answer = Program(server, user).post(path, Content_Length=str(2**40))
+    assert answer.status == 413
+    if path.startswith("/v1/"):
+        assert answer.json["error"] == {
+            "message": "The request is too large.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "too_large",
+        }
+    else:
+        assert answer.problem == (413, "too_large")
+        assert answer.json["detail"] == "The request is too large."

@@ -40,6 +40,12 @@ def test_the_model_sees_what_was_said_before(program: Program, module_provider: 
     assert [message["content"] for message in messages][-3:] == ["I am Ada", "Hello, Ada", "Who am I?"]
 
 
+def test_the_model_sees_the_indent_of_the_first_line(program: Program, module_provider: ScriptedProvider) -> None:
+    module_provider.play(reply("Python"))
+    program.say("\n    def f():\n        pass\n")
+    assert module_provider.wait_for_requests(1)[0].json["messages"][-1]["content"] == "    def f():\n        pass"
+
+
 def test_the_history_is_a_plain_list_oldest_first(program: Program, module_provider: ScriptedProvider) -> None:
     module_provider.play(reply("Hi"))
     conversation = program.say("Hello").json["conversation_id"]
@@ -50,7 +56,13 @@ def test_the_history_is_a_plain_list_oldest_first(program: Program, module_provi
     assert (answer["role"], answer["content"], answer["status"]) == ("assistant", "Hi", "complete")
 
 
-@pytest.mark.parametrize("message", ["", " \n\t ", "\u200b", "x" * 10_001, "a\0b", None, 5, ["a"]])
+def test_a_programs_message_may_be_longer_than_a_persons(program: Program, module_provider: ScriptedProvider) -> None:
+    module_provider.play(reply("Long indeed"))
+    assert program.say("x" * 60_000).json["response"] == "Long indeed"
+    assert program.say("x" * 100_001).json["errors"][0]["message"].startswith("The message is too long: 100,001")
+
+
+@pytest.mark.parametrize("message", ["", " \n\t ", "\u200b", "x" * 100_001, "a\0b", None, 5, ["a"]])
 def test_a_message_that_is_none_is_refused_with_its_field(program: Program, message: object) -> None:
     answer = program.post("chat", {"message": message})
     assert answer.problem == (422, "invalid")
@@ -133,7 +145,10 @@ def test_a_failure_of_the_provider_keeps_the_turn(
     module_provider.always(reply("At last"))
     again = program.post(f"messages/{answer.json['message_id']}/retry")
     assert again.json["response"] == "At last"
-    assert said(program.user) == ["Hello", "At last"]
+    # What had come of the first try is kept.
+    assert said(program.user) == (
+        ["Hello", "Half an", "At last"] if code == "provider_broke_off" else ["Hello", "At last"]
+    )
 
 
 def test_two_hundred_wait_while_the_site_goes_on(program: Program, module_provider: ScriptedProvider) -> None:

@@ -94,6 +94,23 @@ def test_a_long_history_comes_whole_or_in_pages(program: Program, conversation: 
     assert found == messages
 
 
+def test_a_page_of_long_messages_ends_early(program: Program, conversation: Conversation) -> None:
+    Message.objects.filter(conversation=conversation).delete()
+    messages = long_chat(conversation, 4)
+    texts = [name * 1_500_000 for name in "abc"] + ["é" * 3_000_000]
+    for message, text in zip(messages, texts, strict=True):
+        Message.objects.filter(pk=message.pk).update(content=text)
+    for query in ("", "?limit=3"):
+        pages, address = list[list[str]](), f"conversations/{conversation.pk}/messages{query}"
+        while address:
+            page = program.get(address)
+            pages.append([message["content"] for message in page.json])
+            link = re.fullmatch(r'<https?://[^/]+(/.*)>; rel="next"', page.headers.get("Link", ""))
+            address = link[1] if link else ""
+        assert [len(page) for page in pages] == [1, 2, 1]
+        assert [text for page in reversed(pages) for text in page] == texts
+
+
 def test_the_history_before_anothers_message_is_not_there(program: Program, conversation: Conversation) -> None:
     theirs = exchange(ConversationFactory.create(), "Secret", "Answer")
     path = f"conversations/{conversation.pk}/messages"

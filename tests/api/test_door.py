@@ -1,7 +1,5 @@
 """The official client of OpenAI at the door that is made for it."""
 
-from collections.abc import Iterator
-
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
@@ -11,23 +9,15 @@ from accounts.models import AccessToken, User
 from conversations.models import Conversation, Message
 from tests.api.program import Program, said
 from tests.factories import ConversationFactory, exchange
-from tests.provider import ScriptedProvider, error, reply, stream
+from tests.provider import ScriptedProvider, reply, stream
 from tests.provider.script import END, Close, Gate, Reasoning, Text
 from tests.server import ChatServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def client(server: ChatServer, user: User) -> Iterator[openai.OpenAI]:
-    """The client with a token of the person's."""
-    _, token = access_tokens.make(user, name="OpenAI's client")
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=20) as made:
-        yield made
-
-
-def ask(client: openai.OpenAI, text: str = "Hello", **more: object) -> openai.types.chat.ChatCompletion:
-    made = client.chat.completions.create(
+def ask(official: openai.OpenAI, text: str = "Hello", **more: object) -> openai.types.chat.ChatCompletion:
+    made = official.chat.completions.create(
         model="auto",
         messages=[{"role": "user", "content": text}],
         **more,  # type: ignore[call-overload] # tests give what they like
@@ -40,9 +30,9 @@ def text_of(chunks: list[ChatCompletionChunk]) -> str:
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
-def test_a_completion_is_answered_and_kept_nowhere(client: openai.OpenAI, module_provider: ScriptedProvider) -> None:
+def test_a_completion_is_answered_and_kept_nowhere(official: openai.OpenAI, module_provider: ScriptedProvider) -> None:
     module_provider.play(reply("Good day"))
-    answer = client.chat.completions.create(
+    answer = official.chat.completions.create(
         model="auto",
         messages=[
             {"role": "developer", "content": "Be brief."},
@@ -69,10 +59,10 @@ def test_a_completion_is_answered_and_kept_nowhere(client: openai.OpenAI, module
     assert (sent["temperature"], sent["max_tokens"], sent["stop"]) == (0.5, 20, ["\n\n"])
 
 
-def test_a_completion_streams_as_it_is_made(client: openai.OpenAI, module_provider: ScriptedProvider) -> None:
+def test_a_completion_streams_as_it_is_made(official: openai.OpenAI, module_provider: ScriptedProvider) -> None:
     module_provider.play(stream(Reasoning("Hm"), Text("One"), Gate("more"), Text(" two"), *END))
     chunks: list[ChatCompletionChunk] = []
-    with client.chat.completions.create(
+    with official.chat.completions.create(
         model="auto",
         messages=[{"role": "user", "content": "Count"}],
         stream=True,
@@ -89,9 +79,9 @@ def test_a_completion_streams_as_it_is_made(client: openai.OpenAI, module_provid
     assert not Conversation.objects.exists()
 
 
-def test_what_a_client_no_longer_wants_is_not_made(client: openai.OpenAI, module_provider: ScriptedProvider) -> None:
+def test_what_a_client_no_longer_wants_is_not_made(official: openai.OpenAI, module_provider: ScriptedProvider) -> None:
     module_provider.play(stream(Text("One"), Gate("never"), *END))
-    with client.chat.completions.create(
+    with official.chat.completions.create(
         model="auto", messages=[{"role": "user", "content": "Count"}], stream=True
     ) as events:
         next(chunk for chunk in events if chunk.choices and chunk.choices[0].delta.content)
@@ -100,14 +90,14 @@ def test_what_a_client_no_longer_wants_is_not_made(client: openai.OpenAI, module
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_completion_is_kept_when_asked(
-    client: openai.OpenAI,
+    official: openai.OpenAI,
     user: User,
     module_provider: ScriptedProvider,
     streams: bool,  # noqa: FBT001
 ) -> None:
     module_provider.play(reply("Hello, Ada"), reply("Ada"))
     if streams:
-        raw = client.chat.completions.with_raw_response.create(
+        raw = official.chat.completions.with_raw_response.create(
             model="auto",
             messages=[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "I am Ada"}],
             metadata={"conversation": "new"},
@@ -115,7 +105,7 @@ def test_a_completion_is_kept_when_asked(
         )
         assert text_of(list(raw.parse())) == "Hello, Ada"
     else:
-        whole = client.chat.completions.with_raw_response.create(
+        whole = official.chat.completions.with_raw_response.create(
             model="auto",
             messages=[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "I am Ada"}],
             metadata={"conversation": "new"},
@@ -123,7 +113,7 @@ def test_a_completion_is_kept_when_asked(
         assert whole.parse().choices[0].message.content == "Hello, Ada"
     conversation = Conversation.objects.get()
     assert conversation.system_prompt == "Be kind."
-    again = ask(client, "Who am I?", extra_headers={"X-Conversation": str(conversation.pk)})
+    again = ask(official, "Who am I?", extra_headers={"X-Conversation": str(conversation.pk)})
     assert again.choices[0].message.content == "Ada"
     assert said(user) == ["I am Ada", "Hello, Ada", "Who am I?", "Ada"]
     assert [message["content"] for message in module_provider.chats[1].json["messages"]][-3:] == [
@@ -133,57 +123,36 @@ def test_a_completion_is_kept_when_asked(
     ]
 
 
-def test_a_conversation_keeps_its_own_history(client: openai.OpenAI, user: User) -> None:
+def test_a_conversation_keeps_its_own_history(official: openai.OpenAI, user: User) -> None:
     conversation = exchange(ConversationFactory.create(user=user), "Hello", "Hi").conversation
     with pytest.raises(openai.BadRequestError):
-        client.chat.completions.create(
+        official.chat.completions.create(
             model="auto",
             messages=[{"role": "user", "content": "Hello"}, {"role": "user", "content": "More"}],
             metadata={"conversation": str(conversation.pk)},
         )
     for other in (str(exchange(ConversationFactory.create(), "Secret", "x").conversation_id), "nonsense"):
         with pytest.raises(openai.NotFoundError):
-            ask(client, metadata={"conversation": other})
+            ask(official, metadata={"conversation": other})
     assert Message.objects.count() == 4
 
 
-def test_the_models_are_those_of_the_site(client: openai.OpenAI, module_provider: ScriptedProvider) -> None:
-    names = [model.id for model in client.models.list()]
+def test_the_models_are_those_of_the_site(official: openai.OpenAI, module_provider: ScriptedProvider) -> None:
+    names = [model.id for model in official.models.list()]
     assert set(names) == set(module_provider.models)
-    assert client.models.retrieve(names[0]).id == names[0]
+    assert official.models.retrieve(names[0]).id == names[0]
     with pytest.raises(openai.NotFoundError) as refusal:
-        client.models.retrieve("org/none-such")
+        official.models.retrieve("org/none-such")
     assert refusal.value.code == "model_not_found"
     with pytest.raises(openai.NotFoundError):
-        client.chat.completions.create(model="none-such", messages=[{"role": "user", "content": "Hello"}])
+        official.chat.completions.create(model="none-such", messages=[{"role": "user", "content": "Hello"}])
 
 
-@pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize(
-    ("failure", "status", "code"),
-    [
-        (error(401, "Incorrect API key"), 502, "provider_key"),
-        (error(500, "down", headers={"X-Should-Retry": "false"}), 503, "provider_unavailable"),
-    ],
-)
-def test_a_failure_before_the_first_word_has_a_status(
-    client: openai.OpenAI,
-    module_provider: ScriptedProvider,
-    failure: object,
-    status: int,
-    code: str,
-    streams: bool,  # noqa: FBT001
-) -> None:
-    module_provider.always(failure)  # type: ignore[arg-type] # a script
-    with pytest.raises(openai.InternalServerError) as refusal:
-        ask(client, stream=streams)
-    assert (refusal.value.status_code, refusal.value.code) == (status, code)
-    assert "saved" not in refusal.value.message
-
-
-def test_a_failure_after_it_is_raised_by_the_stream(client: openai.OpenAI, module_provider: ScriptedProvider) -> None:
+def test_a_failure_after_it_is_raised_by_the_stream(official: openai.OpenAI, module_provider: ScriptedProvider) -> None:
     module_provider.play(stream(Text("Half an"), Close()))
-    events = client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "Hello"}], stream=True)
+    events = official.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": "Hello"}], stream=True
+    )
     with pytest.raises(openai.APIError) as refusal:
         list(events)
     assert refusal.value.code == "provider_broke_off"
@@ -194,29 +163,27 @@ def test_a_failure_after_it_is_raised_by_the_stream(client: openai.OpenAI, modul
     [
         {"messages": []},
         {"messages": [{"role": "user", "content": " "}], "metadata": {"conversation": "new"}},
-        {"messages": [{"role": "user", "content": "x" * 10_001}]},
+        {"messages": [{"role": "user", "content": "x" * 100_001}]},
         {"messages": [{"role": "assistant", "content": "Hi"}], "metadata": {"conversation": "new"}},
-        {"messages": [{"role": "tool", "content": "5", "tool_call_id": "1"}]},
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
-        {"messages": [{"role": "system", "content": "word " * 100_000}, {"role": "user", "content": "Hi"}]},
         {"messages": [{"role": "user", "content": "Hi"}], "temperature": 3},
         {"messages": [{"role": "user", "content": "Hi"}], "n": 2},
-        {"messages": [{"role": "user", "content": "Hi"}], "tools": [{"type": "function"}]},
+        {"messages": [{"role": "user", "content": "Hi"}], "tools": ["look"]},
     ],
 )
-def test_what_cannot_be_asked_is_refused(client: openai.OpenAI, body: dict[str, object]) -> None:
+def test_what_cannot_be_asked_is_refused(official: openai.OpenAI, body: dict[str, object]) -> None:
     with pytest.raises(openai.BadRequestError) as refusal:
-        client.post("/chat/completions", body=body, cast_to=object)
+        official.post("/chat/completions", body=body, cast_to=object)
     assert refusal.value.code == "invalid"
 
 
-def test_a_wrong_token_is_told(server: ChatServer, user: User, client: openai.OpenAI) -> None:
+def test_a_wrong_token_is_told(server: ChatServer, user: User, official: openai.OpenAI) -> None:
     with pytest.raises(openai.AuthenticationError):
-        ask(client.with_options(api_key="wrong"))
+        ask(official.with_options(api_key="wrong"))
     AccessToken.objects.update(is_read_only=True)
     with pytest.raises(openai.PermissionDeniedError):
-        ask(client)
-    assert list(client.models.list())
+        ask(official)
+    assert list(official.models.list())
 
 
 def test_the_limits_of_replies_hold_here_too(user: User, module_provider: ScriptedProvider) -> None:
@@ -224,24 +191,24 @@ def test_the_limits_of_replies_hold_here_too(user: User, module_provider: Script
     _, token = access_tokens.make(user, name="OpenAI's client")
     with (
         ChatServer(OPENAI_BASE_URL=module_provider.url, CHAT_REPLIES_PER_USER="2", CHAT_TURNS_PER_MINUTE="3") as server,
-        openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=20) as client,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=20) as official,
     ):
         open_streams = []
         for _ in range(2):
-            events = client.chat.completions.create(
+            events = official.chat.completions.create(
                 model="auto", messages=[{"role": "user", "content": "Count"}], stream=True
             )
             next(chunk for chunk in events if chunk.choices and chunk.choices[0].delta.content)
             open_streams.append(events)
         with pytest.raises(openai.RateLimitError) as refusal:
-            ask(client)
+            ask(official)
         assert refusal.value.code == "too_many_replies"
         module_provider.gate("end").open()
         for events in open_streams:
             list(events)
-        ask(client)
+        ask(official)
         with pytest.raises(openai.RateLimitError) as refusal:
-            ask(client)
+            ask(official)
         assert refusal.value.code == "too_many_turns"
         assert refusal.value.response.headers["Retry-After"]
 

@@ -6,6 +6,8 @@ import hmac
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from queue import Queue
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -13,12 +15,14 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.checks import run_checks
+from django.db import connection
 from pytest_django import Settings
 
 from accounts import callers, jwts
 from accounts.jwts import InvalidToken, KeysUnavailable
 from accounts.models import User
 from tests.api.identity import AUDIENCE, ISSUER, IdentityProvider
+from tests.post_office import PostOffice
 
 pytestmark = pytest.mark.django_db
 
@@ -211,6 +215,13 @@ def test_without_the_providers_keys_nobody_knows(user: User, keys: IdentityProvi
         callers.identify(keys.token(sub=str(user.pk)))
 
 
+def test_keys_of_megabytes_are_none(user: User, identity: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = identity.keys
+    monkeypatch.setattr(identity, "keys", lambda: published() | {"more": "x" * 2_000_000})
+    with pytest.raises(KeysUnavailable):
+        callers.identify(identity.token(sub=str(user.pk)))
+
+
 def test_while_the_provider_is_away_one_request_waits_for_it(user: User, identity: IdentityProvider) -> None:
     asked, identity.is_away = identity.asked, True
     for _ in range(3):
@@ -220,12 +231,41 @@ def test_while_the_provider_is_away_one_request_waits_for_it(user: User, identit
     assert identity.asked == asked + 1
 
 
+def test_a_mute_provider_holds_one_request_and_no_other(
+    user: User, keys: IdentityProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwts, "KEYS_TIMEOUT_SECONDS", 300.0)
+    token, refusals = keys.token(sub=str(user.pk)), Queue[BaseException]()
+
+    def ask() -> None:
+        try:
+            callers.identify(token)
+        except KeysUnavailable as error:
+            refusals.put(error)
+        finally:
+            connection.close()
+
+    with PostOffice(is_mute=True) as mute:
+        settings.JWT_JWKS_URL = f"http://127.0.0.1:{mute.port}/keys"
+        asking = [Thread(target=ask, daemon=True) for _ in range(4)]
+        for thread in asking:
+            thread.start()
+        for _ in asking[1:]:
+            refusals.get(timeout=60)
+        # The server hangs up only now.
+    refusals.get(timeout=60)
+
+
 def test_a_claim_may_name_the_person_by_address(user: User, identity: IdentityProvider, settings: Settings) -> None:
     settings.JWT_USER_CLAIM = "email"
     caller = callers.identify(identity.token(sub="auth0|7", email=user.email.upper()))
     assert caller.user == user
     assert caller.is_called("auth0|7")
-    refused(identity.token(sub="auth0|7", email=user.email, email_verified=False))
+    for yes in (True, "true", "True"):
+        assert callers.identify(identity.token(sub="auth0|7", email=user.email, email_verified=yes)).user == user
+    no: object
+    for no in (False, "false", "False", "", "no", 0, 1, [True], {}):
+        refused(identity.token(sub="auth0|7", email=user.email, email_verified=no))
     refused(identity.token(sub=str(user.pk)))
 
 

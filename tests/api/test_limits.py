@@ -46,7 +46,8 @@ def test_a_program_is_told_what_is_used_up_and_when_it_ends(
         "used": 1,
     }
     end = datetime.fromisoformat(refused.json["resets_at"])
-    assert (end.hour, end.tzinfo) == (0, UTC)
+    midnight = timezone.localtime(end, timezone.get_default_timezone())
+    assert (midnight.hour, midnight.minute, end.tzinfo) == (0, 0, UTC)
     assert timedelta(0) <= end - timezone.now() <= timedelta(seconds=int(refused.headers["Retry-After"]))
     assert said(program.user) == ["Hello", "Good day"]
     UsageLimit.objects.update(messages=0)

@@ -33,6 +33,7 @@ def test_a_reply_is_seen_growing(program: Program, module_provider: ScriptedProv
         "conversation_id": str(Conversation.objects.get().pk),
         "message_id": started.data["message_id"],
         "status": "complete",
+        "finish_reason": "stop",
     }
 
 
@@ -104,6 +105,19 @@ def test_a_reply_that_was_made_anew_is_given_from_its_beginning(program: Program
         ("text.delta", 5),
         ("message.completed", 5),
     ]
+
+
+def test_a_thought_that_came_as_text_is_void_once_its_end_comes(
+    program: Program, module_provider: ScriptedProvider
+) -> None:
+    module_provider.play(stream(Text("The sky?\n"), Gate("more"), Text("</think>\n\nIt is"), Text(" blue."), *END))
+    with program.events("chat", {"message": "Hello"}) as events:
+        started, first = next(events), next(events)
+        assert first.data == {"text": "The sky?\n"}
+        module_provider.gate("more").open()
+        again, *rest = events
+    assert (again.name, again.id, again.data) == ("message.started", 0, started.data)
+    assert text(rest) == "It is blue." == rest[-1].data["response"]
 
 
 def test_the_tools_that_a_reply_called_are_told_before_its_end(program: Program) -> None:

@@ -1,6 +1,6 @@
 """What a person does on the chat page."""
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 
 def send(page: Page, text: str) -> None:
@@ -12,6 +12,11 @@ def send(page: Page, text: str) -> None:
 def log(page: Page) -> Locator:
     """The conversation's messages."""
     return page.get_by_role("log", name="Conversation")
+
+
+def wait_for_the_end(page: Page) -> None:
+    """Wait until the reply is stored; its last words are shown a moment before."""
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
 
 
 RICH = """## Paris

@@ -6,12 +6,13 @@ one in `STATES`. Each is loaded once, then looked at in both schemes and on both
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
 import pytest
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from django.contrib.auth.tokens import default_token_generator
 from django.template.loader import render_to_string
 from django.urls import URLPattern, get_resolver, reverse
@@ -24,6 +25,8 @@ from conversations.models import Conversation, Feedback, Role, UsageLimit
 from tests.browser.acting import RICH
 from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
+from tests.provider import ScriptedProvider
+from tests.server import ChatServer
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 SCREENS = {"desktop": DESKTOP["viewport"], "phone": PHONE["viewport"]}
@@ -48,6 +51,9 @@ PAGES: dict[str, Where] = {
     "preset-new": at("preset-new"),
     "preset-detail": lambda conversation: conversation.user.presets.get().get_absolute_url(),
     "message-edit": lambda conversation: reverse("message-edit", args=(last_said(conversation, Role.USER),)),
+    "message-part": lambda conversation: (
+        f"{reverse('message-part', args=(last_said(conversation, Role.ASSISTANT),))}?from=0"
+    ),
     "message-regenerate": lambda conversation: reverse(
         "message-regenerate", args=(last_said(conversation, Role.ASSISTANT),)
     ),
@@ -62,6 +68,8 @@ PAGES: dict[str, Where] = {
     "account_logout": at("account_logout"),
     "account_reauthenticate": at("account_reauthenticate"),
     "access-tokens": at("access-tokens"),
+    "sign-ins": at("sign-ins"),
+    "sign-in-again": at("sign-in-again"),
     "usage": at("usage"),
     "api-docs": at("api-docs"),
 }
@@ -70,6 +78,9 @@ PAGES: dict[str, Where] = {
 PUBLIC: dict[str, Where] = {
     "account_login": at("account_login"),
     "account_signup": at("account_signup"),
+    "account_request_login_code": at("account_request_login_code"),
+    "account_email_verification_sent": at("account_email_verification_sent"),
+    "account_confirm_email": lambda conversation: confirming_address(conversation.user),
     "account_reset_password": at("account_reset_password"),
     "account_reset_password_done": at("account_reset_password_done"),
     "account_reset_password_from_key": lambda conversation: reset_address(conversation.user),
@@ -86,17 +97,20 @@ NO_PAGES = {
         "message-stream",
         "message-stop",
         "message-retry",
+        "message-continue",
         "message-feedback",
     ),
     *("message-detail", "message-choose", "message-markdown", "preferences", "trash-empty", "health"),
-    "access-token-revoke",
+    *("access-token-revoke", "browser-end", "program-end", "sign-out-everywhere"),
     *(
         f"{noun}-{verb}"
         for noun in ("conversation", "conversations")
         for verb in ("archive", "unarchive", "pin", "unpin", "delete", "restore", "delete-forever", "erase")
     ),
     # Ways to sign in that this site does not offer: their addresses lead to the sign-in page.
-    *("account_inactive", "account_set_password", "account_email_verification_sent", "account_confirm_email"),
+    *("account_inactive", "account_set_password"),
+    *("account_request_reauthentication_code", "account_confirm_reauthentication_code"),
+    # It opens after a code was asked for: tests/browser/test_account_pages.py looks at it.
     "account_confirm_login_code",
 }
 
@@ -149,6 +163,18 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
 """Further states: the page that they begin on, and how a person gets there."""
 
 
+@pytest.fixture(scope="module")
+def module_server(django_db_setup: None, module_provider: ScriptedProvider) -> Iterator[ChatServer]:
+    """A site that sends mail, so that its pages about mail open."""
+    with ChatServer(
+        OPENAI_BASE_URL=module_provider.url,
+        CHAT_TURNS_PER_MINUTE="1000",
+        EMAIL_URL="smtp://127.0.0.1:9",
+        VERIFY_EMAIL="false",
+    ) as server:
+        yield server
+
+
 @pytest.fixture
 def conversation(user: User) -> Conversation:
     """A conversation with all that a page can show of one; others in the list, the archive and the trash."""
@@ -183,6 +209,11 @@ def conversation(user: User) -> Conversation:
 def last_said(conversation: Conversation, role: Role) -> UUID:
     key: UUID = conversation.messages.filter(role=role).newest_first()[0].pk
     return key
+
+
+def confirming_address(user: User) -> str:
+    address = EmailAddress.objects.create(user=user, email=user.email)
+    return reverse("account_confirm_email", args=[EmailConfirmationHMAC.create(address).key])
 
 
 def reset_address(user: User) -> str:
@@ -260,7 +291,7 @@ def test_the_error_pages(new_page: NewPage) -> None:
     # From here on, the addresses in the page are those of the site.
     page.goto(reverse("account_login"))
     found = []
-    for name in ("400", "401", "403", "403_csrf", "404", "413", "429", "500"):
+    for name in ("400", "401", "403", "403_csrf", "404", "413", "429", "500", "503"):
         page.set_content(render_to_string(f"{name}.html", {"typed": "What I typed", "sign_in_url": "/accounts/login/"}))
         found += look(page, name)
     assert found == []

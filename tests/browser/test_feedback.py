@@ -79,7 +79,7 @@ def test_copying_gives_the_markdown(new_page: NewPage, user: User, answer: Messa
     assert page.evaluate("navigator.clipboard.readText()") == SOURCE
     page.locator("figure button").click()
     expect(page.locator("figure [data-copied]")).to_have_count(1)
-    assert page.evaluate("navigator.clipboard.readText()") == "x = 1\n"
+    assert page.evaluate("navigator.clipboard.readText()") == "x = 1"
 
 
 @pytest.mark.parametrize("missing", ["ClipboardItem", "clipboard"])
@@ -96,7 +96,11 @@ def test_copying_works_where_the_browser_can_less(new_page: NewPage, user: User,
     assert page.evaluate("reading.readText()") == SOURCE
 
 
-def test_what_cannot_be_fetched_is_not_copied(page: Page, answer: Message) -> None:
+@pytest.mark.parametrize("permissions", [["clipboard-read", "clipboard-write"], []], ids=["allowed", "refused"])
+def test_what_cannot_be_fetched_is_not_copied(
+    new_page: NewPage, user: User, answer: Message, permissions: list[str]
+) -> None:
+    page = new_page(user, permissions=permissions)
     page.goto(answer.conversation.get_absolute_url())
     page.context.set_offline(offline=True)
     page.get_by_role("link", name="Copy reply").click()

@@ -48,6 +48,17 @@ def test_code_is_copied_whole(new_page: NewPage, user: User) -> None:
     assert copied.rstrip() == 'def capital() -> str:\n    return "Paris"'
 
 
+def test_a_buttons_name_does_not_stand_behind_the_menu_that_it_opened(page: Page, user: User) -> None:
+    page.goto(exchange(ConversationFactory.create(user=user), "Hello", "Good day").conversation.get_absolute_url())
+    button = page.get_by_role("button", name="Conversation menu")
+    shown = "button => getComputedStyle(button, '::after').display"
+    button.hover()
+    assert button.evaluate(shown) == "block"
+    button.click()
+    expect(page.get_by_role("button", name="Rename")).to_be_visible()
+    assert button.evaluate(shown) == "none"
+
+
 def test_rename_and_delete(page: Page, user: User) -> None:
     conversation = exchange(ConversationFactory.create(user=user, title="Old name"), "Hello", "Good day").conversation
     page.goto(conversation.get_absolute_url())

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import psycopg
 
+from chatbot.embedded.postgres.account import Account
 from chatbot.embedded.postgres.cluster import Cluster
 from tests.server import ROOT
 
@@ -26,12 +28,28 @@ OPTIONS = {
 }
 
 
+CLOCK = [f"{name}={os.environ[name]}" for name in ("LD_PRELOAD", "WALL_OFFSET") if name in os.environ]
+"""What shifts the wall clock of a program, where that of the tests is shifted."""
+
+
+class _Account(Account):
+    def popen(self, command: Sequence[str], *, output: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
+        return super().popen(["env", *CLOCK, *command], output=output)
+
+
+class _Cluster(Cluster):
+    """Its programs see the same time as the tests."""
+
+    def _reach(self, programs: Path) -> Account:
+        return _Account(**vars(super()._reach(programs)))
+
+
 class Database:
     """The server and its database: `with Database(folder) as database:`; `database.url` is its address."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._cluster = Cluster(folder, OPTIONS)
+        self._cluster = _Cluster(folder, OPTIONS)
         self.url = ""
 
     def __enter__(self) -> Self:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from conversations.gauges import HELPS
-from conversations.markdown import render
+from conversations.markdown import rendered
+from conversations.markdown_budget import Budget
 from tests.faults.person import Person, Turn
-from tests.faults.screen import article, body
+from tests.faults.screen import Said, article, body, visible, visible_text
 from tests.faults.site import Process, Site
 from tests.faults.speech import ANSWERED, ASKED
 
@@ -56,16 +57,18 @@ async def nothing_is_open(site: Site) -> None:
 async def no_turn_is_lost_or_doubled(site: Site, turns: Sequence[Turn]) -> None:
     """Each turn that was asked is stored once, with one reply and one generation, and nothing else is."""
     sql = """
-        SELECT asked.id::text, asked.content, array_agg(reply.id::text), count(generation.message_id)
+        SELECT asked.id::text, asked.content, array_agg(reply.id::text ORDER BY reply.created_at),
+            count(generation.message_id)
         FROM conversations_message AS asked
         LEFT JOIN conversations_message AS reply ON reply.parent_id = asked.id
         LEFT JOIN conversations_generation AS generation ON generation.message_id = reply.id
         WHERE asked.role = 'user' GROUP BY asked.id, asked.content
     """
     stored = sorted(await query(site, sql))
-    assert stored == sorted((turn.key, turn.speech.question, [turn.reply], 1) for turn in turns)
+    replies = {turn: [*turn.kept, turn.reply] for turn in turns}
+    assert stored == sorted((turn.key, turn.speech.question, found, len(found)) for turn, found in replies.items())
     ((messages,),) = await query(site, "SELECT count(*) FROM conversations_message")
-    assert messages == 2 * len(turns)
+    assert messages == sum(1 + len(found) for found in replies.values())
 
 
 async def every_reply_is_what_was_said(site: Site, turns: Sequence[Turn]) -> None:
@@ -82,15 +85,20 @@ async def every_reply_is_what_was_said(site: Site, turns: Sequence[Turn]) -> Non
         if status == "complete":
             assert content == turn.speech.text, turn
         assert turn.speech.text.startswith(content), turn
+        assert content.startswith(turn.had), turn
+        assert all(stored[kept][0] and turn.speech.text.startswith(stored[kept][0]) for kept in turn.kept), turn
 
 
 async def every_viewer_saw_what_a_fresh_page_shows(site: Site, person: Person) -> None:
-    """What each viewer ended up with is, byte for byte, in a freshly loaded page, and that is what is stored."""
+    """What each viewer ended up with is, byte for byte, in a freshly loaded page, and that is what is stored: of a long
+    reply as much as is shown at once, and the rest for who asks for it."""
     stored = dict(await query(site, "SELECT id::text, content FROM conversations_message"))
     pages = {path: await person.page(path) for path in {turn.conversation for turn in person.turns}}
     for turn in person.turns:
         fresh = article(pages[turn.conversation], turn.reply)
-        assert body(fresh) == render(stored[turn.reply]), turn
+        said, expected = Said.in_html(body(fresh)), rendered(stored[turn.reply], Budget(), key=turn.reply)
+        assert (said.formatted, said.plain) == (expected.formatted, expected.plain), turn
+        assert visible_text(await person.whole(said)) == visible(stored[turn.reply]), turn
         for screen in turn.screens:
             if screen.end:
                 assert unsigned(article(screen.end, turn.reply)) == unsigned(fresh), turn

@@ -14,7 +14,7 @@ import aiohttp
 from uuid_utils.compat import uuid7
 
 from tests.factories import PASSWORD
-from tests.faults.screen import REPLY, Screen, events
+from tests.faults.screen import REPLY, Said, Screen, events
 from tests.faults.site import Process, Site
 from tests.faults.speech import Speech
 
@@ -44,6 +44,12 @@ class Turn:
 
     outcomes: set[str] = field(default_factory=lambda: {"complete"})
     """How the reply may end."""
+
+    had: str = ""
+    """Text that the reply has had, and is never without again."""
+
+    kept: list[str] = field(default_factory=list)
+    """Replies that have text, beside which another try was made."""
 
     screens: list[Screen] = field(default_factory=list)
     """What its viewers saw."""
@@ -96,21 +102,34 @@ class Person:
         await self.post(f"/messages/{turn.reply}/stop/", {}, at=at)
 
     async def retry(self, turn: Turn, *, at: Process | None = None) -> None:
-        """Press Retry."""
-        await self.post(f"/messages/{turn.reply}/retry/", {}, at=at)
+        """Press Retry. A reply that has text is kept beside the new one."""
+        answer, _ = await self.post(f"/messages/{turn.reply}/retry/", {}, at=at)
+        *_, reply = REPLY.findall(answer)
+        if reply != turn.reply:
+            turn.kept.append(turn.reply)
+            turn.reply = reply
+
+    async def resume(self, turn: Turn, *, at: Process | None = None) -> None:
+        """Press Continue."""
+        await self.post(f"/messages/{turn.reply}/continue/", {}, at=at)
+
+    async def remember(self, turn: Turn) -> None:
+        """From now on the reply must never be without the text that it has now."""
+        sql = "SELECT content FROM conversations_message WHERE id = %s"
+        ((turn.had,),) = await asyncio.to_thread(self.site.database.rows, sql, turn.reply)
 
     async def leave_early(self, turn: Turn, seconds: float) -> bool:
         """Watch the reply for so long, or to its end; whether it was still going on."""
         try:
             async with asyncio.timeout(seconds):
-                await self.glance(turn, Screen(turn.speech))
+                await self.glance(turn, Screen(turn.speech, had=turn.had))
         except TimeoutError:
             return True
         return False
 
     async def watch(self, turn: Turn, *, at: Process | None = None) -> Screen:
         """Watch the reply to its end, connecting again as a browser does; at another process when `at` is gone."""
-        screen = Screen(turn.speech)
+        screen = Screen(turn.speech, had=turn.had)
         turn.screens.append(screen)
         async with asyncio.timeout(PATIENCE):
             while not screen.end:
@@ -155,9 +174,19 @@ class Person:
         async with self._answered("GET", path, at, {}) as answer:
             return await answer.text()
 
+    async def whole(self, said: Said) -> str:
+        """The HTML of a reply of which a page shows this, when one asks for all that it does not format at once."""
+        html = said.formatted
+        while said.further:
+            async with self._answered("GET", said.further, None, {}, of_page=True) as answer:
+                said = Said.in_html(await answer.text())
+            assert said.formatted, "what follows is nothing"
+            html += said.formatted
+        return html
+
     async def post(self, path: str, fields: dict[str, str], *, at: Process | None = None) -> tuple[str, str]:
         """What the site answers to a form, sent until an answer comes, and the address that it pushes or leads to."""
-        async with self._answered("POST", path, at, fields) as answer:
+        async with self._answered("POST", path, at, fields, of_page=True) as answer:
             return await answer.text(), answer.headers.get("HX-Push-Url", "")
 
     async def _sign_up(self) -> None:
@@ -168,9 +197,11 @@ class Person:
 
     @asynccontextmanager
     async def _answered(
-        self, method: str, path: str, at: Process | None, fields: dict[str, str]
+        self, method: str, path: str, at: Process | None, fields: dict[str, str], *, of_page: bool = False
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"HX-Request": "true"} if method == "POST" else {}
+        """The site's answer; `of_page` when it is the page's script that asks, for a part of it."""
+        headers = {"HX-Request": "true"} if of_page else {}
+        is_second = False
         async with asyncio.timeout(PATIENCE):
             while True:
                 process = at if at and at.is_up else self.site.any_process()
@@ -181,8 +212,12 @@ class Person:
                     check(answer.status)
                     break
                 except (*BROKEN, Broken):
+                    is_second = True
                     await asyncio.sleep(RETRY_SECONDS)
-        assert answer.status < 400, f"{method} {urlsplit(path).path}: {answer.status}"
+        # What is asked for again may have been done the first time.
+        assert answer.status < 400 or (is_second and answer.status == 409), (
+            f"{method} {urlsplit(path).path}: {answer.status}"
+        )
         yield answer
 
 

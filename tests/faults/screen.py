@@ -2,29 +2,33 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from html import unescape
+from typing import Self
 
 import aiohttp
 
 from tests.faults.speech import Speech
-from tests.viewer import parsed
+from tests.viewer import parsed, with_end
 
 REPLY = re.compile(r'<article class="message assistant"\s+id="m-([0-9a-f-]{36})"')
 ARTICLE = '<article class="message assistant"\\s+id="m-{}".*?</article>'
 BODY = re.compile(r'<div class="body">(.*?)</div>\s*(?:<form class="outcome"|<div class="actions")', re.DOTALL)
+REST = re.compile(r'<div class="rest"[^>]*>\s*(.*?)\s*<p>\s*<a class="button"\s+href="([^"]*)".*</div>\s*\Z', re.DOTALL)
 OPEN_BLOCK = re.compile(r'<div class="open"[^>]*>(.*)</div>', re.DOTALL)
 
 
 class Screen:
     """What one viewer sees of a reply."""
 
-    def __init__(self, speech: Speech) -> None:
+    def __init__(self, speech: Speech, *, had: str = "") -> None:
+        """`had` is text that the reply has had from the beginning."""
         self.end = ""
         """The final fragment, once it has come."""
 
         self.connections = 0
-        self._expected = visible(speech.text)
-        self._blocks = self._tail = ""
+        self._expected, self._had = visible(speech.text), visible(had)
+        self._blocks = self._tail = self._sent_tail = ""
 
     @property
     def text(self) -> str:
@@ -41,12 +45,16 @@ class Screen:
             case "blocks":
                 self._blocks += data
             case "tail":
-                self._tail = data
+                self._tail = self._sent_tail = data
+            case "tail-end":
+                self._tail = self._sent_tail = with_end(self._sent_tail, data)
             case "end":
                 self.end = data
         # The finished blocks and what is left of the open one come one right after the other.
         if name != "blocks" and not self._expected.startswith(self.text):
             raise AssertionError(f"the page showed {self.text[-60:]!r}, which is not how the reply begins")
+        if not (self.end or self.text.startswith(self._had)):
+            raise AssertionError(f"the page showed {self.text[-60:]!r}, which is less than the reply has had")
 
 
 async def events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, str]]:
@@ -70,6 +78,23 @@ def body(article_html: str) -> str:
     found = BODY.search(article_html)
     assert found, "this is no finished reply"
     return found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a page shows of a text: all of it, or its beginning and where one can ask for more."""
+
+    formatted: str
+    plain: str = ""
+    further: str = ""
+    """The address of what follows the formatted part; empty when nothing does."""
+
+    @classmethod
+    def in_html(cls, html: str) -> Self:
+        """What the inside of a finished reply's text shows, or that of a part of it."""
+        if not (rest := REST.search(html)):
+            return cls(html)
+        return cls(html[: rest.start()], rest[1], unescape(rest[2]))
 
 
 def visible_text(html: str) -> str:

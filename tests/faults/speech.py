@@ -57,6 +57,28 @@ class Speech:
         return reply(self.text, interval=self.interval, first=self.first)
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of a speech that has begun so, said as quickly."""
+
+    speech: Speech
+    begun: str
+
+    @property
+    def text(self) -> str:
+        """What the model adds."""
+        return self.speech.text.removeprefix(self.begun)
+
+    @property
+    def script(self) -> Script:
+        """The provider's answer."""
+        return reply(self.text, interval=self.speech.interval, first=self.speech.first)
+
+
+type Words = Speech | Rest
+"""What a model says in one go."""
+
+
 def script_for(question: str) -> Script:
     """The provider's answer to a question."""
     return Speech.asked_by(question).script

@@ -19,8 +19,8 @@ from tests.faults.site import Site
 from tests.faults.speech import Speech, script_for
 from tests.install_programs import program
 from tests.provider import ScriptedProvider
+from tests.proxies import EXAMPLES, free_port, listens
 from tests.server import ROOT
-from tests.test_examples import EXAMPLES, free_port, listens
 
 TURNS = 60 if FULL else 15
 POOL = 3

@@ -17,7 +17,7 @@ from tests.faults.conftest import FULL, Chance
 from tests.faults.database import Database
 from tests.server import ROOT
 
-KILLS, MESSAGES, LONGEST = (20, "40k", "4k") if FULL else (2, "6k", "2k")
+KILLS, MESSAGES, LONGEST = (20, "40k", "4k") if FULL else (1, "2k", "1k")
 MOMENTS = 0.5 if FULL else 0.2
 """Seconds after the first removal of a run within which it is killed."""
 

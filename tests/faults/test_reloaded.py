@@ -94,7 +94,8 @@ class Uvicorn(RunServer):
         return ["--app-dir", str(ROOT), "--port", str(port), "--reload-dir", str(self.folder / COPIED)]
 
 
-@pytest.mark.parametrize("kind", [RunServer, pytest.param(Uvicorn, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", [RunServer, Uvicorn])
 async def test_a_reload_in_mid_reply_hands_it_to_the_new_process(new_site: NewSite, kind: type[RunServer]) -> None:
     async with new_site(processes=1, kind=kind, CHAT_SHUTDOWN_GRACE="0.1") as site, Person(site) as person:
         (only,) = site.processes

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from tests.faults.conftest import FULL, Chance, NewSite
 from tests.faults.faulty import half
 from tests.faults.invariants import all_hold, query
@@ -16,6 +18,7 @@ MARGIN = 2.5
 """Seconds more than the grace that a process may take to end: a busy machine needs some of them."""
 
 
+@pytest.mark.full
 async def test_a_rolling_restart_in_mid_reply_loses_nothing(new_site: NewSite, chance: Chance) -> None:
     async with new_site() as site, Person(site) as person:
 

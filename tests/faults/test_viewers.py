@@ -14,8 +14,8 @@ from tests.provider import END, Gate, Script, Text, stream
 
 RELOADS = 200
 REPLIES = 20
-LONG = 40_000
-"""Words that are more than all buffers between the server and a viewer hold."""
+LONG = 25_000
+"""Words that are more than all buffers between the server and a viewer hold, and no more than a page shows at once."""
 
 STAGES = 11
 """Parts in which the model sends those."""

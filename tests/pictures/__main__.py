@@ -29,7 +29,7 @@ def main() -> None:
         ChatServer(OPENAI_BASE_URL=provider.url, CHAT_MODELS=models) as server,
         sync_playwright() as playwright,
     ):
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=find_chromium(whole=True), args=ARGUMENTS)
         poses.photograph(chromium, server, account.furnish())
         chromium.close()
 

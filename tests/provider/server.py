@@ -99,8 +99,14 @@ class Server:
     def __init__(self, default: Callable[[str], Script] = echo) -> None:
         self.default = self._first_default = default
         self.models = [MODEL]
+        self.listing: Script | None = None
+        """What is answered to whoever asks for the models, if not a list of `models`."""
+        self.embeddings: Script | None = None
+        """What is answered to whoever asks for embeddings."""
         self.queue: deque[Script] = deque()
         self.rules: list[tuple[str, Script]] = []
+        self.of_request: Callable[[Request], Script] | None = None
+        """What chooses by all that a request says, not by its last message alone."""
         self.requests: list[Request] = []
         self.changed = threading.Condition()
         """Told of each new request and of each connection that ends."""
@@ -129,6 +135,7 @@ class Server:
         for kept in (self.queue, self.rules, self.requests):
             kept.clear()
         self.default = self._first_default
+        self.embeddings = self.listing = self.of_request = None
         with self._doors_lock:
             self._doors.clear()
 
@@ -149,15 +156,21 @@ class Server:
         """Return the script for a request: the next in the queue, else by rule, else by name, else the default."""
         path = request.path.partition("?")[0]
         if request.method == "GET" and path == "/v1/models":
-            return json_answer({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
+            return self.listing or json_answer(
+                {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]}
+            )
+        if path == "/v1/embeddings" and self.embeddings:
+            return self.embeddings
         if request.method != "POST" or path != "/v1/chat/completions":
             return error(404, f"no such address: {path}")
-        message = request.last_user_message
-        script = self.queue.popleft() if self.queue else self._by_message(message)
+        script = self.queue.popleft() if self.queue else self._fitting(request)
         streamed = bool(request.json.get("stream")) if request.body.startswith(b"{") else False
         return script if streamed or script.status != 200 else whole(script.text)
 
-    def _by_message(self, message: str) -> Script:
+    def _fitting(self, request: Request) -> Script:
+        if self.of_request:
+            return self.of_request(request)
+        message = request.last_user_message
         for substring, script in self.rules:
             if substring in message:
                 return script

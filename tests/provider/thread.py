@@ -69,9 +69,21 @@ class ScriptedProvider:
         """Answer so when neither the queue nor a rule says otherwise."""
         self._server.default = lambda _message: script
 
+    def listing(self, script: Script) -> None:
+        """Answer so to whoever asks for the models, whatever `models` says."""
+        self._server.listing = script
+
+    def embeddings(self, script: Script) -> None:
+        """Answer so to whoever asks for embeddings; without a script there are none."""
+        self._server.embeddings = script
+
     def answer(self, choose: Callable[[str], Script]) -> None:
         """Answer what `choose` makes of the last user message when neither the queue nor a rule says otherwise."""
         self._server.default = choose
+
+    def answer_requests(self, choose: Callable[[Request], Script]) -> None:
+        """Answer what `choose` makes of a whole request when the queue does not say otherwise."""
+        self._server.of_request = choose
 
     def gate(self, name: str) -> Door:
         """The gate of this name: `.open()` it, or `.wait_reached()`."""

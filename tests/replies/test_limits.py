@@ -1,5 +1,6 @@
 """How many replies may run at once, of a person and in a process, and what is said at the limit."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +14,8 @@ from conversations import turns
 from conversations.engine import ReplyEngine
 from conversations.models import Generation, Message, Status
 from tests.factories import ConversationFactory, ReplyFactory, exchange
-from tests.provider import ScriptedProvider, reply
+from tests.provider import ScriptedProvider, reply, stream
+from tests.provider.script import END, Raw, Reasoning, Text
 from tests.replying import gated, stored, text_at_end, until
 from tests.server import ChatServer
 from tests.viewer import Stream
@@ -172,3 +174,27 @@ async def test_a_reply_that_never_ends_is_stopped_and_its_text_kept(
     assert message.content == "On and on and on "
     assert message.generation.error_code == "reply_too_long"
     assert "10 characters" in message.generation.error
+
+
+@pytest.mark.parametrize("piece", [Text("On " * 500_000), Reasoning("Hm " * 500_000)])
+async def test_a_piece_of_any_size_is_kept_within_the_limit(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider, settings: Settings, piece: Text | Reasoning
+) -> None:
+    settings.CHAT_REPLY_MAX_CHARS = 1_000
+    provider.play(stream(piece, piece, *END))
+    await text_at_end(engine, turn.reply)
+    message = await stored(turn.reply)
+    assert message.generation.error_code == "reply_too_long"
+    assert 1_000 < len(message.content + message.generation.thought) < 10_000
+
+
+async def test_tool_calls_without_end_are_too_long_an_answer(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider, settings: Settings
+) -> None:
+    settings.CHAT_REPLY_MAX_CHARS = 10_000
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "x" * 1_000}}
+    chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+    calls = [Raw(b"data: " + json.dumps(chunk).encode() + b"\n\n")] * 20
+    provider.play(stream(Text("Word"), *calls, *END))
+    assert await text_at_end(engine, turn.reply) == "Word"
+    assert (await stored(turn.reply)).generation.error_code == "reply_too_long"

@@ -29,6 +29,10 @@ async def until_thought(engine: ReplyEngine, message: Message, text: str) -> Liv
     raise AssertionError("the watch ended before the thought")
 
 
+async def until_drafted(message: Message, text: str) -> None:
+    await until_stored(message, lambda found: found.generation.draft == text)
+
+
 @pytest.mark.parametrize("name", ["reasoning", "think"])
 async def test_a_thought_is_stored_beside_the_reply(
     turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider, name: str
@@ -63,6 +67,48 @@ async def test_another_process_follows_the_thought_while_it_grows(
     assert live.restarts == 0
     provider.gate("said").open()
     assert await text_at_end(other_engine, turn.reply) == "Forty-two."
+
+
+UNMARKED = stream(
+    Text("The user asks "),
+    Gate("thinking"),
+    Text("about the sky.\n</thi"),
+    Gate("tag"),
+    Text("nk>\n\nIt is "),
+    Gate("said"),
+    Text("blue."),
+    *END,
+)
+
+
+async def test_a_thought_without_a_mark_at_its_beginning_moves_once_its_end_comes(
+    turn: turns.Turn, engine: ReplyEngine, other_engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(UNMARKED)
+    engine.join(turn.reply.pk)
+    for gate, text in (("thinking", "The user asks "), ("tag", "The user asks about the sky.\n"), ("said", "It is ")):
+        await until(engine, turn.reply, text.__eq__)
+        await until(other_engine, turn.reply, text.__eq__)
+        await until_drafted(turn.reply, text)
+        provider.gate(gate).open()
+    assert await text_at_end(other_engine, turn.reply) == "It is blue."
+    message = await stored(turn.reply)
+    assert (message.content, message.generation.status) == ("It is blue.", Status.COMPLETE)
+    assert message.generation.thought == "The user asks about the sky."
+    assert message.generation.thought_seconds is not None
+
+
+async def test_a_thought_without_a_mark_is_no_text_though_nothing_follows(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(stream(Text("Hm."), Gate("thinking"), Text("</think>"), *END))
+    engine.join(turn.reply.pk)
+    await until_stored(turn.reply, lambda message: message.generation.draft == "Hm.")
+    provider.gate("thinking").open()
+    assert await text_at_end(engine, turn.reply) == ""
+    message = await stored(turn.reply)
+    assert (message.content, message.generation.thought) == ("", "Hm.")
+    assert message.generation.error_code == "empty_reply"
 
 
 async def test_the_thought_is_not_sent_back_to_the_model(

@@ -1,5 +1,6 @@
 """Who may go on watching a reply."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.urls import reverse
 from accounts.models import User
 from conversations import replies, streams, turns
 from tests.provider import ScriptedProvider
-from tests.replying import gated, until_stored
+from tests.replying import WAIT_SECONDS, gated, until_stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,3 +67,19 @@ async def test_a_database_that_is_away_sends_nobody_away() -> None:
         raise OperationalError("the database is away")
 
     assert await streams.may_stay(replies.engine(), ask)
+
+
+async def test_a_reply_that_stands_still_is_looked_at_in_time(
+    turn: turns.Turn, user: User, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the seconds that a stream may outlive its viewer's sign-out, though the model says nothing."""
+    monkeypatch.setattr(streams, "SESSION_INTERVAL", 0.2)
+    monkeypatch.setattr(streams, "PATIENCE_LEAST", 0.1)
+    provider.play(gated("One ", "two"))
+    seen = await asyncio.wait_for(watched(user, turn, before_each=Session.objects.all().delete), WAIT_SECONDS)
+    assert "event: end" not in seen
+    provider.gate("next0").open()
+
+
+def test_a_stream_ends_within_fifteen_seconds() -> None:
+    assert streams.SESSION_INTERVAL + streams.PATIENCE_LEAST + streams.FRAME_INTERVAL_MAX < 15

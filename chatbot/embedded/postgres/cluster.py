@@ -113,7 +113,7 @@ class Cluster:
         )
         sys.stderr.write(f"{output}\n")
         if code:
-            raise EmbeddedServiceError(f"initdb failed: {output.rpartition('\n')[2]}")
+            raise EmbeddedServiceError(f"initdb failed: {complaint(output)}")
         fresh.rename(self._data)
         descriptor = os.open(self._directory, os.O_RDONLY)
         os.fsync(descriptor)
@@ -153,6 +153,13 @@ class Cluster:
                 return True
             time.sleep(_PAUSE)
         raise EmbeddedServiceError(f"PostgreSQL was not ready after {_READY_WITHIN:.0f} seconds")
+
+
+def complaint(output: str) -> str:
+    """What initdb gave as its reason, in all that it said."""
+    lines = output.splitlines() or ["it said nothing"]
+    reason = next((line for line in lines if "error:" in line), lines[-1])
+    return reason.rpartition("error:")[2].strip()
 
 
 def installation() -> Path:

@@ -11,6 +11,12 @@ from conversations.management import arguments
 from conversations.management.operating import OperatorCommand
 from conversations.management.receipts import ReceiptFile
 
+NOT_REACHED = (
+    "What this cannot reach: the site's own logs, whose lines name the person as {key}, until they are rotated;"
+    " logs of proxies; backups; archives of prune_conversations; what is written to Sentry and traces; what the model's"
+    " provider keeps."
+)
+
 
 class Command(OperatorCommand):
     """Erases one person, and proves it."""
@@ -26,6 +32,7 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, email: str, dry_run: bool, receipt: Path | None, **options: Any) -> None:
         """Erase them."""
         user = arguments.person(email)
+        key = user.pk
         if dry_run:
             self._say(erasure.traces(user))
             self.stdout.write(f"All this of {user.email} would be removed.")
@@ -47,6 +54,7 @@ class Command(OperatorCommand):
             raise CommandError(f"{written.email} is removed, but the receipt cannot be written: {error}") from error
         self._say(written.removed)
         self.stdout.write(f"Removed {written.email}. Nothing is left in {len(written.looked_at)} tables.")
+        self.stdout.write(NOT_REACHED.format(key=key))
 
     def _say(self, counts: dict[str, int]) -> None:
         for label, count in sorted(counts.items()):

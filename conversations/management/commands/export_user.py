@@ -36,6 +36,7 @@ records.json         every other row that points at the account, by table; when 
 class Command(OperatorCommand):
     """Exports one person."""
 
+    interrupted = "The file is not there; run it again."
     help = "Write everything of a person to a new zip archive: JSON and Markdown."
 
     def add_arguments(self, parser: CommandParser) -> None:

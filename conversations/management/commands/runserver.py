@@ -1,6 +1,7 @@
 """`manage.py runserver`: serve ASGI, so that a stream arrives as a stream in development too."""
 
 import argparse
+import http.client
 import socket
 from typing import Any
 
@@ -9,8 +10,14 @@ import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import OperationalError, connection
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (compared, not bound)
+ANSWER_SECONDS = 3.0
+STILL_UP = (
+    "The chat answers there: an earlier one still runs, perhaps because its make was killed."
+    " `pkill -f 'manage.py runserver.*:{port}'` ends it; or choose another port: make run PORT=8001."
+)
 SHUTDOWN_SECONDS = 3
 """How long open streams may delay the end of the server beyond the grace of the replies."""
 
@@ -39,8 +46,8 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0, skip_checks=True)
         else:
             self.check_migrations()
-        shown = f"[{host}]" if ":" in host else host
-        self.stdout.write(f"The chat is at http://{shown}:{port}/ (Ctrl-C stops it)")
+        shown = " and ".join(f"http://{f'[{name}]' if ':' in name else name}:{port}/" for name in names_of(host))
+        self.stdout.write(f"The chat is at {shown} (Ctrl-C stops it)")
         watched = [str(settings.BASE_DIR / name) for name in ("accounts", "chatbot", "conversations")]
         reload = reload and settings.DEBUG
         uvicorn.run(
@@ -55,6 +62,20 @@ class Command(BaseCommand):
         )
 
 
+def names_of(host: str) -> list[str]:
+    """By what a server that listens there is reached: here and, where it listens everywhere, from other computers."""
+    if host not in {EVERYWHERE, "::"}:
+        return [host]
+    family, far = (socket.AF_INET6, "2001:db8::1") if host == "::" else (socket.AF_INET, "192.0.2.1")
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as outwards:
+            # Sends nothing: the system chooses the address by which this machine would send.
+            outwards.connect((far, 9))
+            return ["localhost", outwards.getsockname()[0]]
+    except OSError:
+        return ["localhost"]
+
+
 def refuse_taken(host: str, port: int) -> None:
     """Raise `CommandError` when another program listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -63,13 +84,31 @@ def refuse_taken(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CommandError(f"{host}:{port} cannot be used ({error.strerror}). Try another port.") from error
+            advice = STILL_UP.format(port=port) if answers(host, port) else "Try another port."
+            raise CommandError(f"{host}:{port} cannot be used ({error.strerror}). {advice}") from error
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether a server of this chat answers there."""
+    connection = http.client.HTTPConnection("127.0.0.1" if host == EVERYWHERE else host, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().read() == b"ok"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def refuse_unreachable_database() -> None:
     """Raise `CommandError` with the database's own words; the pool would only say that it waited in vain."""
     try:
-        psycopg.connect(**connection.get_connection_params()).close()
+        parameters = connection.get_connection_params()
+    except OperationalError as error:
+        # The embedded one, which says what to do.
+        raise CommandError(str(error)) from error
+    try:
+        psycopg.connect(**parameters).close()
     except psycopg.OperationalError as error:
         raise CommandError(f"The database of DATABASE_URL cannot be reached: {error}") from error
 

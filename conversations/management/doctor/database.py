@@ -22,6 +22,11 @@ MUST_BE_ON = {
     "synchronous_commit": "A failing machine would lose the last messages.",
 }
 
+MUST_BE_OFF = {
+    "jit": "Statements are compiled first, which takes longer than running them: the site turns that off for each of"
+    " its connections, and something between here and the server turns it on again.",
+}
+
 TELLS_STATEMENTS = {
     "log_statement": ("none", "ddl"),
     "log_min_duration_statement": ("-1",),
@@ -78,6 +83,11 @@ def of_settings(values: dict[str, str]) -> Iterator[Finding]:
         warning(f"database: {name} is {values[name]}", f"{why} Set {name} to on in postgresql.conf.")
         for name, why in MUST_BE_ON.items()
         if values[name] == "off"
+    ]
+    found += [
+        warning(f"database: {name} is {values[name]}", f"{why} Set {name} to off in postgresql.conf.")
+        for name, why in MUST_BE_OFF.items()
+        if values[name] == "on"
     ]
     pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
     if int(values["max_connections"]) < pool + 10:

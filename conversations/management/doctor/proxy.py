@@ -12,6 +12,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
+
 from chatbot import probe
 from conversations.management.doctor.findings import Finding, failure, ok, warning
 from conversations.management.doctor.site import clock_finding
@@ -32,6 +34,8 @@ class Heard:
     arrived: dict[str, Any]
     """The request as the site saw it."""
     headers: http.client.HTTPMessage
+    received: float
+    """When they came, by this machine's wall clock."""
     waited: float
     """Seconds between the first event and the last one."""
     is_whole: bool
@@ -76,7 +80,15 @@ def headers(url: str, heard: Heard) -> Iterator[Finding]:
     """The site knows the scheme, the host and the client."""
     address, arrived = urlsplit(url), heard.arrived
     wrong = False
-    if arrived["scheme"] != address.scheme:
+    if (proxy := arrived["disbelieved"]) is not None:
+        wrong = True
+        redirected = " and every request is redirected for ever" if settings.HTTPS_ONLY else ""
+        yield failure(
+            f"headers: the proxy at {proxy or 'a socket'} is not believed: everybody comes from there, by"
+            f" {arrived['scheme']}{redirected}",
+            f"Set FORWARDED_ALLOW_IPS={proxy or '*'} and restart the site.",
+        )
+    elif arrived["scheme"] != address.scheme:
         wrong = True
         yield failure(
             f"headers: the site takes the request for {arrived['scheme']}, it came by {address.scheme}",
@@ -88,7 +100,7 @@ def headers(url: str, heard: Heard) -> Iterator[Finding]:
             f"headers: the site sees the host {arrived['host']} instead of {address.netloc}",
             "Have the proxy pass the Host header on (nginx: proxy_set_header Host $http_host;).",
         )
-    if is_own(arrived["client"]) and not is_own(address.hostname or ""):
+    if proxy is None and is_own(arrived["client"]) and not is_own(address.hostname or ""):
         wrong = True
         yield warning(
             f"headers: everybody comes from {arrived['client']}, so all share one limit of attempts to sign in",
@@ -97,7 +109,7 @@ def headers(url: str, heard: Heard) -> Iterator[Finding]:
     if not wrong:
         yield ok("headers: scheme, host and client arrive")
     if date := heard.headers.get("Date"):
-        yield clock_finding(parsedate_to_datetime(date).timestamp() - time.time(), f"that of {address.hostname}")
+        yield clock_finding(parsedate_to_datetime(date).timestamp() - heard.received, f"that of {address.hostname}")
 
 
 def streamed(heard: Heard, talking: Heard, pause: float) -> Iterator[Finding]:
@@ -131,8 +143,9 @@ def hear(url: str, pause: float, token: str, *, talks: bool = False) -> Heard:
     try:
         connection.request("GET", path, headers={"Accept": "text/event-stream", "Accept-Encoding": "gzip, br"})
         answer = connection.getresponse()
+        received = time.time()
         _refuse_other_answers(url, answer)
-        return _read(answer)
+        return _read(answer, received)
     except TimeoutError as error:
         raise Refused(failure(f"address: {url} does not answer in time", "Is the proxy up, and the site?")) from error
     except (OSError, http.client.HTTPException, ssl.SSLError) as error:
@@ -142,7 +155,7 @@ def hear(url: str, pause: float, token: str, *, talks: bool = False) -> Heard:
         connection.close()
 
 
-def _read(answer: http.client.HTTPResponse) -> Heard:
+def _read(answer: http.client.HTTPResponse, received: float) -> Heard:
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         finding = failure("stream: it is compressed on the way", "Turn compression off for text/event-stream.")
         raise Refused(finding)
@@ -160,7 +173,7 @@ def _read(answer: http.client.HTTPResponse) -> Heard:
             raise
     if not arrived:
         raise Refused(failure("stream: it is empty", "Does the proxy change answers? Look at its log."))
-    return Heard(arrived, answer.headers, time.monotonic() - began, is_whole)
+    return Heard(arrived, answer.headers, received, time.monotonic() - began, is_whole)
 
 
 def _refuse_other_answers(url: str, answer: http.client.HTTPResponse) -> None:

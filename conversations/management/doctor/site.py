@@ -4,7 +4,7 @@ import asyncio
 import filecmp
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,8 +32,7 @@ WATCHING_SECONDS = 3.0
 
 def everything() -> Iterator[Finding]:
     """All checks, one after the other; one that breaks is a finding too."""
-    found: list[Callable[[], Iterator[Finding]]] = [of_settings, database, model, static_files, clock, mailer, watching]
-    for check in found:
+    for check in (of_settings, proxies, database, model, static_files, clock, mailer, watching):
         try:
             yield from check()
         except Exception as error:  # the doctor goes on to the next one, whatever this one met
@@ -51,6 +50,17 @@ def of_settings() -> Iterator[Finding]:
         yield warning("settings: DEBUG is true", "Set DEBUG=false on a server.")
     if not found and not settings.DEBUG:
         yield ok("settings")
+
+
+def proxies() -> Iterator[Finding]:
+    """Whose word is taken for where a request comes from."""
+    if settings.HTTPS_ONLY and not settings.FORWARDED_ALLOW_IPS:
+        yield warning(
+            "proxies: none is believed, and HTTPS_ONLY is on",
+            "Behind a proxy, set FORWARDED_ALLOW_IPS to its address: without it every request is redirected for ever.",
+        )
+    else:
+        yield ok(f"proxies: {some(settings.FORWARDED_ALLOW_IPS) or 'none'} believed")
 
 
 def model() -> Iterator[Finding]:
@@ -119,9 +129,11 @@ def static_files() -> Iterator[Finding]:
 def clock() -> Iterator[Finding]:
     """This machine's clock and the database's."""
     with connection.cursor() as cursor:
+        asked = time.time()
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
-        difference = float(cursor.fetchone()[0]) - time.time()
-    yield clock_finding(difference, "the database's")
+        answered = time.time()
+        theirs = float(cursor.fetchone()[0])
+    yield clock_finding(theirs - (asked + answered) / 2, "the database's")
 
 
 def clock_finding(difference: float, whose: str) -> Finding:

@@ -1,0 +1,75 @@
+"""Programs that sign in with a password: each has a row, which knows the one refresh token that is good.
+
+A refresh token is used once. Whoever shows one that was used has copied it, or was copied: then the program's sign-in
+ends, with all the tokens that came of it.
+"""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts import jwts
+from accounts.backends import columns
+from accounts.jwts import InvalidToken
+from accounts.models import RefreshToken, User
+from accounts.sessions import AGENT_MAX_CHARS
+
+PROGRAMS_MAX = 100
+"""Programs of one person that are signed in; the one that has not been heard of for longest makes room."""
+
+RENEW = """
+UPDATE accounts_refreshtoken AS kept SET newest = %(next)s, last_used_at = %(now)s, expires_at = %(expires)s
+FROM accounts_user
+WHERE kept.id = %(program)s AND kept.newest = %(used)s AND kept.stamp = accounts_user.stamp
+    AND accounts_user.id = kept.user_id AND is_active
+RETURNING
+"""
+
+
+def begin(user: User, *, agent: str) -> dict[str, str]:
+    """Tokens for a program that has just shown the person's password."""
+    name, now = uuid4().hex, timezone.now()
+    mine = RefreshToken.objects.filter(user=user)
+    mine.filter(expires_at__lte=now).delete()
+    oldest = mine.order_by("-last_used_at").values("pk")[PROGRAMS_MAX - 1 :]
+    mine.filter(pk__in=oldest).delete()
+    program = RefreshToken.objects.create(
+        user=user,
+        newest=name,
+        stamp=user.stamp,
+        agent=agent.replace("\0", "")[:AGENT_MAX_CHARS],
+        expires_at=now + jwts.REFRESH_LIFETIME,
+    )
+    return _pair(user, program.pk, name)
+
+
+def renew(token: str) -> tuple[User, dict[str, str]]:
+    """The person and new tokens for a refresh token, which is used up with it. Raises `InvalidToken`.
+
+    One statement finds it, checks it and replaces it, so that of two that show it at the same time one is too late.
+    """
+    claims = jwts.claims_of(token, use=jwts.REFRESH)
+    try:
+        program = UUID(claims[jwts.PROGRAM])
+    except (KeyError, ValueError, AttributeError, TypeError):
+        raise InvalidToken("The token belongs to no sign-in.") from None
+    names, listed = columns()
+    now, name = timezone.now(), uuid4().hex
+    values: dict[str, Any] = {"program": program, "used": str(claims.get("jti")), "next": name, "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW + listed, values | {"expires": now + jwts.REFRESH_LIFETIME})
+        row = cursor.fetchone()
+    if row is None:
+        RefreshToken.objects.filter(pk=program).delete()
+        raise InvalidToken("The token was used before, or its sign-in has ended. Sign in with the password again.")
+    user = User.from_db(connection.alias, names, row)
+    return user, _pair(user, program, name)
+
+
+def _pair(user: User, program: UUID, name: str) -> dict[str, str]:
+    return {
+        "access_token": jwts.issue(user, program=program),
+        "refresh_token": jwts.issue(user, use=jwts.REFRESH, program=program, name=name),
+    }

@@ -1,0 +1,69 @@
+"""What proxies say of a request (X-Forwarded-For, X-Forwarded-Proto): believed from where FORWARDED_ALLOW_IPS says."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn.config
+from django.conf import settings
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+logger = logging.getLogger(__name__)
+
+HEADERS = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+DISBELIEVED = "chatbot.disbelieved"
+"""In a scope: the address of the proxy that brought the request and is not believed."""
+
+TOLD_MAX = 10
+"""Addresses that one process tells of: anybody may send such a header."""
+
+ADVICE = "If it is your proxy, set FORWARDED_ALLOW_IPS={}"
+
+
+class Forwarding:
+    """The application `app` behind proxies: those that are named are believed, of others the log tells, once each."""
+
+    def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
+        self._believing = ProxyHeadersMiddleware(app, trusted_hosts=settings.FORWARDED_ALLOW_IPS)
+        self._told = set[str]()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a request, whose scope then has the client's address and scheme as far as they are to be believed."""
+        peer = scope["client"][0] if scope.get("client") else ""
+        if peer not in self._believing.trusted_hosts and any(name in HEADERS for name, _ in scope["headers"]):
+            scope[DISBELIEVED] = peer
+            self._tell(peer)
+        await self._believing(scope, receive, send)
+
+    def _tell(self, peer: str) -> None:
+        if peer in self._told or len(self._told) >= TOLD_MAX:
+            return
+        self._told.add(peer)
+        logger.warning(
+            "%s sends X-Forwarded-For or X-Forwarded-Proto and is not believed. %s.",
+            peer or "A socket",
+            ADVICE.format(peer or "*"),
+        )
+
+
+def tell_whom_is_believed() -> None:
+    """The line of the log with which a process starts."""
+    if settings.FORWARDED_ALLOW_IPS:
+        logger.info("Proxies that are believed: %s.", ", ".join(settings.FORWARDED_ALLOW_IPS))
+    elif settings.HTTPS_ONLY:
+        logger.warning(
+            "No proxy is believed, and HTTPS_ONLY is on: behind a proxy every request is redirected for ever."
+            " Set FORWARDED_ALLOW_IPS to the proxy's address."
+        )
+
+
+def take_over() -> None:
+    """Have uvicorn leave these headers alone: it believes them from loopback wherever nobody says otherwise.
+
+    To be called while the application is loaded, before uvicorn wraps it, however uvicorn was started.
+    """
+    vars(uvicorn.config)[ProxyHeadersMiddleware.__name__] = _left_alone
+
+
+def _left_alone(app: Any, **_: Any) -> Any:
+    return app

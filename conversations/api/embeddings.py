@@ -1,0 +1,117 @@
+"""Embeddings: the provider's own, passed through within the limits of replies."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from ninja import Field, Schema
+from pydantic import BeforeValidator, ConfigDict, WithJsonSchema, field_validator
+
+from accounts.callers import Caller
+from chatbot.awaited import AwaitedResponse
+from conversations import context, llm
+from conversations.api import asking, problems
+from conversations.api.completion_schemas import Count, is_json
+from conversations.api.problems import Problem
+from conversations.api.schemas import Body
+from conversations.llm import LLMError
+from conversations.models import MODEL_MAX_CHARS
+
+TOKENS = re.compile(rb'"(?:prompt|total)_tokens"\s*:\s*(\d{1,10})')
+NEAR_AN_END = 2_000
+"""The count of tokens stands before the numbers or after them: the megabytes between are nobody's to read."""
+
+NONE_HERE = "The model provider of this site offers no embeddings, or not with this model."
+
+
+def texts(value: Any) -> Any:
+    """A text, texts, tokens, or lists of tokens."""
+    listed = value if isinstance(value, list) else [value]
+    if not listed:
+        raise ValueError("There is nothing in this.")
+    kinds = {type(one) for one in listed}
+    if kinds == {list}:
+        kinds = {type(token) for one in listed for token in one}
+        if kinds == {int}:
+            return value
+    if kinds != {str} and not (kinds == {int} and isinstance(value, list)):
+        raise ValueError("This must be text, a list of texts, or tokens.")
+    return value
+
+
+TEXTS = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+Input = Annotated[Any, BeforeValidator(texts), WithJsonSchema({"anyOf": [{"type": "string"}, TEXTS]})]
+
+
+class EmbeddingsIn(Body):
+    """A request for embeddings; `input` may also be tokens, or lists of tokens."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"model": "text-embedding-3-small", "input": "Hello!"}}
+    )
+
+    input: Input = Field(description="A text, or a list of texts.")
+    model: str = Field(min_length=1, max_length=MODEL_MAX_CHARS, description="A model of the provider's for that.")
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Count | None = None
+    user: str | None = None
+    input_type: str | None = Field(None, description="For the provider.")
+    truncate: str | None = Field(None, description="For the provider.")
+    truncate_prompt_tokens: Count | None = Field(None, description="For the provider.")
+
+    @field_validator("input", "model")
+    @classmethod
+    def can_be_passed_on(cls, value: object) -> object:
+        """What goes to the provider as it is has to be JSON."""
+        if not is_json(value):
+            raise ValueError("This is not valid text.")
+        return value
+
+
+class EmbeddingsOut(Schema):
+    """The embeddings, as the provider gives them."""
+
+    object: str = "list"
+    data: list[dict[str, Any]]
+    model: str = ""
+
+
+def embedded(caller: Caller, body: EmbeddingsIn) -> HttpResponseBase:
+    """The provider's answer. Raises `Problem` and what `turns.admit` raises."""
+    asking.admit(caller)
+    person = caller.user.pk
+
+    async def make() -> HttpResponseBase:
+        tokens = 0
+        try:
+            with asking.running(person):
+                answer = await llm.embed(body.model_dump(exclude_none=True))
+                tokens = tokens_of(answer) or estimate(body.input)
+                return HttpResponse(answer, "application/json")
+        except Exception as error:  # noqa: BLE001 (each becomes an answer)
+            return problems.answer(as_problem(error), door=True)
+        finally:
+            await asking.count(person, tokens)
+
+    return AwaitedResponse(make)
+
+
+def as_problem(error: Exception) -> Problem:
+    """What went wrong. A provider that answers texts need not have embeddings."""
+    if isinstance(error, LLMError) and error.code in {"provider_address", "provider_model"}:
+        return Problem("model_not_found", NONE_HERE)
+    return problems.as_problem(error)
+
+
+def tokens_of(answer: bytes) -> int:
+    """What the provider counted, or 0."""
+    found = TOKENS.search(answer[-NEAR_AN_END:]) or TOKENS.search(answer[:NEAR_AN_END])
+    return int(found[1]) if found else 0
+
+
+def estimate(given: Any) -> int:
+    """About how many tokens there are."""
+    if isinstance(given, str):
+        return context.estimate_tokens(given)
+    return sum(1 if isinstance(one, int) else len(one) if isinstance(one, list) else estimate(one) for one in given)

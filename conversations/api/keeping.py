@@ -1,0 +1,184 @@
+"""A completion that is kept as a turn of a conversation: what the page would store, answered as OpenAI does."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.forms import Field
+from django.http import Http404
+from django.http.response import HttpResponseBase
+
+from chatbot.awaited import AwaitedResponse
+from conversations import llm, model_choices, replies, streams, turns
+from conversations.api import answers, asking, door_streams
+from conversations.api.answers import json_response
+from conversations.api.auth import ApiRequest, find_conversation
+from conversations.api.chat import turn_key
+from conversations.api.completion_schemas import CompletionIn
+from conversations.api.completions import Completion
+from conversations.api.fields import NOT_KEPT
+from conversations.api.problems import Problem, invalid
+from conversations.configuration_forms import InstructionsField
+from conversations.errors import UserFacingError
+from conversations.forms import MessageField
+from conversations.live import LiveReply
+from conversations.makers import CutBeforeAnswer
+from conversations.models import Configuration, Message
+from conversations.transfer.documents import said
+
+NEW = "new"
+
+
+def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: str) -> HttpResponseBase:
+    """The completion as a turn of the conversation that is named."""
+    conversation = None if named == NEW else find_conversation(request, key(named))
+    configuration = configuration_of(body, is_new=conversation is None)
+    turn = turns.send(
+        request.auth.user,
+        text=cleaned(body.messages[-1].text, MessageField(from_program=True)),
+        conversation=conversation,
+        turn=turn_key(request, idempotency_key),
+        configuration=configuration,
+        model=configuration.model,
+        options=options_of(body),
+    )
+    completion = Completion(f"chatcmpl-{turn.reply.pk.hex}", configuration.model or model_choices.default_name())
+    if body.stream:
+        frames = chunks(completion, turn.reply, with_usage=body.wants_usage)
+
+        async def make() -> HttpResponseBase:
+            return await door_streams.answered(request.auth, frames)
+
+        response: HttpResponseBase = AwaitedResponse(make)
+    else:
+        response = answers.whole(
+            request.auth,
+            turn.reply.pk,
+            lambda message, failure: json_response(filled(completion, message, failure).whole()),
+        )
+    response.headers["X-Conversation"] = str(turn.conversation.pk)
+    return response
+
+
+def configuration_of(body: CompletionIn, *, is_new: bool) -> Configuration:
+    """What a new conversation is to have; for an old one only the model counts. Raises `Problem`."""
+    *before, last = body.messages
+    instructions = [message.text for message in before if message.role in {"system", "developer"}]
+    if last.role != "user" or len(instructions) < len(before) or (before and not is_new):
+        raise invalid(("messages", "A conversation keeps its own history: send the new message only."))
+    if any(message.more for message in body.messages):
+        raise invalid(("messages", "A conversation keeps the role and the text of a message, nothing else."))
+    model = asking.chosen(body.model)
+    return Configuration(model, cleaned("\n\n".join(instructions), InstructionsField(required=False)), body.temperature)
+
+
+def options_of(body: CompletionIn) -> dict[str, Any]:
+    """What the model is asked for beside the text. Raises `Problem` for what a conversation cannot keep."""
+    options = {name: value for name, value in body.options.items() if value or name not in NOT_KEPT}
+    if refused := sorted(options.keys() & NOT_KEPT):
+        raise invalid(*((name, "What comes of this cannot be kept as a conversation.") for name in refused))
+    # Also for a conversation that has another: this answer was asked for with this one.
+    return options if body.temperature is None else options | {"temperature": body.temperature}
+
+
+async def chunks(completion: Completion, reply: Message, *, with_usage: bool) -> AsyncGenerator[bytes]:
+    """A stored reply in chunks. Raises `Problem` where it has not come to its end, however that came about."""
+    engine = replies.engine()
+    sent = Sent(completion)
+    async with aclosing(engine.watch(reply.pk)) as changes:
+        async for live in changes:
+            if live.ended:
+                break
+            if frame := sent.frame(live.text, live.thought.text):
+                yield frame
+            if live.text or live.thought.text:
+                await live.rest(streams.FRAME_INTERVAL)
+        else:
+            # Most often this process ends; the reply goes on in another, of whose words these chunks know nothing.
+            raise Problem("interrupted", conversation_id=str(reply.conversation_id), message_id=str(reply.pk))
+    yield await engine.database(ending, sent, reply.pk, live, with_usage=with_usage)
+
+
+def ending(sent: "Sent", message_id: UUID, live: LiveReply, *, with_usage: bool) -> bytes:
+    """The rest and the end. Raises `Problem`. Causes a query."""
+    message = answers.find(message_id)
+    if message is None:
+        raise Problem("not_found")
+    text, thought = said(message), message.generation.thought
+    if not sent.fits(text, thought):
+        # It was made anew by another process.
+        raise Problem("interrupted", conversation_id=str(message.conversation_id), message_id=str(message_id))
+    rest = sent.frame(text, thought)
+    return rest + filled(sent.completion, message, live.failure).last(with_usage=with_usage)
+
+
+class Sent:
+    """What one connection has been sent of a stored reply, in chunks."""
+
+    def __init__(self, completion: Completion) -> None:
+        self.completion = completion
+
+    def fits(self, text: str, thought: str) -> bool:
+        """Whether a reply can go on from what was sent. What was sent as text stands, though it was a thought."""
+        completion = self.completion
+        sent_text, sent_thought = str(completion.text), str(completion.thought)
+        if text.startswith(sent_text):
+            return thought.startswith(sent_thought.rstrip())
+        if not thought.startswith((sent_thought + sent_text.lstrip()).rstrip()):
+            return False
+        completion.add(llm.TextWasThought())
+        return True
+
+    def frame(self, text: str, thought: str) -> bytes:
+        """The chunks that bring the client to where the reply is; nothing for one that does not fit what was sent."""
+        completion = self.completion
+        if not self.fits(text, thought):
+            return b""
+        chunks = b""
+        if more := thought[len(str(completion.thought)) :]:
+            chunks += completion.chunk(llm.ReasoningDelta(more))
+        if more := text[len(str(completion.text)) :]:
+            chunks += completion.chunk(llm.TextDelta(more))
+        return chunks
+
+
+def filled(completion: Completion, message: Message, failure: UserFacingError | None) -> Completion:
+    """The completion with all that is stored of a reply that has ended. Raises `Problem` for one that failed."""
+    generation = message.generation
+    completion.reason = generation.finish_reason or completion.reason
+    problem = answers.problem_of(message, failure)
+    if problem and problem.code != CutBeforeAnswer.code:
+        # The filter of a provider ends an answer as its length does; one that refuses the question is an error.
+        if problem.code != "content_filter" or problem.upstream or not message.content:
+            raise Problem(problem.code, headers=problem.headers, upstream=problem.upstream, **problem.members)
+        completion.reason = problem.code
+    if not completion.is_begun:
+        completion.text.add(said(message))
+        completion.thought.add(generation.thought)
+    completion.model = generation.model or completion.model
+    if generation.prompt_tokens is not None and generation.completion_tokens is not None:
+        completion.usage = llm.Usage(
+            generation.prompt_tokens,
+            generation.completion_tokens,
+            generation.cached_tokens or 0,
+            generation.reasoning_tokens or 0,
+        )
+    return completion
+
+
+def cleaned(text: str, field: Field) -> str:
+    """The text as it is stored. Raises `Problem`."""
+    try:
+        return str(field.clean(text))
+    except ValidationError as error:
+        raise invalid(("messages", error.messages[0])) from error
+
+
+def key(text: str) -> UUID:
+    """A conversation's key. Raises `Http404`."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Http404 from error

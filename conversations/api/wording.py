@@ -1,0 +1,46 @@
+"""What is wrong with a field, in the words of whoever sent it and not of the validator."""
+
+from collections.abc import Mapping
+from typing import Any
+
+WORDS = {
+    "missing": "This is required.",
+    "none_required": "This cannot be given here.",
+    "extra_forbidden": "There is no such field.",
+    "string_type": "This must be text.",
+    "string_too_short": "This must have at least {min_length} characters.",
+    "string_too_long": "This may have at most {max_length} characters.",
+    "string_pattern_mismatch": "This has not the form that it must have.",
+    "int_type": "This must be a whole number.",
+    "int_parsing": "This must be a whole number.",
+    "int_parsing_size": "This number is too large.",
+    "int_from_float": "This must be a whole number.",
+    "float_type": "This must be a number.",
+    "float_parsing": "This must be a number.",
+    "finite_number": "This must be a number.",
+    "bool_type": "This must be true or false.",
+    "bool_parsing": "This must be true or false.",
+    "list_type": "This must be a list.",
+    "too_short": "This must have at least {min_length} in it.",
+    "too_long": "This may have at most {max_length} in it.",
+    "dict_type": "This must be an object.",
+    "model_type": "This must be an object.",
+    "model_attributes_type": "This must be an object.",
+    "greater_than_equal": "This must be at least {ge}.",
+    "less_than_equal": "This may be at most {le}.",
+    "literal_error": "This must be {expected}.",
+    "uuid_type": "This is no key.",
+    "uuid_parsing": "This is no key.",
+}
+"""By the validator's name for it."""
+
+
+def in_words(error: Mapping[str, Any]) -> str:
+    """The sentence for one error of the validator."""
+    if error["type"] == "value_error":
+        return str(error["msg"]).removeprefix("Value error, ")
+    sentence = WORDS.get(error["type"], "This is not valid.")
+    told = error.get("ctx") or {}
+    return sentence.format_map(
+        {name: f"{value:g}" if isinstance(value, float) else value for name, value in told.items()}
+    )

@@ -1,0 +1,51 @@
+"""What staff may read of a provider's words: neither the site's key nor anything that was said."""
+
+import json
+import re
+from collections.abc import Iterable
+
+DETAIL_MAX_CHARS = 2_000
+
+REDACTED = "[…]"
+GRAM = 12
+
+
+def redact(text: str, *, key: str, contents: Iterable[str]) -> str:
+    """Return `text` without the key and without what the person or the model wrote, as far as it repeats them.
+
+    A passage of a message is found when 23 characters of it or more stand in `text`; a short message, when it stands
+    there whole.
+    """
+    contents = list(contents)
+    # A gateway that repeats the request inside its own answer writes it as JSON does.
+    contents += [json.dumps(content)[1:-1] for content in contents]
+    text = without_key(text, key)
+    grams: dict[str, tuple[str, int]] = {}
+    for content in contents:
+        short = content.strip()
+        if 1 < len(short) < 2 * GRAM:
+            text = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", REDACTED, text)
+        for start in range(0, len(content) - GRAM + 1, GRAM):
+            grams.setdefault(content[start : start + GRAM], (content, start))
+    kept: list[str] = []
+    position = 0
+    while position < len(text):
+        content, start = grams.get(text[position : position + GRAM], ("", 0))
+        if not content:
+            kept.append(text[position])
+            position += 1
+            continue
+        before = start
+        while kept and before and kept[-1] == content[before - 1]:
+            kept.pop()
+            before -= 1
+        while position < len(text) and start < len(content) and text[position] == content[start]:
+            position += 1
+            start += 1
+        kept.append(REDACTED)
+    return "".join(kept)[:DETAIL_MAX_CHARS]
+
+
+def without_key(text: str, key: str) -> str:
+    """Return `text` without the key, or what looks like one."""
+    return re.sub(r"\bsk-[\w*.…-]+", REDACTED, text.replace(key, REDACTED) if key else text)

@@ -1,0 +1,107 @@
+"""What messages say, as a page shows it: formatted as far as the page's budget goes, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+
+from chatbot import long_work
+from conversations import markdown, reopening
+from conversations.markdown_budget import LONG_COST, MESSAGE_SIZE, PIECE, Budget, PageBudget, cost, part
+from conversations.models import Message, Role
+from conversations.pages.branches import Place
+from conversations.thoughts import Thought
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What follows what is formatted: as it was written, perhaps not to its end, until somebody asks for more."""
+
+    html: SafeString
+    begin: int
+    """Where it begins in the text with its line ends as line feeds, so that it can be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text, as a page shows it."""
+
+    html: SafeString
+    rest: Rest | None = None
+
+
+def dress(messages: Sequence[Message]) -> None:
+    """Give each message its `place` among its alternatives, what it says as `html`, and the `rest` of that if it is
+    beyond the page's budget; and each reply its `thought`, and whether it `is_resumable`.
+
+    The newest come first to what the budget has. Raises `Moved` in a thread that has no time for so much.
+    """
+    _begin([message.content for message in messages if message.role == Role.ASSISTANT])
+    page = PageBudget()
+    for message in reversed(messages):
+        given, budget = page.message(), page.message()
+        message.place = Place.of(message)
+        if message.role == Role.ASSISTANT:
+            said = _reply(message, budget)
+            message.thought = _thought(message, budget)
+            message.is_resumable = reopening.can_resume(message)
+        else:
+            said = _as_written(message.content, budget, is_cut=message.is_cut)
+        message.html, message.rest = said.html, said.rest
+        page.settle(given, budget)
+
+
+def more(message: Message, begin: int) -> Said:
+    """A part of a message that somebody has asked for, from a place in its text. Raises `Moved` as `dress` does."""
+    text = message.content.replace("\r\n", "\n").replace("\r", "\n")[begin:]
+    if message.role != Role.ASSISTANT:
+        said = _as_written(text, Budget(), is_cut=False)
+    else:
+        _begin([text])
+        rendered = markdown.rendered(text, part(), key=f"{message.pk}-{begin}" if begin else message.pk)
+        said = _said(rendered, text, is_cut=False)
+    return replace(said, rest=replace(said.rest, begin=said.rest.begin + begin)) if said.rest else said
+
+
+def _begin(texts: Sequence[str]) -> None:
+    """Say how long it takes to format these."""
+    left = float(LONG_COST)
+    for text in texts:
+        left -= cost(text[:MESSAGE_SIZE])
+        if left < 0:
+            long_work.begin()
+            return
+
+
+def _reply(message: Message, budget: Budget) -> Said:
+    """Of a reply that is still open, what the last checkpoint has: the rest comes by itself."""
+    generation = message.generation
+    text = generation.draft if generation.is_open else message.content
+    if not text:
+        return Said(SafeString())
+    rendered = markdown.rendered(text, budget, key=message.pk)
+    return Said(rendered.html) if generation.is_open else _said(rendered, text, is_cut=message.is_cut)
+
+
+def _said(rendered: markdown.Rendered, text: str, *, is_cut: bool) -> Said:
+    begin = rendered.plain_from
+    if begin is None and is_cut:
+        begin = len(text.replace("\r\n", "\n"))
+    return Said(rendered.formatted, None if begin is None else Rest(rendered.plain, begin))
+
+
+def _as_written(text: str, budget: Budget, *, is_cut: bool) -> Said:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    shown = text[: budget.plain]
+    budget.plain -= len(shown)
+    is_whole = len(shown) == len(text) and not is_cut
+    return Said(escape(shown), None if is_whole else Rest(SafeString(), len(shown)))
+
+
+def _thought(message: Message, budget: Budget) -> Thought:
+    generation = message.generation
+    text = generation.thought
+    most = max(budget.plain, PIECE)
+    budget.plain -= min(len(text), budget.plain)
+    return Thought(text if len(text) <= most else f"{text[:most]}…", generation.thought_seconds)

@@ -1,0 +1,121 @@
+"""Pages of chats whose texts are too much for a renderer, a page or a network."""
+
+import re
+from html import unescape
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from conversations.models import Conversation, Generation, Message, Status
+from tests.factories import ConversationFactory, MessageFactory, ReplyFactory
+
+pytestmark = pytest.mark.django_db
+
+FENCES = "- ````\n"
+MORE = re.compile(r'<a class="button"\s+href="([^"]+)"')
+
+
+def page(client: Client, path: str, **headers: str) -> str:
+    response = client.get(path, headers=headers)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_four_replies_of_a_megabyte_make_a_small_page(signed_in: Client, user: User) -> None:
+    chat = ConversationFactory.create(user=user)
+    for _ in range(4):
+        ReplyFactory.create(conversation=chat, content=FENCES * (1_000_000 // len(FENCES)))
+    html = page(signed_in, chat.get_absolute_url())
+    assert len(html) < 1_000_000
+    assert html.count("Show formatted") == 4
+
+
+def test_a_page_of_many_long_texts_reads_and_shows_the_newest_first(signed_in: Client, user: User) -> None:
+    chat = ConversationFactory.create(user=user)
+    for number in range(24):
+        MessageFactory.create(conversation=chat, content=f"Question {number} '\"&" + "'" * 400_000)
+        ReplyFactory.create(
+            conversation=chat,
+            content=f"Answer *{number}*\n\n" + "`a` [b](http://c) " * 20_000,
+            generation__thought="'" * 300_000,
+        )
+    with CaptureQueriesContext(connection) as queries:
+        html = page(signed_in, chat.get_absolute_url())
+    assert len(html) < 4_000_000
+    assert all(f"Question {number} " in html for number in range(24))
+    assert "Answer <em>23</em>" in html
+    assert html.count("Show formatted") == html.count("Show more") == 24
+    assert not any("SELECT" in one["sql"] and '"conversations_message"."content"' in one["sql"] for one in queries)
+
+
+def test_what_is_not_formatted_can_be_asked_for(signed_in: Client, user: User) -> None:
+    text = "".join(f"Line *{number}*.\n\n" for number in range(60_000))
+    reply = ReplyFactory.create(conversation=ConversationFactory.create(user=user), content=text)
+    html = page(signed_in, reply.conversation.get_absolute_url())
+    seen = numbers(html)
+    path = unescape(MORE.findall(html)[0])
+    fragment = page(signed_in, path, **{"HX-Request": "true"})
+    assert "<html" not in fragment
+    assert numbers(fragment)[0] == seen[-1] + 1
+    whole_page = page(signed_in, path)
+    assert "<h1>" in whole_page
+    assert numbers(whole_page) == numbers(fragment)
+    assert len(MORE.findall(fragment)) == 1
+    for _ in range(40):
+        seen += numbers(fragment)
+        if not (paths := MORE.findall(fragment)):
+            break
+        fragment = page(signed_in, unescape(paths[0]), **{"HX-Request": "true"})
+    assert seen == list(range(60_000))
+
+
+def test_a_long_message_of_a_person_can_be_read_on(signed_in: Client, user: User) -> None:
+    text = "<b>" + "word\r\n" * 100_000 + "end"
+    message = MessageFactory.create(conversation=ConversationFactory.create(user=user), content=text)
+    html = page(signed_in, message.conversation.get_absolute_url())
+    shown = article(html)
+    for _ in range(20):
+        if not (paths := MORE.findall(html)):
+            break
+        html = page(signed_in, unescape(paths[0]), **{"HX-Request": "true"})
+        shown += unescape(html.split('<div class="rest"')[0])
+    assert "".join(shown.split()) == "".join(text.split())
+
+
+def test_a_part_is_its_owners(signed_in: Client, user: User, stranger: User) -> None:
+    reply = ReplyFactory.create(conversation=ConversationFactory.create(user=stranger), content="Secret")
+    path = f"/messages/{reply.pk}/part/?from=0"
+    assert signed_in.get(path).status_code == 404
+    assert Client().get(path).status_code == 302
+    own = ReplyFactory.create(conversation=ConversationFactory.create(user=user), content="Mine")
+    assert "Mine" in page(signed_in, f"/messages/{own.pk}/part/?from=0")
+    for begin in ("", "-1", "x", "9" * 99):
+        assert signed_in.get(f"/messages/{own.pk}/part/?from={begin}").status_code == 400
+
+
+def test_a_reply_shows_its_thought_and_draft_as_before(signed_in: Client, user: User) -> None:
+    chat = ConversationFactory.create(user=user)
+    ReplyFactory.create(conversation=chat, content="One *word*", generation__thought="Let me think")
+    reply = ReplyFactory.create(conversation=chat, content="")
+    Generation.objects.filter(message=reply).update(status=Status.PENDING, draft="A *draft*")
+    html = page(signed_in, chat.get_absolute_url())
+    assert "One <em>word</em>" in html
+    assert "Let me think" in html
+    assert "A <em>draft</em>" in html
+    assert "Show formatted" not in html
+    assert Message.objects.get(content="One *word*").conversation == Conversation.objects.get(pk=chat.pk)
+
+
+def numbers(html: str) -> list[int]:
+    """The lines that are formatted."""
+    return [int(number) for number in re.findall(r"<p>Line <em>(\d+)</em>", html)]
+
+
+def article(html: str) -> str:
+    """What is shown of the first message."""
+    found = re.search(r'<div class="body" dir="auto">(.*?)<div class="rest"', html, re.DOTALL)
+    assert found
+    return unescape(found[1])
