@@ -92,8 +92,12 @@ class Database:
 
     def cut(self) -> int:
         """End every session of the site; how many there were."""
-        sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
-        ((count,),) = self._execute("postgres", sql, NAME)
+        ((count,),) = self._execute(
+            "postgres",
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = %s AND backend_type = 'client backend'",
+            NAME,
+        )
         return int(count)
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:

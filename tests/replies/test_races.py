@@ -156,7 +156,7 @@ async def test_connections_cut_by_the_database_do_not_hurt_a_reply(
     await until(engine, turn.reply, lambda text: text == "Good ")
     await execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), %s)",
+        "WHERE datname = current_database() AND backend_type = 'client backend' AND pid NOT IN (pg_backend_pid(), %s)",
         own_session,
     )
     provider.gate("next0").open()
