@@ -116,25 +116,21 @@ class ReplyEngine:
         self._affinity.watched(message_id)
         while not self._closing.is_set() and (message_id in self._makers or not self._draining):
             reply = self.join(message_id)
-            woken = asyncio.Event()
-            reply.viewers.add(woken)
+            reply.viewers += 1
             self.viewers += 1
             try:
                 if reply.joined:
                     await asyncio.shield(reply.joined)
                 while not reply.lost:
-                    woken.clear()
-                    ended = reply.ended
+                    seen, ended = reply.changes, reply.ended
                     yield reply
                     # It may have ended while the consumer was busy: then it is yielded once more, as ended.
                     if ended:
                         return
-                    if not reply.ended:
-                        with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(woken.wait(), min(KEEP_ALIVE, patience()))
+                    await reply.change(seen, min(KEEP_ALIVE, patience()))
             finally:
                 self.viewers -= 1
-                reply.viewers.discard(woken)
+                reply.viewers -= 1
 
     def stop(self, message_id: UUID) -> None:
         """End a reply that this process makes; does nothing for others."""

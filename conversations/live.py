@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from uuid import UUID
 
 from conversations.errors import UserFacingError
@@ -29,13 +30,17 @@ class LiveReply:
         """When this process took it, to make or to follow it."""
         self.joined: asyncio.Task[None] | None = None
         """Ends when the reply is being made or followed by this process."""
-        self.viewers: set[asyncio.Event] = set()
+        self.viewers = 0
+        """How many watch it here."""
+        self.changes = 0
+        """Grows whenever the viewers are told that something changed."""
+        self._watching: set[asyncio.Future[None]] = set()
         self._resting: set[asyncio.Future[None]] = set()
 
     def wake(self) -> None:
         """Tell the viewers that something changed."""
-        for woken in self.viewers:
-            woken.set()
+        self.changes += 1
+        _end(self._watching)
 
     def show(self, text: str, thought: Thought = NOTHING) -> None:
         """Replace the text and the thought by what the database has."""
@@ -69,24 +74,40 @@ class LiveReply:
         self.lost = True
         self._rouse()
 
+    async def change(self, seen: int, seconds: float) -> None:
+        """Wait until there are more `changes` than the viewer has seen, for so many seconds at most."""
+        if self.changes == seen and not self.ended:
+            await _wait(self._watching, seconds)
+
     async def rest(self, seconds: float) -> None:
-        """Wait, but not past the reply's end. Each frame of each viewer waits: a time-out would cost more than it."""
-        if self.ended or self.lost:
-            return
-        loop = asyncio.get_running_loop()
-        over: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_later(seconds, _set, over)
-        self._resting.add(over)
-        try:
-            await over
-        finally:
-            timer.cancel()
-            self._resting.discard(over)
+        """Wait, but not past the reply's end."""
+        if not self.ended and not self.lost:
+            await _wait(self._resting, seconds)
 
     def _rouse(self) -> None:
         self.wake()
-        for over in self._resting:
-            _set(over)
+        _end(self._resting)
+
+
+async def _wait(waits: set[asyncio.Future[None]], seconds: float) -> None:
+    """Wait as one of these waits until they are ended, for so many seconds at most.
+
+    Each frame of each viewer waits: an event of asyncio's and a time-out would cost more than the frame.
+    """
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_later(seconds, _set, over)
+    waits.add(over)
+    try:
+        await over
+    finally:
+        timer.cancel()
+        waits.discard(over)
+
+
+def _end(waits: Iterable[asyncio.Future[None]]) -> None:
+    for over in waits:
+        _set(over)
 
 
 def _set(future: asyncio.Future[None]) -> None:
