@@ -14,9 +14,10 @@ TAGS = {
     "<seed:think>": "</seed:think>",
     "[think]": "[/think]",
     "◁think▷": "◁/think▷",
+    "<|channel|>analysis<|message|>": "<|end|><|start|>assistant<|channel|>final<|message|>",
 }
 """The marks of a thought's beginning and end, in lower case: of DeepSeek, Qwen and most others; of models told to;
-Gemini; Seed; Magistral; Kimi."""
+Gemini; Seed; Magistral; Kimi; gpt-oss behind a server that passes its channels on as text."""
 
 OPENING = re.compile("|".join(map(re.escape, TAGS)), re.IGNORECASE)
 CLOSING = re.compile("|".join(map(re.escape, TAGS.values())), re.IGNORECASE)
@@ -189,9 +190,12 @@ def _found(closing: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 def _half_a_tag(text: str) -> int:
     """How many of the last characters may be the beginning of a tag that ends a thought."""
-    at = max(text.rfind(first, max(0, len(text) - LONGEST)) for first in FIRSTS)
-    rest = text[at:].lower() if at >= 0 else ""
-    return len(rest) if rest and any(tag.startswith(rest) for tag in TAGS.values()) else 0
+    end = text[-LONGEST:].lower()
+    for at, character in enumerate(end):
+        # A tag may have several signs that tags begin with.
+        if character in FIRSTS and any(tag.startswith(end[at:]) for tag in TAGS.values()):
+            return len(end) - at
+    return 0
 
 
 def _is_quoted(before: str, after: str) -> bool:

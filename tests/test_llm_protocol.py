@@ -88,6 +88,11 @@ def thoughts_and_text(pieces: list[str]) -> tuple[str, str]:
         ("[THINK]a [b](c)[/THINK]Yes [no](x) [/THINK]", "a [b](c)", "Yes [no](x) [/THINK]"),
         ("◁think▷a◁/think▷Yes", "a", "Yes"),
         ("<seed:think>a</seed:think>Yes", "a", "Yes"),
+        (
+            "<|channel|>analysis<|message|>a <|end|> b<|end|><|start|>assistant<|channel|>final<|message|>Yes",
+            "a <|end|> b",
+            "Yes",
+        ),
         ("a</think>Yes", "a", "Yes"),
         ("a\n</thinking>\n\nYes </think>", "a\n", "Yes </think>"),
         ("a[/THINK]Yes", "a", "Yes"),
