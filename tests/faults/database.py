@@ -95,8 +95,9 @@ class Database:
         ((count,),) = self._execute(
             "postgres",
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = %s AND backend_type = 'client backend'",
+            " WHERE datname = %s AND backend_type = 'client backend' AND application_name <> %s",
             NAME,
+            TESTS,
         )
         return int(count)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
-from tests.faults.speech import Rest, Speech, Words
+from tests.faults.speech import Rest, Speech, Words, before_end
 from tests.provider import (
     END,
     Close,
@@ -107,6 +107,8 @@ class FaultyModel:
 
     def __init__(self) -> None:
         self.healed = False
+        self.holds = False
+        """Whether an answer of a healed one waits at its gate before the end."""
         self.requests: Counter[int] = Counter()
         """How often it was asked each question."""
 
@@ -118,7 +120,7 @@ class FaultyModel:
     def answer(self, speech: Speech, words: Words) -> Script:
         """The answer that says these words of a speech, if its fault lets it."""
         if self.healed:
-            return words.script
+            return before_end(speech, words.script) if self.holds else words.script
         self.requests[speech.number] += 1
         *firsts, last = fault_of(speech).scripts(words)
         answers = [*firsts, *repeat(last, self.requests[speech.number])]

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -119,10 +119,10 @@ class Person:
         ((turn.had,),) = await asyncio.to_thread(self.site.database.rows, sql, turn.reply)
 
     async def leave_early(self, turn: Turn, seconds: float) -> bool:
-        """Watch the reply for so long, or to its end; whether it was still going on."""
+        """Watch the reply for so long, or to its end, as `watch` does; whether it was still going on."""
         try:
             async with asyncio.timeout(seconds):
-                await self.glance(turn, Screen(turn.speech, had=turn.had))
+                await self._follow(turn, Screen(turn.speech, had=turn.had))
         except TimeoutError:
             return True
         return False
@@ -132,13 +132,7 @@ class Person:
         screen = Screen(turn.speech, had=turn.had)
         turn.screens.append(screen)
         async with asyncio.timeout(PATIENCE):
-            while not screen.end:
-                try:
-                    await self.glance(turn, screen, at=at)
-                except (*BROKEN, Broken):
-                    pass
-                if not screen.end:
-                    await asyncio.sleep(RETRY_SECONDS)
+            await self._follow(turn, screen, at=at)
         return screen
 
     async def glance(self, turn: Turn, screen: Screen, *, at: Process | None = None) -> None:
@@ -188,6 +182,14 @@ class Person:
         """What the site answers to a form, sent until an answer comes, and the address that it pushes or leads to."""
         async with self._answered("POST", path, at, fields, of_page=True) as answer:
             return await answer.text(), answer.headers.get("HX-Push-Url", "")
+
+    async def _follow(self, turn: Turn, screen: Screen, *, at: Process | None = None) -> None:
+        """Watch until the end has come, however often the connection ends before."""
+        while not screen.end:
+            with suppress(*BROKEN, Broken):
+                await self.glance(turn, screen, at=at)
+            if not screen.end:
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _sign_up(self) -> None:
         await self.page("/accounts/signup/")

@@ -17,7 +17,11 @@ from tests.provider import Request, ScriptedProvider
 from tests.server import ChatServer
 
 METRICS_TOKEN = "a token for the faults"
-NO_LIMITS = {"CHAT_TURNS_PER_MINUTE": "1000000", "CHAT_REPLIES_PER_USER": "1000000"}
+NO_LIMITS = {
+    "CHAT_TURNS_PER_MINUTE": "1000000",
+    "CHAT_REPLIES_PER_USER": "1000000",
+    "CHAT_STREAMS_PER_USER": "1000000",
+}
 
 
 class Process(ChatServer):

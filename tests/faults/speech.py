@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
-from tests.provider import Script, reply
+from tests.provider import Gate, Script, reply, stream
 
 ASKED = "wombat"
 ANSWERED = "quokka"
@@ -82,3 +82,20 @@ type Words = Speech | Rest
 def script_for(question: str) -> Script:
     """The provider's answer to a question."""
     return Speech.asked_by(question).script
+
+
+def held_back(question: str) -> Script:
+    """The answer as it is asked for, but its end when the test says so: however slow the machine is, it goes on."""
+    speech = Speech.asked_by(question)
+    return before_end(speech, speech.script)
+
+
+def before_end(speech: Speech, script: Script) -> Script:
+    """These words of a speech, with its gate before the end."""
+    *words, finish, usage, done = script.steps
+    return stream(*words, Gate(end_of(speech.number)), finish, usage, done)
+
+
+def end_of(number: int) -> str:
+    """The gate before the end of the answer of this number."""
+    return f"end {number}"

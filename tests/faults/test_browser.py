@@ -97,8 +97,8 @@ async def watch(tab: Page, turn: Turn) -> None:
     """Return once the reply has ended on the page, with nothing left of what went wrong meanwhile."""
     milliseconds = PATIENCE * 1_000
     await expect(tab.locator(f"#m-{turn.reply}:not([data-stream])")).to_be_visible(timeout=milliseconds)
-    await expect(tab.get_by_role("button", name="Send")).to_be_visible()
-    await expect(tab.locator("#notice")).to_be_empty()
+    await expect(tab.get_by_role("button", name="Send")).to_be_visible(timeout=milliseconds)
+    await expect(tab.locator("#notice")).to_be_empty(timeout=milliseconds)
 
 
 async def shown(tab: Page, turn: Turn) -> str:

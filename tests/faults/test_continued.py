@@ -11,14 +11,13 @@ from tests.faults.invariants import DATABASE_AWAY, all_hold
 from tests.faults.person import PATIENCE, Person, Turn
 from tests.faults.screen import article, visible, visible_text
 from tests.faults.site import Process, Site
-from tests.faults.speech import Rest, Speech
+from tests.faults.speech import Rest, Speech, end_of
 
 ROUNDS = 4 if FULL else 1
 REPLIES = 8
 SECONDS_AWAY = 10.0 if FULL else 2.0
 MOMENTS = 1.5
-"""Seconds within which something breaks: more than lie between two checkpoints; where a process is told to end, what
-is left of a reply must take longer than the grace."""
+"""Seconds within which something breaks: more than lie between two checkpoints."""
 
 
 @pytest.mark.parametrize("end", [Process.kill, pytest.param(Process.stop, marks=pytest.mark.full)])
@@ -26,13 +25,13 @@ async def test_another_process_goes_on_from_what_was_saved(
     new_site: NewSite, chance: Chance, end: Callable[[Process], None]
 ) -> None:
     async with new_site() as site, Person(site) as person:
-        ask_a_well_model(site)
+        ask_a_well_model(site).holds = True
         for number_of_round in range(ROUNDS):
             turns = await asyncio.gather(*(cut(person, number_of_round * 100 + n, words=150) for n in range(REPLIES)))
             victim = site.processes[number_of_round % 2]
             await asyncio.gather(
                 *(go_on(person, turn, at=victim) for turn in turns),
-                some_time(site, chance(number_of_round).uniform(0, MOMENTS), lambda: end(victim)),  # noqa: B023
+                some_time(site, turns, chance(number_of_round).uniform(0, MOMENTS), lambda: end(victim)),  # noqa: B023
             )
             await asyncio.to_thread(victim.start)
         assert len(site.provider.chats) > 2 * len(person.turns), "nothing was broken"
@@ -42,11 +41,11 @@ async def test_another_process_goes_on_from_what_was_saved(
 @pytest.mark.full
 async def test_replies_go_on_while_the_database_is_away(new_site: NewSite, chance: Chance) -> None:
     async with new_site() as site, Person(site) as person:
-        ask_a_well_model(site)
+        ask_a_well_model(site).holds = True
 
         async def away(turns: list[Turn], end: Callable[[], None]) -> None:
             moment = chance(end.__name__).uniform(0, MOMENTS)
-            broken = some_time(site, moment, end, then=lambda: asyncio.sleep(SECONDS_AWAY))
+            broken = some_time(site, turns, moment, end, then=lambda: asyncio.sleep(SECONDS_AWAY))
             watched = asyncio.gather(*(go_on(person, turn) for turn in turns))
             await broken
             await asyncio.to_thread(site.database.start)
@@ -114,12 +113,19 @@ async def go_on(person: Person, turn: Turn, *, at: Process | None = None) -> Non
 
 
 async def some_time(
-    site: Site, seconds: float, end: Callable[[], None], *, then: Callable[[], Awaitable[None]] | None = None
+    site: Site,
+    turns: list[Turn],
+    seconds: float,
+    end: Callable[[], None],
+    *,
+    then: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """So long after the next question has come to the provider, while it answers, let something end."""
+    """So long after the next question has come to the provider, let something end, and only then these answers."""
     await asyncio.to_thread(site.provider.wait_for_requests, len(site.provider.chats) + 1, PATIENCE)
     await asyncio.sleep(seconds)
     assert site.asking, "nothing is going on"
     await asyncio.to_thread(end)
+    for turn in turns:
+        site.provider.gate(end_of(turn.speech.number)).open()
     if then:
         await then()

@@ -7,17 +7,18 @@ from tests.faults.conftest import FULL, Chance, NewSite
 from tests.faults.invariants import all_hold
 from tests.faults.person import PATIENCE, Person, Turn
 from tests.faults.site import Process, Site
-from tests.faults.speech import Speech
+from tests.faults.speech import Speech, end_of, held_back
 
 ROUNDS, KILLS_PER_ROUND = (5, 4) if FULL else (1, 1)
 REPLIES_PER_KILL = 5
 WORDS = 80
 MOMENTS = 3.0
-"""Seconds within which the processes of a round are killed: the first reply takes longer, so a kill hits it."""
+"""Seconds within which the processes of a round are killed; no reply ends before, so a kill hits the first."""
 
 
 async def test_the_replies_of_a_killed_process_are_made_by_another(new_site: NewSite, chance: Chance) -> None:
     async with new_site(processes=KILLS_PER_ROUND + 1) as site, Person(site) as person:
+        site.provider.answer(held_back)
         for number_of_round in range(ROUNDS):
             victims = site.processes[:KILLS_PER_ROUND]
             first = number_of_round * 100
@@ -26,7 +27,7 @@ async def test_the_replies_of_a_killed_process_are_made_by_another(new_site: New
                 for number, victim in enumerate(victims * REPLIES_PER_KILL, first)
             ]
             moments = [chance(f"kill {first + n}").uniform(0, MOMENTS) for n in range(KILLS_PER_ROUND)]
-            await asyncio.gather(*asked, kill(site, victims, moments))
+            await asyncio.gather(*asked, kill(site, victims, moments, range(first, first + len(asked))))
             await asyncio.gather(*(asyncio.to_thread(victim.start) for victim in victims))
         assert len(site.provider.chats) > len(person.turns), "no kill hit a reply"
         await all_hold(site, person)
@@ -40,8 +41,8 @@ async def ask_and_watch(person: Person, number: int, moments: Random, at: Proces
     return turn
 
 
-async def kill(site: Site, victims: list[Process], moments: list[float]) -> None:
-    """Kill each, so many seconds after the first reply of this round has begun."""
+async def kill(site: Site, victims: list[Process], moments: list[float], numbers: range) -> None:
+    """Kill each, so many seconds after the first reply of this round has begun; then let its replies end."""
     await asyncio.to_thread(site.provider.wait_for_requests, len(site.provider.chats) + 1, PATIENCE)
 
     async def kill_one(victim: Process, moment: float) -> None:
@@ -49,3 +50,5 @@ async def kill(site: Site, victims: list[Process], moments: list[float]) -> None
         await asyncio.to_thread(victim.kill)
 
     await asyncio.gather(*map(kill_one, victims, moments))
+    for number in numbers:
+        site.provider.gate(end_of(number)).open()

@@ -19,12 +19,16 @@ from tests.faults.site import Site
 from tests.faults.speech import Speech, script_for
 from tests.install_programs import program
 from tests.provider import ScriptedProvider
-from tests.proxies import EXAMPLES, free_port, listens
+from tests.proxies import EXAMPLES, free_port
 from tests.server import ROOT
 
 TURNS = 60 if FULL else 15
 POOL = 3
 """Connections to PostgreSQL for all processes: so few that each is handed on all the time."""
+
+
+PORTS = 5
+"""Tries to get a port, which another program may take first."""
 
 
 class Pooled(Database):
@@ -41,14 +45,38 @@ class Pooled(Database):
 
 
 @pytest.fixture
-def pooled(database: Database, tmp_path: Path) -> Iterator[Pooled]:
+def pooled(database: Database) -> Iterator[Pooled]:
     """pgbouncer before the database."""
-    port, folder = free_port(), database.folder
+    process, port = started(database)
+    try:
+        yield Pooled(database, port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def started(database: Database) -> tuple[subprocess.Popen[bytes], int]:
+    """pgbouncer, and the port at which it listens: another one when somebody takes the one that was free."""
+    account = choose_account(database.folder / "data")
+    account.takes(database.folder)
+    log = database.folder / "pgbouncer.log"
+    for _ in range(PORTS):
+        port = free_port()
+        log.unlink(missing_ok=True)
+        process = account.popen([program("pgbouncer"), str(settings(database, port, log))])
+        while process.poll() is None:
+            if log.exists() and "process up" in log.read_text():
+                return process, port
+    raise AssertionError(log.read_text())
+
+
+def settings(database: Database, port: int, log: Path) -> Path:
+    """The example's, for this database and port."""
     text = (EXAMPLES / "pgbouncer.ini").read_text()
     sockets = database.url.partition("host=")[2]
     for before, after in (
         ("chatbot = host=db.example.org port=5432 dbname=chatbot", f"{NAME} = host={sockets} dbname={NAME}"),
-        ("listen_port = 6432", f"listen_port = {port}\nunix_socket_dir =\nlogfile = {folder}/pgbouncer.log"),
+        ("listen_port = 6432", f"listen_port = {port}\nunix_socket_dir =\nlogfile = {log}"),
         ("auth_type = scram-sha-256\nauth_file = /etc/pgbouncer/userlist.txt", "auth_type = any"),
         ("default_pool_size = 20", f"default_pool_size = {POOL}"),
     ):
@@ -57,19 +85,10 @@ def pooled(database: Database, tmp_path: Path) -> Iterator[Pooled]:
     # Whoever asks is this one.
     text = text.replace(f"dbname={NAME}\n", f"dbname={NAME} user=postgres\n", 1)
     assert "pool_mode = transaction" in text
-    settings = folder / "pgbouncer.ini"
-    settings.write_text(text)
-    settings.chmod(0o644)
-    account = choose_account(folder / "data")
-    account.takes(folder)
-    process = account.popen([program("pgbouncer"), str(settings)])
-    try:
-        while not listens(port):
-            assert process.poll() is None, (folder / "pgbouncer.log").read_text()
-        yield Pooled(database, port)
-    finally:
-        process.terminate()
-        process.wait()
+    file = database.folder / "pgbouncer.ini"
+    file.write_text(text)
+    file.chmod(0o644)
+    return file
 
 
 async def test_people_chat_through_a_pooler_that_hands_connections_on(

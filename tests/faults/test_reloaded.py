@@ -18,7 +18,7 @@ from tests.faults.invariants import all_hold, settled
 from tests.faults.person import PATIENCE, Person
 from tests.faults.site import Process
 from tests.faults.speech import Speech
-from tests.faults.test_terminated import held_from_ten
+from tests.faults.test_terminated import held_in_the_middle
 from tests.server import ROOT
 
 COPIED, LINKED = "chatbot", ("accounts", "conversations", "static", "templates", "tests")
@@ -100,7 +100,7 @@ async def test_a_reload_in_mid_reply_hands_it_to_the_new_process(new_site: NewSi
     async with new_site(processes=1, kind=kind, CHAT_SHUTDOWN_GRACE="0.1") as site, Person(site) as person:
         (only,) = site.processes
         assert isinstance(only, RunServer)
-        site.provider.answer(held_from_ten)
+        site.provider.answer(held_in_the_middle)
         turn = await person.ask(Speech(10))
         watching = asyncio.create_task(person.watch(turn))
         await asyncio.to_thread(site.provider.wait_for_requests, 1)

@@ -9,7 +9,7 @@ from tests.faults.invariants import all_hold, query, settled
 from tests.faults.person import SMALL, Person
 from tests.faults.screen import article, visible
 from tests.faults.site import Process
-from tests.faults.speech import Speech
+from tests.faults.speech import Speech, end_of, held_back
 from tests.provider import END, Gate, Script, Text, stream
 
 RELOADS = 200
@@ -37,7 +37,7 @@ async def test_reloads_at_random_moments_lose_nothing(new_site: NewSite, chance:
             for _ in range(RELOADS // REPLIES):
                 assert await person.leave_early(turn, moments.uniform(0, turn.speech.seconds / 10))
                 assert article(await person.page(turn.conversation), turn.reply)
-            site.provider.gate(end_of(turn.speech)).open()
+            site.provider.gate(end_of(number)).open()
             await person.watch(turn)
 
         await asyncio.gather(*(reload_often(number) for number in range(REPLIES)))
@@ -79,18 +79,6 @@ async def test_a_viewer_who_stops_reading_slows_nobody(new_site: NewSite) -> Non
         # What came while nobody read was not kept for later: the end has it all.
         assert len(slow_screen.text) < len(visible(turn.speech.text)) / 2
         await all_hold(site, person)
-
-
-def held_back(question: str) -> Script:
-    """The answer as it is asked for, but its end when the test says so: however slow the reloads are, it goes on."""
-    speech = Speech.asked_by(question)
-    *words, finish, usage, done = speech.script.steps
-    return stream(*words, Gate(end_of(speech)), finish, usage, done)
-
-
-def end_of(speech: Speech) -> str:
-    """The gate before the end of an answer."""
-    return f"end {speech.number}"
 
 
 def in_stages(question: str) -> Script:
