@@ -127,6 +127,10 @@ def both(*actions: Callable[[Page], None]) -> Callable[[Page], None]:
     return act
 
 
+def shows(selector: str) -> Callable[[Page], None]:
+    return lambda page: expect(page.locator(selector)).to_be_visible()
+
+
 def show_sidebar(page: Page) -> None:
     if page.get_by_role("button", name="Show conversations").is_visible():
         page.get_by_role("button", name="Show conversations").click()
@@ -150,12 +154,12 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "the drawer": ("conversation-detail", show_sidebar),
     "the account menu": ("conversation-detail", both(show_sidebar, press("Account"))),
     "the conversation's menu": ("conversation-detail", press("Conversation menu")),
-    "renaming": ("conversation-detail", both(press("Conversation menu"), press("Rename"))),
-    "the settings": ("conversation-detail", press("Chat settings", role="link")),
-    "the settings of a new chat": ("conversation-new", press("Chat settings")),
+    "renaming": ("conversation-detail", both(press("Conversation menu"), press("Rename"), shows("#rename"))),
+    "the settings": ("conversation-detail", both(press("Chat settings", role="link"), shows("#settings form"))),
+    "the settings of a new chat": ("conversation-new", both(press("Chat settings"), shows("#settings"))),
     "deleting a preset": ("preset-detail", press("Delete preset")),
     "a thought": ("conversation-detail", lambda page: page.locator("details.thought summary").first.click()),
-    "editing": ("conversation-detail", press("Edit message", role="link")),
+    "editing": ("conversation-detail", both(press("Edit message", role="link"), shows("[data-edit] textarea"))),
     "another branch": ("conversation-detail", show_another_branch),
     "results in the sidebar": ("conversation-detail", both(show_sidebar, look_for("madrid"))),
     "a selection": ("conversations", lambda page: page.get_by_role("checkbox").first.check()),

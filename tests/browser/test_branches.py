@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
 from conversations.models import Conversation, Generation, Message
-from tests.browser.acting import log, send
+from tests.browser.acting import log, send, timeless
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, exchange, long_chat
 from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
@@ -49,9 +49,9 @@ def same_as_fresh(page: Page) -> None:
     """What the page ended up with is what a fresh one shows."""
     expect(page.locator("article[data-stream]")).to_have_count(0)
     read = "document.getElementById('messages').innerHTML.replace(/ ?class=\"\"/g, '').replace(/\\s+/g, ' ').trim()"
-    before = page.evaluate(read)
+    before = timeless(page.evaluate(read))
     page.reload()
-    assert page.evaluate(read) == before
+    assert timeless(page.evaluate(read)) == before
 
 
 @pytest.mark.parametrize("options", [{}, WITHOUT_SCRIPT, PHONE], ids=["desktop", "without script", "phone"])

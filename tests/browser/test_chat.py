@@ -6,7 +6,7 @@ from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
 from conversations.models import Conversation, Message
-from tests.browser.acting import RICH, log, send, wait_for_the_end
+from tests.browser.acting import RICH, log, send, wait_for_the_end, words
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 from tests.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
 from tests.server import ChatServer
@@ -25,9 +25,9 @@ def test_a_turn_streams_in_and_is_there_after_a_reload(page: Page, module_provid
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     expect(page.get_by_role("textbox", name="Message")).to_have_value("")
     expect(page.get_by_role("textbox", name="Message")).to_be_focused()
-    streamed = log(page).inner_text()
+    streamed = words(page)
     page.reload()
-    assert log(page).inner_text() == streamed
+    assert words(page) == streamed
     page.get_by_role("link", name="New chat").first.click()
     page.get_by_role("navigation", name="Conversations").get_by_role("link", name="What is the capital").click()
     expect(log(page)).to_contain_text("It is Paris.")
@@ -151,6 +151,7 @@ def test_a_tab_that_missed_a_turn_catches_up_when_it_sends(
         tab.goto(conversation.get_absolute_url())
     send(other, "2 + 2?")
     expect(log(other)).to_contain_text("Four.")
+    wait_for_the_end(other)
     send(page, "3 + 3?")
     expect(log(page)).to_contain_text("Six.")
     expect(log(page)).to_contain_text("Four.")

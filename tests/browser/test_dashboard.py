@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from conversations.models import Conversation
+from conversations.usage import counting
 from tests.browser.conftest import NewPage
 from tests.browser.test_accessibility import AXE, SCREENS, violations
 from tests.factories import ConversationFactory, ReplyFactory
@@ -33,6 +34,8 @@ def used(user: User) -> Conversation:
             generation__started_at=now,
             generation__first_token_at=now + timedelta(seconds=0.5),
         )
+    # A page waits for a moment only until all is counted.
+    counting.catch_up()
     return conversation
 
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from conversations.models import Feedback, Message
-from tests.browser.acting import log, send
+from tests.browser.acting import keep_notes, log, send
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, exchange
 from tests.provider import ScriptedProvider, reply
@@ -73,6 +73,7 @@ def test_an_answer_that_has_just_come_can_be_rated(page: Page, module_provider: 
 
 def test_copying_gives_the_markdown(new_page: NewPage, user: User, answer: Message) -> None:
     page = new_page(user, permissions=["clipboard-read", "clipboard-write"])
+    keep_notes(page)
     page.goto(answer.conversation.get_absolute_url())
     page.get_by_role("link", name="Copy reply").click()
     expect(page.get_by_role("link", name="Copied")).to_be_visible()
@@ -85,6 +86,7 @@ def test_copying_gives_the_markdown(new_page: NewPage, user: User, answer: Messa
 @pytest.mark.parametrize("missing", ["ClipboardItem", "clipboard"])
 def test_copying_works_where_the_browser_can_less(new_page: NewPage, user: User, answer: Message, missing: str) -> None:
     page = new_page(user, permissions=["clipboard-read", "clipboard-write"])
+    keep_notes(page)
     page.add_init_script(
         "window.reading = navigator.clipboard;"
         "delete window.ClipboardItem;"
@@ -101,6 +103,7 @@ def test_what_cannot_be_fetched_is_not_copied(
     new_page: NewPage, user: User, answer: Message, permissions: list[str]
 ) -> None:
     page = new_page(user, permissions=permissions)
+    keep_notes(page)
     page.goto(answer.conversation.get_absolute_url())
     page.context.set_offline(offline=True)
     page.get_by_role("link", name="Copy reply").click()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import log, send
+from tests.browser.acting import forget_notes, keep_notes, log, send
 from tests.provider import END, Gate, ScriptedProvider, Text, Wait, stream
 
 WIDE = (
@@ -98,6 +98,7 @@ def test_a_click_that_takes_longer_than_a_frame_copies_and_says_so(
     page: Page, module_provider: ScriptedProvider
 ) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    keep_notes(page)
     begin(page, module_provider, CODE, at="first")
     button = page.locator("[data-copy]")
     box = button.bounding_box()
@@ -122,6 +123,8 @@ def test_a_click_that_takes_longer_than_a_frame_copies_and_says_so(
     expect(log(page)).to_contain_text("There is")
     module_provider.gate("end").open()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(button).to_have_text("Copied")
+    forget_notes(page)
     expect(button).to_have_text("Copy code")
     words = page.evaluate("window.words")
     assert words == sorted(words), "Copied, then Copy code again"
@@ -133,6 +136,7 @@ def test_a_click_that_takes_longer_than_a_frame_copies_and_says_so(
 @pytest.mark.parametrize("code", ["one line", "two\nlines", "an empty line\n"])
 def test_copied_code_has_no_line_feed_at_its_end(page: Page, module_provider: ScriptedProvider, code: str) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    keep_notes(page)
     module_provider.play(stream(Text(f"```sh\n{code}\n```\n"), *END))
     page.goto("/")
     send(page, "Tell me")

@@ -106,6 +106,8 @@ def test_the_place_where_one_reads_stays(page: Page, user: User) -> None:
 
 
 def test_a_message_that_is_being_edited_is_left_alone(page: Page, conversation: Conversation) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(conversation.get_absolute_url())
     page.get_by_role("link", name="Edit message").click()
     page.locator("[data-edit] textarea").fill("Hello again")
@@ -113,6 +115,10 @@ def test_a_message_that_is_being_edited_is_left_alone(page: Page, conversation: 
     page.evaluate(LOOK)
     page.evaluate("dispatchEvent(new Event('focus'))")
     expect(page.locator("[data-edit] textarea")).to_have_value("Hello again")
+    # What was asked before this is told before.
+    assert page.evaluate("fetch('/healthz').then((answer) => answer.status)") == 200
+    assert any("/healthz" in url for url in asked)
+    assert not [url for url in asked if "seen=" in url]
 
 
 @LOOKS

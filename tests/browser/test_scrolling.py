@@ -1,7 +1,7 @@
 """Where the reader is: nothing moves under their eyes, the way back to the end, the place that is kept."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
 from conversations.models import Conversation
@@ -9,6 +9,7 @@ from tests.browser.acting import RICH, log, send
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, exchange
 from tests.provider import END, Gate, Script, ScriptedProvider, Step, Text, Wait, stream
+from tests.replying import wait_until
 
 # Notes, in every frame, where the text stands that the reader looks at; its element may be replaced by its like.
 WATCH = """() => {
@@ -86,6 +87,13 @@ def long_chat(user: User, exchanges: int = 10) -> Conversation:
     return conversation
 
 
+def top(element: Locator) -> float:
+    """Where it stands on the screen."""
+    box = element.bounding_box()
+    assert box
+    return box["y"]
+
+
 def scroll_up(page: Page, pixels: int) -> None:
     """Turn the wheel, and wait for the page to have moved."""
     log(page).hover()
@@ -135,8 +143,7 @@ def test_the_place_is_kept_between_conversations_and_over_a_reload(page: Page, u
     read = page.get_by_text("Answer 6.")
     read.evaluate("element => element.scrollIntoView({ block: 'center' })")
     expect(read).to_be_in_viewport()
-    place = read.bounding_box()
-    assert place
+    place = top(read)
     for leave in (
         lambda: page.reload(),
         lambda: (page.goto(other.get_absolute_url()), page.go_back()),
@@ -144,9 +151,7 @@ def test_the_place_is_kept_between_conversations_and_over_a_reload(page: Page, u
     ):
         leave()
         expect(read).to_be_in_viewport()
-        now = read.bounding_box()
-        assert now
-        assert abs(now["y"] - place["y"]) <= 2
+        wait_until(lambda: abs(top(read) - place) <= 2)
     page.goto(other.get_absolute_url())
     assert at_the_end(page)
 

@@ -90,7 +90,8 @@ def test_escape_closes_what_is_open_before_it_stops_the_reply(page: Page, module
 def test_shortcuts_can_be_turned_off(chat: Page) -> None:
     url = chat.url
     chat.keyboard.press("?")
-    chat.get_by_role("button", name="Off").click()
+    with chat.expect_response("**/preferences/"):
+        chat.get_by_role("button", name="Off").click()
     chat.get_by_role("button", name="Close").click()
     dialog = chat.get_by_role("dialog", name="Keyboard shortcuts")
     for _ in range(2):

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from conversations.models import Generation
-from tests.browser.acting import log, send
+from tests.browser.acting import keep_notes, log, send, timeless
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, ReplyFactory
 from tests.provider import END, Gate, Reasoning, ScriptedProvider, Text, stream
@@ -57,10 +57,10 @@ def test_the_answer_after_a_thought_is_what_a_fresh_page_shows(page: Page, modul
     send(page, "What is the answer?")
     expect(page.locator("[role=status]")).to_contain_text("has answered")
     message = page.locator(".message.assistant")
-    streamed = message.inner_html()
+    streamed = timeless(message.inner_html())
     assert "Thought for" in streamed
     page.reload()
-    assert message.inner_html() == streamed
+    assert timeless(message.inner_html()) == streamed
 
 
 def test_a_reload_in_mid_thought_goes_on_where_it_was(page: Page, module_provider: ScriptedProvider) -> None:
@@ -92,6 +92,7 @@ def test_a_closed_thought_is_closed_at_the_end(page: Page, module_provider: Scri
 
 def test_copying_a_reply_leaves_its_thought_out(new_page: NewPage, user: User) -> None:
     page = new_page(user, permissions=["clipboard-read", "clipboard-write"])
+    keep_notes(page)
     answer = ReplyFactory.create(
         conversation__user=user, content="It is 42.", generation__thought="Let me think.", generation__thought_seconds=4
     )
