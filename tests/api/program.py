@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from accounts import jwts
 from accounts.models import User
 from conversations.models import Message
+from tests.replying import wait_until
 from tests.server import ChatServer
 
 
@@ -53,6 +54,17 @@ class Program:
         self._host = urlsplit(server.url).netloc
         self.user = user
         self.token = jwts.issue(user) if token is None else token
+
+    def wait_for_models(self) -> list[str]:
+        """The models' names, once the provider has listed them: a request waits for it for two seconds at most."""
+        listed: list[str] = []
+
+        def are_listed() -> bool:
+            listed[:] = [model["id"] for model in self.get("/v1/models").json["data"]]
+            return bool(listed)
+
+        wait_until(are_listed)
+        return listed
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send a request and read the whole answer."""

@@ -128,6 +128,7 @@ def test_anothers_token_finds_nothing(server: ChatServer, stranger: User, answer
 
 def test_a_read_only_token_changes_nothing(server: ChatServer, user: User, answered: Message) -> None:
     program = Program(server, user, access_tokens.make(user, name="Reader", is_read_only=True)[1])
+    program.wait_for_models()
     for method, path in ROUTES:
         answer = program.ask(method, address(path, answered), JSON)
         if (method, path) in READING:
@@ -145,6 +146,7 @@ def test_the_right_token_opens_everything(
     module_provider.embeddings(json_answer({"object": "list", "data": []}))
     for token in (jwts.issue(user), access_tokens.make(user, name="Mine")[1]):
         program = Program(server, user, token)
+        program.wait_for_models()
         # What ends the conversation comes last.
         for method, path in sorted(ROUTES, key=lambda route: route[0] == "DELETE"):
             answer = program.ask(method, address(path, answered), DOOR.get(path, JSON))

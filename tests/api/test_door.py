@@ -137,7 +137,10 @@ def test_a_conversation_keeps_its_own_history(official: openai.OpenAI, user: Use
     assert Message.objects.count() == 4
 
 
-def test_the_models_are_those_of_the_site(official: openai.OpenAI, module_provider: ScriptedProvider) -> None:
+def test_the_models_are_those_of_the_site(
+    program: Program, official: openai.OpenAI, module_provider: ScriptedProvider
+) -> None:
+    program.wait_for_models()
     names = [model.id for model in official.models.list()]
     assert set(names) == set(module_provider.models)
     assert official.models.retrieve(names[0]).id == names[0]
@@ -183,6 +186,7 @@ def test_a_wrong_token_is_told(server: ChatServer, user: User, official: openai.
     AccessToken.objects.update(is_read_only=True)
     with pytest.raises(openai.PermissionDeniedError):
         ask(official)
+    Program(server, user).wait_for_models()
     assert list(official.models.list())
 
 

@@ -5,7 +5,6 @@ import pytest
 from accounts.models import User
 from tests.api.program import Program
 from tests.provider import ScriptedProvider
-from tests.replying import wait_until
 from tests.server import ChatServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,9 +16,7 @@ def test_a_model_that_can_be_asked_is_known_past_those_that_are_listed(
     module_provider.models[:] = ["text-embedding-3-small", *(f"model-{number:03}" for number in range(300))]
     with ChatServer(OPENAI_BASE_URL=module_provider.url) as server:
         program = Program(server, user)
-        # A provider is waited for two seconds at most.
-        wait_until(lambda: bool(program.get("/v1/models").json["data"]))
-        listed = [model["id"] for model in program.get("/v1/models").json["data"]]
+        listed = program.wait_for_models()
         assert (len(listed), listed[0]) == (200, "model-000")
         assert program.get("/v1/models/model-299").json["id"] == "model-299"
         assert program.get("/v1/models/model-300").status == 404

@@ -126,23 +126,33 @@ async def test_a_client_that_does_not_read_is_not_read_ahead_for_without_end(use
     assert taken == 100 * 100_000
 
 
+class Patient(ChatServer):
+    """A server process whose server lets it have the whole grace."""
+
+    options = ("--timeout-graceful-shutdown", "60")
+
+
+Own = tuple[ChatServer, openai.OpenAI]
+
+
 @pytest.fixture
 def own(
-    user: User, module_provider: ScriptedProvider, transactional_db: None
-) -> Iterator[tuple[ChatServer, openai.OpenAI]]:
-    """A server of the test's own, to be ended, and a client of it."""
+    request: pytest.FixtureRequest, user: User, module_provider: ScriptedProvider, transactional_db: None
+) -> Iterator[Own]:
+    """A server of the test's own, to be ended, with so many seconds of grace, and a client of it."""
     module_provider.reset()
     token = access_tokens.make(user, name="OpenAI's client")[1]
     with (
-        ChatServer(OPENAI_BASE_URL=module_provider.url) as server,
-        openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=20) as client,
+        Patient(OPENAI_BASE_URL=module_provider.url, CHAT_SHUTDOWN_GRACE=str(request.param)) as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=60) as client,
     ):
         yield server, client
 
 
+@pytest.mark.parametrize("own", [1], indirect=True)
 @pytest.mark.parametrize("metadata", [None, {"conversation": "new"}], ids=["not kept", "kept"])
 def test_a_restart_in_the_middle_is_an_error(
-    own: tuple[ChatServer, openai.OpenAI], module_provider: ScriptedProvider, metadata: dict[str, str] | None
+    own: Own, module_provider: ScriptedProvider, metadata: dict[str, str] | None
 ) -> None:
     server, client = own
     module_provider.always(stream(Text("Half"), Gate("never"), *END))
@@ -152,14 +162,13 @@ def test_a_restart_in_the_middle_is_an_error(
     with pytest.raises(openai.APIError) as refusal:
         list(chunks)
     assert refusal.value.code == "interrupted"
-    server.process.wait(20)
+    server.process.wait(60)
     if metadata:
         assert Generation.objects.get().status == Status.INTERRUPTED
 
 
-def test_a_restart_lets_what_is_not_kept_end_first(
-    own: tuple[ChatServer, openai.OpenAI], module_provider: ScriptedProvider
-) -> None:
+@pytest.mark.parametrize("own", [30], indirect=True)
+def test_a_restart_lets_what_is_not_kept_end_first(own: Own, module_provider: ScriptedProvider) -> None:
     server, client = own
     module_provider.always(stream(Text("Half"), Gate("more"), Text(" whole"), *END))
     chunks = client.chat.completions.create(model="auto", messages=HELLO, stream=True)

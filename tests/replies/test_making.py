@@ -13,6 +13,7 @@ from conversations.models import Conversation, Generation, Message, Status
 from tests.provider import Gate, Raw, ScriptedProvider, Text, error, reply, stream
 from tests.provider.script import END
 from tests.replying import (
+    WAIT_SECONDS,
     gated,
     stored,
     text_at_end,
@@ -166,6 +167,7 @@ async def test_a_maker_that_was_replaced_does_not_write_over_its_successor(
     )
     await until(engine, turn.reply, lambda text: text == "New")
     provider.gate("next0").open()
+    assert await asyncio.to_thread(provider.chats[0].over.wait, WAIT_SECONDS)
     assert (await stored(turn.reply)).generation.draft == "New"
 
 

@@ -186,6 +186,7 @@ async def test_an_end_waits_for_a_deletion_without_keeping_it_from_its_rows(
 
 @sync_to_async
 def free(rows: QuerySet[Generation]) -> None:
-    """Raises `OperationalError` when another session holds one of these rows."""
-    with transaction.atomic():
-        assert list(rows.select_for_update(nowait=True))
+    """Raises `OperationalError` when another session holds one of these rows for longer than a checkpoint does."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        assert list(rows.select_for_update())

@@ -70,4 +70,4 @@ async def test_deleting_a_conversation_while_it_is_answered_does_not_hide_what_w
     async with asyncio.timeout(WAIT_SECONDS):
         while (await counted(turn))[1] == 0:
             pass
-    assert provider.chats[0].over.wait(WAIT_SECONDS)
+    assert await asyncio.to_thread(provider.chats[0].over.wait, WAIT_SECONDS)
