@@ -67,7 +67,7 @@ class Outbox:
             self._put(Mail(time.monotonic(), message, send))
             return True
 
-    def end(self, seconds: float = END_SECONDS) -> None:
+    def end(self, seconds: float) -> None:
         """Wait until all is sent, so many seconds at most; what has failed before is not waited for."""
         deadline = time.monotonic() + seconds
         with self._changed:

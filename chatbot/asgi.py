@@ -27,7 +27,7 @@ from django.urls import ResolverMatch, get_resolver, set_script_prefix
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
-from accounts.outbox import outbox  # noqa: E402 (apps can be imported only after the set-up)
+from accounts.outbox import END_SECONDS, outbox  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot import forwarding, hardening, long_work, paths, readiness, telemetry, uploads  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
 from chatbot.files import FileHandler  # noqa: E402
@@ -210,7 +210,7 @@ class ChatHandler(ASGIHandler):
                     await drained(settings.CHAT_SHUTDOWN_GRACE)
                 except Exception:
                     logger.exception("Replies could not be handed back.")
-                await asyncio.to_thread(outbox.end)
+                await asyncio.to_thread(outbox.end, END_SECONDS)
                 await asyncio.to_thread(close_pools)
                 await asyncio.to_thread(telemetry.end)
             await send({"type": f"{event}.complete"})

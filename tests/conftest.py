@@ -10,10 +10,11 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from chatbot import database
-from conversations import llm_models
+from conversations import llm_client, llm_models
 from conversations.models import Conversation
 from tests import emptying
 from tests.factories import ConversationFactory, UserFactory, exchange
+from tests.ports import Port
 from tests.provider import ScriptedProvider
 from tests.server import ChatServer
 from tests.visitor import Visitor
@@ -66,11 +67,20 @@ def conversation(user: User) -> Conversation:
 
 
 @pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens."""
+    with Port() as number:
+        yield number
+
+
+@pytest.fixture
 def provider() -> Iterator[ScriptedProvider]:
     """A scripted model provider."""
     with ScriptedProvider() as scripted:
-        # The process remembers for minutes what a server lists, and this one may have the port of an earlier one.
+        # The process remembers what a server lists, and what it does not know; this one may have an earlier one's port.
         llm_models.forget(scripted.url)
+        llm_client._without_stream_options.clear()
+        llm_client._without_instructions.clear()
         yield scripted
 
 

@@ -1,7 +1,6 @@
 """Mail servers: one that takes mail, refuses it, or accepts connections and never says a word."""
 
 import re
-import socket
 import socketserver
 import threading
 from contextlib import suppress
@@ -81,11 +80,3 @@ class PostOffice:
 def links(mail: str) -> list[str]:
     """The links in a mail."""
     return re.findall(r"https?://\S+", mail.replace("=\r\n", ""))
-
-
-def closed_port() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

@@ -2,15 +2,14 @@
 
 import http.client
 import threading
-import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 60.0
 OWN_HEADERS = {"transfer-encoding", "connection", "content-length", "date", "server"}
 
 
@@ -22,10 +21,10 @@ class Fault:
     """It passes an answer on when it has all of it."""
     caches: bool = False
     """It gives the first answer to everybody who asks for the same address."""
-    silence: float = TIMEOUT_SECONDS
-    """Seconds after which it cuts an answer that says nothing."""
-    lifetime: float = TIMEOUT_SECONDS
-    """Seconds after which it cuts an answer, whatever that says."""
+    cuts_silence: bool = False
+    """It cuts a stream that says nothing after its first event."""
+    cuts_talk: bool = False
+    """It cuts a stream that talks, at its first sign of life."""
     is_empty: bool = False
     """It passes nothing of an answer on but its head."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -34,6 +33,15 @@ class Fault:
     """What it adds to an answer."""
     status: int = 0
     """With what it answers by itself."""
+
+    def last_line(self, path: str) -> bytes:
+        """The line after which it cuts the probe's stream that is asked for with this path, or nothing."""
+        asked = parse_qs(urlsplit(path).query)
+        if not float(asked.get("pause", ["0"])[0]):
+            return b""
+        if "talks" in asked:
+            return b": still here\n" if self.cuts_talk else b""
+        return b"\n" if self.cuts_silence else b""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -53,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
             self._ask(fault)
 
     def _ask(self, fault: Fault) -> None:
-        connection = http.client.HTTPConnection(self.server.site, timeout=fault.silence)
+        connection = http.client.HTTPConnection(self.server.site, timeout=TIMEOUT_SECONDS)
         connection.request("GET", self.path, headers=dict(self.headers) | fault.headers)
         with closing(connection), connection.getresponse() as answer:
             self._answer(answer, fault)
@@ -64,11 +72,13 @@ class Handler(BaseHTTPRequestHandler):
             self._pass_on(*self.server.kept[self.path])
         else:
             self._begin(answer.status, answer.headers)
-            until = time.monotonic() + fault.lifetime
-            # The site says nothing for too long, or the reader has gone.
+            last = fault.last_line(self.path)
+            # The reader may have gone.
             with suppress(OSError):
-                while (data := answer.read1(65_536)) and not fault.is_empty and time.monotonic() < until:
-                    self.wfile.write(data)
+                for line in () if fault.is_empty else answer:
+                    self.wfile.write(line)
+                    if line == last:
+                        break
 
     def _pass_on(self, status: int, headers: http.client.HTTPMessage, body: bytes) -> None:
         self._begin(status, headers)

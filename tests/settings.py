@@ -40,14 +40,30 @@ os.environ |= FIXED | (dict(os.environ) if "TEST_SERVER" in os.environ else {})
 if url := os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = url
 
-from chatbot.settings import *  # noqa: E402, F403 (the environment comes first)
+from accounts import outbox  # noqa: E402 (the environment comes first)
+from chatbot import pulse  # noqa: E402
+from chatbot.settings import *  # noqa: E402, F403
 from chatbot.settings import DATABASES, STORAGES  # noqa: E402
 
-# What tests write need not survive a power cut.
-EMBEDDED_POSTGRES_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# What tests write need not survive a power cut. Workers and their servers, each with a pool of its own, share it.
+EMBEDDED_POSTGRES_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "300",
+}
 DATABASES["default"]["NAME"] = os.environ.get("TEST_DATABASE_NAME", DATABASES["default"]["NAME"])
 DATABASES["default"]["OPTIONS"]["pool"] |= {"min_size": 0, "max_size": 8}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "chatbot.paths.PlainFiles"
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = True
+
+# A machine that is busy is no database that is away. What a test of one that is away or mute starts is as impatient as
+# the site is.
+if "TEST_IMPATIENT" not in os.environ:
+    pulse.ANSWER = pulse.SOON = 30.0
+    DATABASES["default"]["OPTIONS"] |= {"connect_timeout": 30}
+    DATABASES["default"]["OPTIONS"]["pool"] |= {"timeout": 30}
+if seconds := os.environ.get("TEST_MAIL_SECONDS"):
+    outbox.END_SECONDS = float(seconds)

@@ -13,8 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from accounts.models import User
 from chatbot.environment import Environment
 from conversations import turns
-from conversations.management.doctor import proxy
-from conversations.management.doctor.findings import Level
+from tests.findings import sought
 from tests.provider import ScriptedProvider, reply
 from tests.proxies import BELIEVED, EXAMPLES, UPSTREAM, address, certified, nginx
 from tests.server import ROOT, ChatServer, session_cookie
@@ -103,7 +102,7 @@ def test_every_page_file_and_stream_is_below_the_path(
             assert answer.status == 200
     with urlopen(Request(f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})) as answer:
         assert answer.status == 200
-    assert [found.what for found in proxy.everything(url + BELOW, pause=1) if found.level != Level.OK] == []
+    assert sought(url + BELOW, lambda troubles: not troubles) == []
 
 
 def test_a_body_that_is_refused_before_django_has_its_addresses_below_the_path(

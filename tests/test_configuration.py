@@ -162,10 +162,10 @@ def test_the_picker_offers_what_the_provider_lists(
 
 
 def test_a_page_without_a_list_has_no_picker_and_no_error(
-    signed_in: Client, conversation: Conversation, settings: Settings, unused_tcp_port: int
+    signed_in: Client, conversation: Conversation, settings: Settings, closed_port: int
 ) -> None:
     settings.CHAT_MODELS = []
-    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{unused_tcp_port}/v1"
+    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{closed_port}/v1"
     configuring.choose_model(conversation, model="mistral")
     for address in ("/", conversation.get_absolute_url(), path(conversation), "/presets/new/"):
         html = signed_in.get(address).content.decode()

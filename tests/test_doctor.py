@@ -16,7 +16,7 @@ from chatbot import probe
 from conversations.management.doctor import database, proxy, site
 from conversations.management.doctor.findings import Finding, Level
 from tests.factories import UserFactory
-from tests.findings import closed_port, only, troubles
+from tests.findings import only, troubles
 from tests.provider import Script, ScriptedProvider, Stall, error, reply
 from tests.server import ChatServer
 
@@ -142,8 +142,8 @@ def test_that_the_demo_model_answers_is_said(settings: Settings) -> None:
     only([next(site.model())], "warning: model: the small demo model answers")
 
 
-def test_a_model_that_cannot_be_reached_is_found(settings: Settings) -> None:
-    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{closed_port()}/v1"
+def test_a_model_that_cannot_be_reached_is_found(settings: Settings, closed_port: int) -> None:
+    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{closed_port}/v1"
     settings.CHAT_RETRIES = 0
     settings.CHAT_MODELS = ["large"]
     only(site.model(), "failure: model: ")
@@ -242,19 +242,19 @@ def test_a_mail_server_that_refuses_the_password_is_found(settings: Settings) ->
         only(site.mailer(), "who are you")
 
 
-def test_a_mail_server_that_is_not_there_is_found(settings: Settings) -> None:
+def test_a_mail_server_that_is_not_there_is_found(settings: Settings, closed_port: int) -> None:
     settings.MAILERS = {
         "default": {
             "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-            "OPTIONS": {"host": "127.0.0.1", "port": closed_port()},
+            "OPTIONS": {"host": "127.0.0.1", "port": closed_port},
         }
     }
     only(site.mailer(), "failure: mail: ")
 
 
-def test_a_collector_that_is_not_there_is_found(settings: Settings) -> None:
+def test_a_collector_that_is_not_there_is_found(settings: Settings, closed_port: int) -> None:
     assert troubles(site.watching()) == []
-    settings.OTEL_EXPORTER_OTLP_ENDPOINT = f"http://127.0.0.1:{closed_port()}"
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = f"http://127.0.0.1:{closed_port}"
     only(site.watching(), "warning: watching: 127.0.0.1 cannot be reached")
 
 

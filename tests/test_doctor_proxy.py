@@ -10,12 +10,10 @@ from pytest_django import Settings
 
 from chatbot import probe
 from conversations.management.doctor import proxy
-from tests.findings import closed_port, only, troubles
+from tests.findings import PAUSES, only, sought, troubles
 from tests.provider import ScriptedProvider, reply
 from tests.proxy import Fault, FaultyProxy
 from tests.server import ChatServer
-
-PAUSE = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +25,7 @@ def module_server(django_db_setup: None) -> Iterator[ChatServer]:
 
 def test_a_proxy_that_does_everything_right_is_ok(server: ChatServer) -> None:
     with FaultyProxy(server.url, Fault()) as found:
-        assert troubles(proxy.everything(found.url, pause=PAUSE)) == []
+        assert sought(found.url, lambda troubles: not troubles) == []
 
 
 @pytest.mark.parametrize(
@@ -36,8 +34,8 @@ def test_a_proxy_that_does_everything_right_is_ok(server: ChatServer) -> None:
         (Fault(buffers=True), "events are held back"),
         (Fault(caches=True), "keeps answers"),
         (Fault(answers={"Age": "3"}), "keeps answers"),
-        (Fault(silence=PAUSE / 2), "it is cut when nothing is sent"),
-        (Fault(lifetime=PAUSE / 4), "though it talks"),
+        (Fault(cuts_silence=True), "it is cut when nothing is sent"),
+        (Fault(cuts_talk=True), "though it talks"),
         (Fault(is_empty=True), "it is empty"),
         (Fault(status=301, answers={"Location": "https://elsewhere.example.org/"}), "redirects to https://elsewhere"),
         (Fault(headers={"X-Forwarded-Proto": "https"}), "takes the request for https"),
@@ -50,7 +48,7 @@ def test_a_proxy_that_does_everything_right_is_ok(server: ChatServer) -> None:
 )
 def test_a_fault_of_the_proxy_is_found(server: ChatServer, fault: Fault, words: str) -> None:
     with FaultyProxy(server.url, fault) as found:
-        assert any(words in trouble for trouble in troubles(proxy.everything(found.url, pause=PAUSE)))
+        assert words in "\n".join(sought(found.url, lambda troubles: words in "\n".join(troubles)))
 
 
 def test_everybody_coming_from_the_proxys_address_is_found(server: ChatServer) -> None:
@@ -59,8 +57,8 @@ def test_everybody_coming_from_the_proxys_address_is_found(server: ChatServer) -
     assert "all share one limit" in troubles(proxy.headers("http://chat.example.org", heard))[0]
 
 
-def test_a_site_that_is_not_there_is_found() -> None:
-    only(proxy.everything(f"http://127.0.0.1:{closed_port()}"), "cannot be reached")
+def test_a_site_that_is_not_there_is_found(closed_port: int) -> None:
+    only(proxy.everything(f"http://127.0.0.1:{closed_port}"), "cannot be reached")
 
 
 def test_a_site_that_does_not_answer_in_time_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +81,7 @@ def test_the_command_writes_a_line_for_each_check_and_fails_if_one_does(
     provider.play(reply("Ok."))
     output = io.StringIO()
     with FaultyProxy(server.url, Fault(buffers=True)) as found, pytest.raises(SystemExit) as ended:
-        call_command("doctor", found.url, f"--pause={PAUSE}", stdout=output)
+        call_command("doctor", found.url, f"--pause={PAUSES[-1]}", stdout=output)
     assert ended.value.code == 1
     assert "ok       model: " in output.getvalue()
     assert "failure  stream: events are held back" in output.getvalue()

@@ -36,7 +36,6 @@ from tests.provider import Finish as FinishStep
 from tests.provider import Usage as UsageStep
 
 ANSWER = reply("It is Paris.")
-SHORT = 0.15
 
 
 @pytest.fixture(autouse=True)
@@ -119,12 +118,12 @@ async def test_a_whole_answer_needs_no_perfect_end(provider: ScriptedProvider, e
     assert await text() == "Paris."
 
 
-async def test_a_provider_that_stays_silent_after_the_finish_is_not_waited_for(
-    provider: ScriptedProvider, settings: Settings
-) -> None:
-    settings.CHAT_TIMEOUT_FIRST_TOKEN = SHORT
+async def test_a_provider_that_stays_silent_after_the_finish_is_not_waited_for(provider: ScriptedProvider) -> None:
     provider.play(stream(Text("Paris."), FinishStep(), Done(), Stall()))
-    assert (await events())[-1] == Finish("stop")
+    # Less than the time-outs of the settings are.
+    async with asyncio.timeout(50):
+        assert (await events())[-1] == Finish("stop")
+    assert (await over(provider.chats[0])).disconnected
 
 
 async def test_an_answer_in_one_piece_is_taken(provider: ScriptedProvider) -> None:
@@ -248,9 +247,9 @@ async def test_without_a_model_name_the_first_that_the_server_lists_is_asked(pro
 
 
 async def test_a_server_on_this_machine_is_asked_without_a_proxy(
-    monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+    monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_tcp_port}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("NO_PROXY", "")
     assert await text()
 

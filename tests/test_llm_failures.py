@@ -110,7 +110,9 @@ async def test_a_first_text_that_does_not_come_times_out(
     settings.CHAT_TIMEOUT_FIRST_TOKEN = SHORT
     provider.play(script)
     assert (await failure())[1].code == "provider_timeout"
-    assert (await over(provider.chats[0])).disconnected
+    # On a busy machine the time is over before the request is there.
+    for asked in provider.chats:
+        assert (await over(asked)).disconnected
 
 
 async def test_silence_after_some_text_times_out_and_keeps_it(provider: ScriptedProvider, settings: Settings) -> None:
@@ -121,8 +123,8 @@ async def test_silence_after_some_text_times_out_and_keeps_it(provider: Scripted
     assert (await over(provider.chats[0])).disconnected
 
 
-async def test_nobody_listening_is_unreachable(settings: Settings, unused_tcp_port: int) -> None:
-    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{unused_tcp_port}/v1"
+async def test_nobody_listening_is_unreachable(settings: Settings, closed_port: int) -> None:
+    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{closed_port}/v1"
     assert (await failure())[1].code == "provider_unreachable"
 
 

@@ -19,7 +19,8 @@ from accounts import outbox
 from accounts.models import User
 from accounts.outbox import Outbox
 from tests.factories import UserFactory
-from tests.post_office import PostOffice, closed_port, links
+from tests.post_office import PostOffice, links
+from tests.replying import wait_until
 from tests.server import ROOT, ChatServer
 from tests.visitor import Visitor
 
@@ -64,7 +65,7 @@ def test_a_mute_mail_server_stops_nobody_and_tells_nothing() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_mail_that_was_taken_is_sent_before_the_process_ends() -> None:
     with PostOffice() as office:
-        with ChatServer(EMAIL_URL=office.url) as server:
+        with ChatServer(EMAIL_URL=office.url, TEST_MAIL_SECONDS="30") as server:
             User.objects.all().delete()
             UserFactory.create(email="ada@example.org")
             assert Visitor(server).post(RESET, {"email": "ada@example.org"}).status == 302
@@ -73,9 +74,10 @@ def test_mail_that_was_taken_is_sent_before_the_process_ends() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mail_server_that_is_not_there_is_no_error_for_the_person(tmp_path: Path) -> None:
+def test_a_mail_server_that_is_not_there_is_no_error_for_the_person(tmp_path: Path, closed_port: int) -> None:
     log = tmp_path / "log"
-    with ChatServer(EMAIL_URL=f"smtp://127.0.0.1:{closed_port()}", log=log, LOG_FORMAT="json") as server:
+    url = f"smtp://127.0.0.1:{closed_port}"
+    with ChatServer(EMAIL_URL=url, TEST_MAIL_SECONDS="30", log=log, LOG_FORMAT="json") as server:
         User.objects.all().delete()
         UserFactory.create(email="ada@example.org")
         assert Visitor(server).post(RESET, {"email": "ada@example.org"}).status == 302
@@ -102,20 +104,23 @@ def test_a_mail_that_was_refused_for_good_is_not_sent_again(caplog: pytest.LogCa
 
 
 def test_a_mail_that_is_never_taken_is_given_up() -> None:
-    tries, done = [], threading.Event()
+    tries, tired, done = [], threading.Event(), threading.Event()
 
     def send(message: EmailMessage) -> None:
         tries.append(message)
+        if len(tries) == 3:
+            tired.set()
         raise ConnectionRefusedError
 
     def last(message: EmailMessage) -> None:
         done.set()
 
-    box = Outbox(threads=1, pauses=(0.0, 0.0))
+    box = Outbox(size=1, threads=1, pauses=(0.0, 0.0))
     box.take(message(), send)
-    box.end(30)
-    box.take(message(), last)
-    assert done.wait(30)
+    assert tired.wait(60)
+    # It has room for another one once that one is given up.
+    wait_until(lambda: box.take(message(), last))
+    assert done.wait(60)
     assert len(tries) == 3
 
 

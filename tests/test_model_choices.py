@@ -159,9 +159,9 @@ def test_a_silent_provider_keeps_nobody(silent: None) -> None:
 
 
 def test_a_provider_that_cannot_be_reached_is_left_alone_for_a_while(
-    settings: Settings, unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+    settings: Settings, closed_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{unused_tcp_port}/v1"
+    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{closed_port}/v1"
     for _ in range(5):
         assert model_choices.choices() == []
     assert len([record for record in caplog.records if "no list of its models" in record.message]) == 1

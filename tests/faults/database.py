@@ -73,6 +73,7 @@ class Database:
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "TEST_DATABASE_URL": self.url,
             "TEST_DATABASE_NAME": NAME,
+            "TEST_IMPATIENT": "true",
         }
 
     def start(self) -> None:
