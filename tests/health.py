@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from typing import Protocol
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 30.0
 
 
 class Process(Protocol):

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from tests.install_programs import program
+from tests.ports import Port
 from tests.server import ROOT, ChatServer
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -18,7 +19,7 @@ UPSTREAM = "127.0.0.1:8000"
 BELIEVED = "127.0.0.1"
 """Where they are, as the servers see it: FORWARDED_ALLOW_IPS."""
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 NGINX = """
 daemon off;
@@ -102,28 +103,29 @@ def nginx(
     upstream: str, certificate: tuple[Path, Path], folder: Path, change: tuple[str, str] = (NAME, HOST)
 ) -> Iterator[str]:
     """nginx with the example, but for a change; its address."""
-    port = free_port()
-    text = replaced(
-        "nginx.conf",
-        (UPSTREAM, upstream),
-        ("listen 80;", f"listen 127.0.0.1:{free_port()};"),
-        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-        (f"/etc/letsencrypt/live/{NAME}/fullchain.pem", str(certificate[0])),
-        (f"/etc/letsencrypt/live/{NAME}/privkey.pem", str(certificate[1])),
-        change,
-    )
-    (folder / "chatbot.conf").write_text(text)
     (folder / "nginx.conf").write_text(("user root;" if os.geteuid() == 0 else "") + NGINX.format(folder=folder))
-    with running([program("nginx"), "-c", str(folder / "nginx.conf"), "-e", "stderr"], port, folder):
-        yield f"https://{HOST}:{port}"
+    command = [program("nginx"), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+    with Port() as port, Port() as plain:
+        text = replaced(
+            "nginx.conf",
+            (UPSTREAM, upstream),
+            ("listen 80;", f"listen 127.0.0.1:{plain};"),
+            ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+            (f"/etc/letsencrypt/live/{NAME}/fullchain.pem", str(certificate[0])),
+            (f"/etc/letsencrypt/live/{NAME}/privkey.pem", str(certificate[1])),
+            change,
+        )
+        (folder / "chatbot.conf").write_text(text)
+        with running(command, port, folder):
+            yield f"https://{HOST}:{port}"
 
 
 @contextmanager
 def caddy(upstream: str, certificate: tuple[Path, Path], folder: Path) -> Iterator[str]:
     """Caddy with the example; its address."""
-    port = free_port()
-    site = f"https://{HOST}:{port} {{\n\ttls {certificate[0]} {certificate[1]}"
-    text = CADDY + replaced("Caddyfile", (UPSTREAM, upstream), (f"{NAME} {{", site))
-    (folder / "Caddyfile").write_text(text)
-    with running([program("caddy"), "run", "--config", str(folder / "Caddyfile")], port, folder):
-        yield f"https://{HOST}:{port}"
+    with Port() as port:
+        site = f"https://{HOST}:{port} {{\n\ttls {certificate[0]} {certificate[1]}"
+        text = CADDY + replaced("Caddyfile", (UPSTREAM, upstream), (f"{NAME} {{", site))
+        (folder / "Caddyfile").write_text(text)
+        with running([program("caddy"), "run", "--config", str(folder / "Caddyfile")], port, folder):
+            yield f"https://{HOST}:{port}"

@@ -16,7 +16,7 @@ from conversations.models import Message
 from tests.provider import Gate, Script, Text, stream
 from tests.provider.script import END
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 async def text_at_end(engine: ReplyEngine, message: Message) -> str:
@@ -63,13 +63,13 @@ def locked(rows: QuerySet[Any]) -> Iterator[None]:
         with transaction.atomic():
             list(rows.select_for_update())
             held.set()
-            release.wait(WAIT_SECONDS)
+            release.wait()
         connection.close()
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(WAIT_SECONDS)
     try:
+        assert held.wait(WAIT_SECONDS)
         yield
     finally:
         release.set()

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import weakref
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +17,12 @@ from django.test import Client
 
 from accounts.models import User
 from tests.health import wait_for_answer
+from tests.ports import Port
 from tests.preloaded import Forked, origin
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 90.0
 Started = subprocess.Popen[bytes] | Forked
 
 
@@ -41,6 +43,7 @@ class ChatServer:
         self.environment = environment
         self.log = log
         self.url = ""
+        self._port: Port | None = None
         self._process: Started | None = None
 
     def __enter__(self) -> Self:
@@ -76,17 +79,18 @@ class ChatServer:
 
     def start(self) -> None:
         """Start it and wait until it answers; at the same address as before, when it was started before."""
+        port = self._kept_port()
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if self.send_buffer:
                 # Its connections have the same.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer)
-            listener.bind(("127.0.0.1", int(self.url.rpartition(":")[2] or 0)))
+            listener.bind(("127.0.0.1", port))
             listener.listen(512)
-            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            self.url = f"http://127.0.0.1:{port}"
             # The process inherits the listening socket, so that no other program can take the port meanwhile.
             arguments = ["chatbot.asgi:application", "--fd", "{fd}", "--lifespan", "on", "--log-level", "warning"]
-            arguments += ["--timeout-graceful-shutdown", "3", *self.options]
+            arguments += ["--timeout-graceful-shutdown", "15", *self.options]
             with self.log.open("ab") if self.log else nullcontext() as log:
                 errors = log.fileno() if log else 2
                 self._process = origin().start(arguments, self._environment(), listener.fileno(), errors)
@@ -101,6 +105,13 @@ class ChatServer:
             self.process.kill()
             self.process.wait()
             raise
+
+    def _kept_port(self, host: str = "127.0.0.1") -> int:
+        """Its port, which is its own for as long as there is this object: also between an end and the next start."""
+        if self._port is None:
+            self._port = Port(host)
+            weakref.finalize(self, self._port.close)
+        return self._port.number
 
     def _environment(self) -> dict[str, str]:
         database = connection.settings_dict["NAME"]

@@ -213,7 +213,7 @@ def test_an_alternative_that_is_deleted_while_it_is_chosen_is_said_to_be_gone(co
         with transaction.atomic():
             second.delete()
             deleted.set()
-            waited_for.wait(10)
+            waited_for.wait()
         connection.close()
 
     def choose() -> str:
@@ -227,11 +227,13 @@ def test_an_alternative_that_is_deleted_while_it_is_chosen_is_said_to_be_gone(co
 
     with ThreadPoolExecutor(2) as pool:
         deletion = pool.submit(delete)
-        assert deleted.wait(10)
-        choice = pool.submit(choose)
-        while not choice.done() and not sessions_that_wait():
-            pass
-        waited_for.set()
+        try:
+            assert deleted.wait(60)
+            choice = pool.submit(choose)
+            while not choice.done() and not sessions_that_wait():
+                pass
+        finally:
+            waited_for.set()
         deletion.result()
         assert choice.result() == "message_gone"
     assert branch(conversation) == ["One", "Two", "Three", "Four"]

@@ -169,4 +169,4 @@ def test_what_is_advised_ends_the_server_whose_make_was_killed() -> None:
     command = [sys.executable, "-c", "import time; time.sleep(60)", "manage.py", "runserver", f"127.0.0.1:{port}"]
     with subprocess.Popen(command) as left:
         subprocess.run(["pkill", "-f", pattern.format(port=port)], check=True)
-        assert left.wait(10) == -signal.SIGTERM
+        assert left.wait(60) == -signal.SIGTERM

@@ -38,7 +38,7 @@ ADDRESS = "/v1/chat/completions"
 @pytest.fixture
 def connection(provider: ScriptedProvider) -> Iterator[HTTPConnection]:
     """A connection of the simplest client there is."""
-    with closing(HTTPConnection(urlsplit(provider.url).netloc, timeout=10)) as opened:
+    with closing(HTTPConnection(urlsplit(provider.url).netloc, timeout=60)) as opened:
         yield opened
 
 
@@ -228,8 +228,8 @@ def test_it_runs_as_a_process_of_its_own() -> None:
         assert process.stdout is not None
         address = urlsplit(process.stdout.readline().strip())
         body = {"stream": True, "messages": [{"role": "user", "content": "Hello"}]}
-        with closing(HTTPConnection(address.netloc, timeout=10)) as connection:
+        with closing(HTTPConnection(address.netloc, timeout=60)) as connection:
             connection.request("POST", f"{address.path}/chat/completions", json.dumps(body))
             assert text_of(connection.getresponse().read()) == tokens(3).text
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

@@ -23,7 +23,7 @@ from tests.server import ROOT, ChatServer, session_cookie
 from tests.viewer import parsed
 
 STREAMS = 10
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from tests.health import wait_for_answer
-from tests.proxies import EXAMPLES, free_port
+from tests.ports import Port
+from tests.proxies import EXAMPLES
 from tests.server import ROOT, START_SECONDS, STOP_SECONDS
 
 UNIT = configparser.ConfigParser(interpolation=None, strict=True)
@@ -18,20 +19,21 @@ UNIT.read_string((EXAMPLES / "chatbot@.service").read_text())
 
 
 def test_the_unit_serves_and_ends_when_it_is_told(transactional_db: None) -> None:
-    service, port = UNIT["Service"], free_port()
+    service = UNIT["Service"]
     assert service["WorkingDirectory"] == "/srv/chatbot"
-    command = shlex.split(service["ExecStart"].replace("/srv/chatbot", str(ROOT)).replace("%i", str(port)))
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "TEST_SERVER": "true",
         "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
     }
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
-        try:
-            wait_for_answer(f"http://127.0.0.1:{port}", process, seconds=START_SECONDS)
-        finally:
-            process.terminate()
-        assert process.wait(STOP_SECONDS) == -15
+    with Port() as port:
+        command = shlex.split(service["ExecStart"].replace("/srv/chatbot", str(ROOT)).replace("%i", str(port)))
+        with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+            try:
+                wait_for_answer(f"http://127.0.0.1:{port}", process, seconds=START_SECONDS)
+            finally:
+                process.terminate()
+            assert process.wait(STOP_SECONDS) == -15
 
 
 def test_the_unit_gives_replies_the_time_that_the_settings_do() -> None:

@@ -57,7 +57,7 @@ class Request:
         """Whether the client went away before the end."""
         return self.disconnected_at is not None
 
-    def wait_over(self, timeout: float = 10.0) -> bool:
+    def wait_over(self, timeout: float = 60.0) -> bool:
         """Block until the script has ended or the client has gone; whether that happened within `timeout` seconds."""
         return self.over.wait(timeout)
 
@@ -75,7 +75,7 @@ class Door:
         """Let every script pass, now and later. From any thread."""
         self._loop.call_soon_threadsafe(self._open)
 
-    def wait_reached(self, timeout: float = 10.0) -> bool:
+    def wait_reached(self, timeout: float = 60.0) -> bool:
         """Block until a script stands at the gate; whether that happened within `timeout` seconds."""
         return self.reached.wait(timeout)
 

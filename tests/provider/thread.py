@@ -9,7 +9,7 @@ from typing import Self
 from tests.provider.script import Script
 from tests.provider.server import Door, Request, Server
 
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 60.0
 
 
 class ScriptedProvider:
