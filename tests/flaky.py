@@ -1,4 +1,5 @@
-"""Runs tests where they may fail now and then: at awkward moments of the wall clock, beside a busy core, many times.
+"""Runs tests where they may fail now and then: at awkward moments of the wall clock, beside a busy core, many times,
+with other random texts each time (`MARKDOWN_SEED`, which a test that fails names).
 
 `python -m tests.flaky` is the short form, about ten minutes. `--moments` and `--times` choose, and so do files:
 `python -m tests.flaky --moments leap --times 0`, `python -m tests.flaky --moments --times 10 tests/browser`.
@@ -8,6 +9,7 @@ wait stays.
 
 import argparse
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -66,6 +68,13 @@ OF_PROCESSES = [
     "tests/test_process.py",
     "tests/test_runserver.py",
 ]
+OF_CHANCE = [
+    "tests/test_markdown.py",
+    "tests/test_markdown_budget.py",
+    "tests/test_markdown_references.py",
+    "tests/test_markdown_stream.py",
+    "tests/test_markdown_tags.py",
+]
 
 
 def preload(folder: Path) -> str:
@@ -100,7 +109,8 @@ def at_moment(moment: Moment, library: str, files: Sequence[str]) -> bool:
 def run(arguments: Sequence[str], environment: dict[str, str] | None = None) -> bool:
     """Run pytest; whether everything passed."""
     command = [sys.executable, "-m", "pytest", "--quiet", "--show-capture=no", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | (environment or {})).returncode == 0
+    environment = {"MARKDOWN_SEED": str(secrets.randbelow(2**32))} | os.environ | (environment or {})
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
 
 
 def main() -> int:
@@ -124,7 +134,7 @@ def main() -> int:
         for number in range(1, chosen.times + 1):
             sys.stdout.write(f"--- beside a busy core, {number} of {chosen.times}\n")
             sys.stdout.flush()
-            if not run(["--numprocesses", "2", "--dist", "loadscope", *(chosen.files or OF_PROCESSES)]):
+            if not run(["--numprocesses", "2", "--dist", "loadscope", *(chosen.files or OF_PROCESSES + OF_CHANCE)]):
                 failed.append(f"busy {number}")
     sys.stdout.write(f"Failed: {', '.join(failed)}\n" if failed else "Everything passed.\n")
     return len(failed)

@@ -70,7 +70,7 @@ def test_a_text_that_grows_ends_as_the_whole_one(name: str) -> None:
     stream.close()
     seen += stream.take().finished
     assert seen == whole.html, f"seed {seed}: {cuts}"
-    assert stream.rendered() == whole
+    assert stream.rendered() == whole, f"seed {seed}: {cuts}"
 
 
 def test_what_is_beyond_the_budget_is_shown_as_it_was_written() -> None:
