@@ -48,34 +48,34 @@ admin: setup .env ## Make an administrator.
 
 # Three on two cores: many tests wait, for a clock or for a process that is to notice something.
 test: setup-dev ## Run every test (ARGS="tests/test_x.py -k name" chooses).
-	@$(PYTHON) tests/install_chromium.py
-	@$(PYTHON) tests/install_programs.py
+	@$(PYTHON) -m tests.install_chromium
+	@$(PYTHON) -m tests.install_programs
 	@exec $(TESTING) $(PYTHON) -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 clients: setup-dev ## Try programs of others before the site: LiteLLM, LangChain, llm, OpenAI's for JavaScript.
-	@$(PYTHON) tests/install_chromium.py
+	@$(PYTHON) -m tests.install_chromium
 	@$(PYTHON) -m tests.clients.install
 	@exec $(TESTING) CLIENTS=yes $(PYTHON) -m pytest $(ARGS) tests/clients
 
 faults: setup-dev ## Break the site in every way that its tests know, for some minutes (ARGS="-k killed" chooses).
-	@$(PYTHON) tests/install_chromium.py
-	@$(PYTHON) tests/install_programs.py
+	@$(PYTHON) -m tests.install_chromium
+	@$(PYTHON) -m tests.install_programs
 	@exec $(TESTING) FAULTS=full $(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(ARGS) tests/faults
 
 flaky: setup-dev ## Run tests at awkward moments of the clock, and beside a busy core (ARGS="--moments leap" chooses).
-	@$(PYTHON) tests/install_chromium.py
-	@$(PYTHON) tests/install_programs.py
+	@$(PYTHON) -m tests.install_chromium
+	@$(PYTHON) -m tests.install_programs
 	@exec $(TESTING) $(PYTHON) -m tests.flaky $(ARGS)
 
 stock: setup-dev ## Run the tests of exports and imports on the system's own PostgreSQL, which compiles statements.
 	@exec $(TESTING) $(PYTHON) -m tests.stock_postgres $(ARGS)
 
 bench: setup-dev ## Measure what one server process carries (ARGS="load --at 200" chooses).
-	@$(PYTHON) tests/install_chromium.py
+	@$(PYTHON) -m tests.install_chromium
 	@exec $(PYTHON) -m benchmarks $(ARGS)
 
 pictures: setup-dev ## Make the pictures of the README anew.
-	@$(PYTHON) tests/install_chromium.py
+	@$(PYTHON) -m tests.install_chromium
 	@exec $(PYTHON) -m tests.pictures
 
 image: setup-dev ## Build the image with buildah, where Docker is missing, and try it: migrate, serve, sign up.

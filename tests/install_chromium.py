@@ -1,4 +1,4 @@
-"""Finds a Chromium that starts, and installs one where there is none: `python tests/install_chromium.py`.
+"""Finds a Chromium that starts, and installs one where there is none: `python -m tests.install_chromium`.
 
 Preferred is the headless shell, the same engine without the browser's own windows, which take more of the processor
 than the pages in them: with it the tests of pages take half the time.
@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.install_programs import install
 
 SHELL = "chromium-headless-shell"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -105,14 +107,8 @@ def install_shell() -> Path | None:
     """Install the headless shell beside a browser that is there, where that asks nobody for anything; its program."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return None
-    install = ["apt-get", "install", "-y", "-qq", SHELL]
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    # The lists of packages may be missing, or old.
-    for command in (install, ["apt-get", "update", "-qq"], install):
-        subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=environment)
-        if found := find_shell():
-            return found
-    return None
+    install([SHELL], {SHELL: SHELL})
+    return find_shell()
 
 
 def main() -> int:

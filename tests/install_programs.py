@@ -1,6 +1,6 @@
 """Finds the programs with which the chat is tested, servers before and behind it and curl; installs what is missing.
 
-`python tests/install_programs.py` prints where they are.
+`python -m tests.install_programs` prints where they are.
 """
 
 import os
@@ -26,7 +26,7 @@ def program(name: str) -> str:
     """The program of this name. Raises `FileNotFoundError` with what to do."""
     found = find(name)
     if found is None:
-        raise FileNotFoundError(f"Install {name}: python tests/install_programs.py")
+        raise FileNotFoundError(f"Install {name}: python -m tests.install_programs")
     return str(found)
 
 

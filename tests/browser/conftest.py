@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
     """Chromium."""
     program = find_chromium()
     if program is None:
-        raise RuntimeError("There is no Chromium: run `python tests/install_chromium.py`.")
+        raise RuntimeError("There is no Chromium: run `python -m tests.install_chromium`.")
     expect.set_options(timeout=TIMEOUT_MILLISECONDS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
