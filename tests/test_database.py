@@ -55,15 +55,24 @@ def test_a_connection_that_the_server_has_ended_is_refused(pooled: psycopg.Conne
 
 
 def test_a_pool_whose_connections_were_all_ended_does_not_wait_for_each(db: None) -> None:
-    with ConnectionPool(kwargs=address(), min_size=6, open=True, check=check_connection, timeout=5) as pool:
+    checked = []
+
+    def check(connection: psycopg.Connection[Any]) -> None:
+        checked.append(connection)
+        check_connection(connection)
+
+    with ConnectionPool(kwargs=address(), min_size=6, open=True, check=check, timeout=60) as pool:
         pool.wait()
         connections = [pool.getconn() for _ in range(6)]
         for connection in connections:
             with django_connection.cursor() as cursor:
                 cursor.execute("SELECT pg_terminate_backend(%s, 20000)", [connection.info.backend_pid])
             pool.putconn(connection)
+        checked.clear()
         with pool.connection() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
+        # One that was ended, and a new one.
+        assert len(checked) == 2
 
 
 def test_a_notice_does_not_cost_a_connection(pooled: psycopg.Connection[Any]) -> None:

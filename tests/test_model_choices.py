@@ -26,8 +26,11 @@ def nothing_asks_on(provider: ScriptedProvider) -> Iterator[None]:
 
 
 @pytest.fixture
-def listing(nothing_asks_on: None, provider: ScriptedProvider, settings: Settings) -> list[str]:
+def listing(
+    nothing_asks_on: None, provider: ScriptedProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
     """The models of a provider of which nothing else is configured; change the list to change them."""
+    monkeypatch.setattr(llm_models, "FIRST_WAIT_SECONDS", 60.0)
     settings.OPENAI_BASE_URL = provider.url
     provider.models[:] = ["mistral", "Llama", "qwen"]
     return provider.models
@@ -159,8 +162,9 @@ def test_a_silent_provider_keeps_nobody(silent: None) -> None:
 
 
 def test_a_provider_that_cannot_be_reached_is_left_alone_for_a_while(
-    settings: Settings, closed_port: int, caplog: pytest.LogCaptureFixture
+    settings: Settings, closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(llm_models, "FIRST_WAIT_SECONDS", 60.0)
     settings.OPENAI_BASE_URL = f"http://127.0.0.1:{closed_port}/v1"
     for _ in range(5):
         assert model_choices.choices() == []

@@ -51,3 +51,6 @@ def test_the_id_of_a_turn_reaches_the_stored_reply_and_the_provider(
     assert answer.headers[origin.HEADER] == "retry-0123456789abcdef"
     generation.refresh_from_db()
     assert generation.request_id == "retry-0123456789abcdef"
+    # The provider is asked by nobody any more when the next test begins.
+    with Stream(server, user, generation.message) as viewer:
+        viewer.last()

@@ -73,12 +73,14 @@ def test_a_day_and_a_month_that_are_over_count_no_more(user: User) -> None:
 
 
 def test_a_statement_that_comes_late_does_not_bring_yesterday_back(user: User) -> None:
+    days = [timezone.localdate()]
     ended(turns.send(user, text="Hello"), 30)
+    days.append(timezone.localdate())
     move(user, "-1 day")
     turns.send(user, text="Hello")
     window = TurnWindow.objects.get()
     assert window.day_messages == 2
-    assert window.messages_on == timezone.localdate() + timedelta(days=1)
+    assert window.messages_on in {day + timedelta(days=1) for day in days}
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])

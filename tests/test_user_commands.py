@@ -227,21 +227,24 @@ def test_an_export_holds_everything_of_the_person_and_nothing_of_others(full: Us
 @pytest.mark.parametrize("by", ["user", "model", "day"])
 def test_usage_adds_up_replies_and_tokens(by: str) -> None:
     people = [UserFactory.create(email=f"{name}@example.org") for name in ("ada", "bob")]
+    now = timezone.now()
     for user, model, tokens in ((people[0], "large", 10), (people[0], "small", 20), (people[1], "small", 30)):
         ReplyFactory.create(
             conversation=ConversationFactory.create(user=user),
+            created_at=now,
             generation__model=model,
             generation__prompt_tokens=tokens,
             generation__completion_tokens=1,
         )
     ReplyFactory.create(
         conversation=ConversationFactory.create(user=people[1]),
+        created_at=now,
         generation__model="small",
         generation__status=Status.FAILED,
     )
-    old = ConversationFactory.create(updated_at=timezone.now() - timedelta(days=40))
+    old = ConversationFactory.create(updated_at=now - timedelta(days=40))
     ReplyFactory.create(conversation=old, created_at=old.updated_at, generation__prompt_tokens=1_000_000)
-    today = str(timezone.localdate())
+    today = str(timezone.localdate(now))
     expected = {
         "user": {"ada@example.org": [1, 2, 2, 0, 30, 2], "bob@example.org": [1, 2, 2, 1, 30, 1]},
         "model": {"large": [1, 1, 1, 0, 10, 1], "small": [2, 3, 3, 1, 50, 2]},
