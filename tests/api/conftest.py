@@ -27,5 +27,5 @@ def others_program(server: ChatServer, stranger: User) -> Program:
 def official(server: ChatServer, user: User) -> Iterator[openai.OpenAI]:
     """OpenAI's client with a token of the person's; it asks once."""
     _, token = access_tokens.make(user, name="OpenAI's client")
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=20) as made:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=60) as made:
         yield made

@@ -94,7 +94,7 @@ class Program:
 
     def begin(self, method: str, path: str, body: Any = None, **headers: str) -> http.client.HTTPConnection:
         """Send a request and leave the answer to whoever closes the connection."""
-        connection = http.client.HTTPConnection(self._host, timeout=20)
+        connection = http.client.HTTPConnection(self._host, timeout=60)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
             sent.setdefault("Authorization", f"Bearer {self.token}")

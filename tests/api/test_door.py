@@ -85,7 +85,7 @@ def test_what_a_client_no_longer_wants_is_not_made(official: openai.OpenAI, modu
         model="auto", messages=[{"role": "user", "content": "Count"}], stream=True
     ) as events:
         next(chunk for chunk in events if chunk.choices and chunk.choices[0].delta.content)
-    assert module_provider.chats[0].over.wait(10)
+    assert module_provider.chats[0].wait_over(60)
 
 
 @pytest.mark.parametrize("streams", [False, True])
@@ -195,7 +195,7 @@ def test_the_limits_of_replies_hold_here_too(user: User, module_provider: Script
     _, token = access_tokens.make(user, name="OpenAI's client")
     with (
         ChatServer(OPENAI_BASE_URL=module_provider.url, CHAT_REPLIES_PER_USER="2", CHAT_TURNS_PER_MINUTE="3") as server,
-        openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=20) as official,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=60) as official,
     ):
         open_streams = []
         for _ in range(2):

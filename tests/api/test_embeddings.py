@@ -40,8 +40,8 @@ def test_embeddings_pass_through(official: openai.OpenAI, user: User, module_pro
         "user": "ada",
         "encoding_format": "float",
     }
-    use = TurnWindow.use_of(user)
-    assert (use.day_messages, use.day_tokens) == (1, 42)
+    window = TurnWindow.objects.get(pk=user.pk)
+    assert (window.day_messages, window.day_tokens) == (1, 42)
 
 
 @pytest.mark.parametrize("given", ["Hello", ["a", "b"], [1, 2, 3], [[1, 2], [3]]])

@@ -27,7 +27,7 @@ def used(user: User) -> tuple[int, int]:
 def client(server: ChatServer, user: User) -> openai.OpenAI:
     """OpenAI's client with a token of the person's; it asks again by itself, as it does for everybody."""
     _, token = access_tokens.make(user, name="OpenAI's client")
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, timeout=20)
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, timeout=60)
 
 
 def test_a_program_is_told_what_is_used_up_and_when_it_ends(
@@ -88,6 +88,6 @@ def test_an_answer_that_is_broken_off_counts_what_came_and_one_that_never_began_
         assert used(user) == (1, 0)
         with asked.chat.completions.create(**request) as events:  # type: ignore[call-overload]
             next(chunk for chunk in events if chunk.choices and chunk.choices[0].delta.content)
-        assert module_provider.chats[1].over.wait(10)
+        assert module_provider.chats[1].wait_over(60)
         wait_until(lambda: used(user)[1] > 0)
     assert used(user) == (2, 10 + 10)

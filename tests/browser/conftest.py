@@ -17,7 +17,7 @@ PHONE: dict[str, Any] = {
     "has_touch": True,
 }
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-TIMEOUT_MILLISECONDS = 10_000
+TIMEOUT_MILLISECONDS = 60_000
 
 NewPage = Callable[..., Page]
 

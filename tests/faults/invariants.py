@@ -14,7 +14,7 @@ from tests.faults.screen import Said, article, body, visible, visible_text
 from tests.faults.site import Process, Site
 from tests.faults.speech import ANSWERED, ASKED
 
-SETTLE_SECONDS = 15.0
+SETTLE_SECONDS = 60.0
 SESSIONS_OF_A_PROCESS = 8
 """The pool's size in the settings of the tests."""
 

@@ -1,6 +1,7 @@
 """A stored turn, and the engines of two processes."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -12,6 +13,12 @@ from conversations import engine as engine_module
 from conversations import turns
 from conversations.engine import ReplyEngine
 from tests.provider import ScriptedProvider
+
+
+@pytest.fixture
+def midday(settings: Settings) -> None:
+    """It is about noon where the site is: no day ends in the middle of a test."""
+    settings.TIME_ZONE = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
 @pytest.fixture

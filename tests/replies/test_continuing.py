@@ -112,6 +112,7 @@ async def test_another_process_follows_it(
     assert await text_at_end(other_engine, cut) == "cut at the limit."
 
 
+@pytest.mark.usefixtures("midday")
 async def test_it_goes_on_again_and_again_and_its_tokens_are_counted_each_once(
     cut: Message, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
@@ -130,6 +131,7 @@ async def test_it_goes_on_again_and_again_and_its_tokens_are_counted_each_once(
     assert (await TurnWindow.objects.aget(user=cut.user)).day_tokens == used + 25 + 36
 
 
+@pytest.mark.usefixtures("midday")
 async def test_what_is_estimated_leaves_out_what_was_there(
     cut: Message, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:

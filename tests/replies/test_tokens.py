@@ -12,7 +12,7 @@ from conversations.models import Conversation, TurnWindow
 from tests.provider import END, Gate, ScriptedProvider, error, reply, stream
 from tests.replying import WAIT_SECONDS, gated, stored, text_at_end, until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("midday")]
 
 
 @sync_to_async
