@@ -14,6 +14,7 @@ from tests.faults.cable import Cable
 from tests.faults.database import Database
 from tests.faults.site import Process
 from tests.provider import ScriptedProvider
+from tests.server import ROOT
 
 TOGETHER = 16
 """Requests at once: four times as many as there are threads."""
@@ -44,7 +45,7 @@ async def at_once(url: str, path: str, count: int = 1, **headers: str) -> list[A
 
 def test_a_request_waits_two_seconds_and_a_probe_less_than_one() -> None:
     # As the site has them, whatever the settings of the tests say.
-    patience = runpy.run_module("chatbot.pulse")
+    patience = runpy.run_path(str(ROOT / "chatbot" / "pulse.py"))
     assert patience["REFUSE_AFTER"] == 2
     assert patience["SOON"] < 1
 
