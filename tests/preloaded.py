@@ -62,12 +62,15 @@ class Forked:
         self._origin = origin
         self.pid = pid
         self.returncode: int | None = None
+        # Threads ask, and a process can be waited for only once.
+        self._lock = threading.Lock()
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
-        if self.returncode is None:
-            self.returncode = self._origin.ask({"ended": self.pid})
-        return self.returncode
+        with self._lock:
+            if self.returncode is None:
+                self.returncode = self._origin.ask({"ended": self.pid})
+            return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end. Raises `subprocess.TimeoutExpired`."""
