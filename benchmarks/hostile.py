@@ -3,7 +3,6 @@
 import http.client
 import io
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from benchmarks.client import STREAM_PATH
 from benchmarks.figures import Figure, Report, disturbance
 from benchmarks.people import Person, sign_in
 from benchmarks.rounds import cpu, spent
-from benchmarks.site import Server, Site
+from benchmarks.site import Server, Site, asking
 from benchmarks.table import table
 from conversations.models import Conversation
 from conversations.transfer.documents import FORMAT, VERSION
@@ -74,7 +73,7 @@ def measure(site: Site, *, every: int = 1) -> Report:
     person, *others = sign_in(2 + AT_ONCE)
     pages, streams = hostile(PAGE_SIZE), hostile(LIVE_SIZE)
     names = list(pages)[::every]
-    with ScriptedProvider() as provider, _asking(provider), site.server() as server:
+    with ScriptedProvider() as provider, asking(provider), site.server() as server:
         begun, before = time.perf_counter(), cpu(site, server)
         first = _live(server, person, provider, SMALL * 600)
         costs = {name: _each(server, person, provider, pages[name], streams[name]) for name in names}
@@ -275,14 +274,3 @@ def _refused(server: Server) -> None:
     client.endheaders()
     client.getresponse().read()
     client.close()
-
-
-@contextmanager
-def _asking(provider: ScriptedProvider) -> Iterator[None]:
-    """Servers that start within the block ask this provider."""
-    before = os.environ["OPENAI_BASE_URL"]
-    os.environ["OPENAI_BASE_URL"] = provider.url
-    try:
-        yield
-    finally:
-        os.environ["OPENAI_BASE_URL"] = before

@@ -1,9 +1,7 @@
 """What a reply costs the page: its main thread's time, and how long after the provider a long reply ends."""
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from playwright.sync_api import CDPSession, Page
@@ -11,7 +9,7 @@ from playwright.sync_api import CDPSession, Page
 from benchmarks.chromium import chat_page
 from benchmarks.figures import Figure, Report, percentile
 from benchmarks.rounds import Pace
-from benchmarks.site import Server, Site
+from benchmarks.site import Server, Site, asking
 from tests.provider import ScriptedProvider
 
 USUAL = Pace()
@@ -50,7 +48,7 @@ class Cost:
 
 def measure(site: Site, *, usual: int = USUAL_REPLIES, long: int = LONG_REPLIES) -> Report:
     """So many replies of 200 tokens, 20 ms apart, and of 2,000, 5 ms apart, each in a conversation of its own."""
-    with ScriptedProvider() as provider, _asking(provider), site.server() as server:
+    with ScriptedProvider() as provider, asking(provider), site.server() as server:
         costs = {pace: _replies(server, provider, pace, count) for pace, count in ((USUAL, usual), (LONG, long))}
     return Report([figure for pace, found in costs.items() for figure in _figures(pace, found)])
 
@@ -65,17 +63,6 @@ def _figures(pace: Pace, costs: list[Cost]) -> Iterator[Figure]:
     for what, (name, found) in values.items():
         for share, which in ((0.5, "median"), (1.0, "worst")):
             yield Figure(f"page: {reply}: {what}, {which}", percentile(found, share), "ms", most=bars[name])
-
-
-@contextmanager
-def _asking(provider: ScriptedProvider) -> Iterator[None]:
-    """Servers that start within the block ask a provider whose clock can be read."""
-    before = os.environ["OPENAI_BASE_URL"]
-    os.environ["OPENAI_BASE_URL"] = provider.url
-    try:
-        yield
-    finally:
-        os.environ["OPENAI_BASE_URL"] = before
 
 
 def _replies(server: Server, provider: ScriptedProvider, pace: Pace, count: int) -> list[Cost]:

@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, redirect_stderr
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ import psycopg
 from benchmarks import machine
 from chatbot.embedded.postgres.cluster import SUPERUSER, Cluster
 from tests.health import wait_for_answer
+from tests.provider import ScriptedProvider
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "var" / "benchmark"
@@ -222,3 +224,14 @@ def _stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def asking(provider: ScriptedProvider) -> Iterator[None]:
+    """Servers that start within the block ask this provider, not the site's."""
+    before = os.environ["OPENAI_BASE_URL"]
+    os.environ["OPENAI_BASE_URL"] = provider.url
+    try:
+        yield
+    finally:
+        os.environ["OPENAI_BASE_URL"] = before
