@@ -47,40 +47,40 @@ admin: setup .env ## Make an administrator.
 	@exec $(PYTHON) manage.py createsuperuser
 
 # Three on two cores: many tests wait, for a clock or for a process that is to notice something.
-test: setup-dev ## Run every test (ARGS="tests/test_x.py -k name" chooses).
-	@$(PYTHON) -m tests.install_chromium
-	@$(PYTHON) -m tests.install_programs
+test: setup-dev ## Run every test (ARGS="tests/pages/test_x.py -k name" chooses).
+	@$(PYTHON) -m tests.kit.install_chromium
+	@$(PYTHON) -m tests.kit.install_programs
 	@exec $(TESTING) $(PYTHON) -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 clients: setup-dev ## Try programs of others before the site: LiteLLM, LangChain, llm, OpenAI's for JavaScript.
-	@$(PYTHON) -m tests.install_chromium
+	@$(PYTHON) -m tests.kit.install_chromium
 	@$(PYTHON) -m tests.clients.install
 	@exec $(TESTING) CLIENTS=yes $(PYTHON) -m pytest $(ARGS) tests/clients
 
 faults: setup-dev ## Break the site in every way that its tests know, for some minutes (ARGS="-k killed" chooses).
-	@$(PYTHON) -m tests.install_chromium
-	@$(PYTHON) -m tests.install_programs
+	@$(PYTHON) -m tests.kit.install_chromium
+	@$(PYTHON) -m tests.kit.install_programs
 	@exec $(TESTING) FAULTS=full $(PYTHON) -m pytest --numprocesses 2 --dist loadscope $(ARGS) tests/faults
 
 flaky: setup-dev ## Run tests at awkward moments of the clock, and beside a busy core (ARGS="--moments leap" chooses).
-	@$(PYTHON) -m tests.install_chromium
-	@$(PYTHON) -m tests.install_programs
-	@exec $(TESTING) $(PYTHON) -m tests.flaky $(ARGS)
+	@$(PYTHON) -m tests.kit.install_chromium
+	@$(PYTHON) -m tests.kit.install_programs
+	@exec $(TESTING) $(PYTHON) -m tests.programs.flaky $(ARGS)
 
 stock: setup-dev ## Run the tests of exports and imports on the system's own PostgreSQL, which compiles statements.
-	@exec $(TESTING) $(PYTHON) -m tests.stock_postgres $(ARGS)
+	@exec $(TESTING) $(PYTHON) -m tests.programs.stock_postgres $(ARGS)
 
 bench: setup-dev ## Measure what one server process carries (ARGS="load --at 200" chooses).
-	@$(PYTHON) -m tests.install_chromium
+	@$(PYTHON) -m tests.kit.install_chromium
 	@exec $(PYTHON) -m benchmarks $(ARGS)
 
 pictures: setup-dev ## Make the pictures of the README anew.
-	@$(PYTHON) -m tests.install_chromium
+	@$(PYTHON) -m tests.kit.install_chromium
 	@exec $(PYTHON) -m tests.pictures
 
 image: setup-dev ## Build the image with buildah, where Docker is missing, and try it: migrate, serve, sign up.
 	@BUILDAH=1 bin/image
-	@exec $(PYTHON) -m tests.image
+	@exec $(PYTHON) -m tests.programs.image
 
 check: setup-dev ## Lint, types, contracts, migrations and deployment checks.
 	@$(PYTHON) -m ruff check --quiet

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks import machine
 from benchmarks.people import sign_in
 from benchmarks.site import Server
-from tests.install_chromium import ARGUMENTS, find_chromium
+from tests.kit.install_chromium import ARGUMENTS, find_chromium
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def chat_page(server: Server, script: str = "") -> Iterator[Page]:
     (person,) = sign_in(1)
     program = find_chromium(whole=True)
     if program is None:
-        raise RuntimeError("There is no Chromium: run `python -m tests.install_chromium`.")
+        raise RuntimeError("There is no Chromium: run `python -m tests.kit.install_chromium`.")
     # A person's browser has a machine of its own; here it may at least use every core.
     with machine.on_cores(set(machine.CORES)), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)

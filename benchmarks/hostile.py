@@ -23,9 +23,9 @@ from benchmarks.site import Server, Site, asking
 from benchmarks.table import table
 from conversations.models import Conversation
 from conversations.transfer.documents import FORMAT, VERSION
-from tests.hostile import hostile
-from tests.provider import ScriptedProvider
-from tests.provider.script import Done, Finish, Script, Text
+from tests.kit.hostile import hostile
+from tests.kit.provider import ScriptedProvider
+from tests.kit.provider.script import Done, Finish, Script, Text
 
 MEGABYTE = 1_000_000
 PAGE_SIZE, LIVE_SIZE = 1_000_000, 200_000

@@ -10,7 +10,7 @@ from benchmarks.chromium import chat_page
 from benchmarks.figures import Figure, Report, percentile
 from benchmarks.rounds import Pace
 from benchmarks.site import Server, Site, asking
-from tests.provider import ScriptedProvider
+from tests.kit.provider import ScriptedProvider
 
 USUAL = Pace()
 LONG = Pace(tokens=2_000, interval=0.005)

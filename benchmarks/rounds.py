@@ -13,7 +13,7 @@ from benchmarks.client import Direct, Exchange, Times, Turn
 from benchmarks.people import Person
 from benchmarks.site import Server, Site
 from conversations.models import Generation, Status
-from tests.provider import tokens
+from tests.kit.provider import tokens
 
 SPREAD = 2.0
 """Seconds over which the starts of a load are spread."""

@@ -20,8 +20,8 @@ import psycopg
 
 from benchmarks import machine
 from chatbot.embedded.postgres.cluster import SUPERUSER, Cluster
-from tests.health import wait_for_answer
-from tests.provider import ScriptedProvider
+from tests.kit.health import wait_for_answer
+from tests.kit.provider import ScriptedProvider
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "var" / "benchmark"
@@ -134,7 +134,7 @@ class Site:
             connection.execute("CREATE EXTENSION pg_stat_statements")
 
     def _start_provider(self, stack: ExitStack) -> None:
-        command = [sys.executable, "-m", "tests.provider"]
+        command = [sys.executable, "-m", "tests.kit.provider"]
         self._provider = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         stack.callback(_stop, self._provider)
         if self._provider.stdout:

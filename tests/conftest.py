@@ -12,12 +12,12 @@ from accounts.models import User
 from chatbot import database
 from conversations import llm_client, llm_models
 from conversations.models import Conversation
-from tests import emptying
 from tests.factories import ConversationFactory, UserFactory, exchange
-from tests.ports import Port
-from tests.provider import ScriptedProvider
-from tests.server import ChatServer
-from tests.visitor import Visitor
+from tests.kit.ports import Port
+from tests.kit.provider import ScriptedProvider
+from tests.kit.server import ChatServer
+from tests.support import emptying
+from tests.support.visitor import Visitor
 
 # A browser test drives Playwright, whose event loop runs in the test's thread; the ORM must work there all the same.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

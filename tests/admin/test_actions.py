@@ -12,8 +12,8 @@ from accounts.models import User
 from conversations.models import Conversation, Feedback, Generation, Message, Status
 from tests.admin.conftest import READ, Staff, member
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
-from tests.server import ChatServer
-from tests.visitor import Visitor
+from tests.kit.server import ChatServer
+from tests.support.visitor import Visitor
 
 LIST = "/admin/conversations/conversation/"
 Fields = dict[str, str | list[str]]

@@ -8,7 +8,7 @@ import pytest
 from accounts import access_tokens
 from accounts.models import User
 from tests.api.program import Program
-from tests.server import ChatServer
+from tests.kit.server import ChatServer
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from accounts import jwts
 from accounts.models import User
 from conversations.models import Message
-from tests.replying import wait_until
-from tests.server import ChatServer
+from tests.kit.server import ChatServer
+from tests.support.replying import wait_until
 
 
 @dataclass(frozen=True, slots=True)

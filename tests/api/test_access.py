@@ -14,8 +14,8 @@ from conversations.api.urls import api, document
 from conversations.models import Conversation, Message
 from tests.api.program import Program
 from tests.factories import PASSWORD, ConversationFactory, exchange
-from tests.provider import ScriptedProvider, json_answer, reply
-from tests.server import ChatServer, session_cookie
+from tests.kit.provider import ScriptedProvider, json_answer, reply
+from tests.kit.server import ChatServer, session_cookie
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

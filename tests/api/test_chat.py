@@ -9,8 +9,8 @@ from accounts.models import User
 from conversations.models import Conversation, Generation, Message, Role, Status
 from tests.api.program import Answer, Program, said
 from tests.factories import ConversationFactory, exchange
-from tests.provider import ScriptedProvider, error, reply, stream
-from tests.provider.script import END, Close, Gate, Text
+from tests.kit.provider import ScriptedProvider, error, reply, stream
+from tests.kit.provider.script import END, Close, Gate, Text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ import pytest
 from conversations.models import Message, Role, Status
 from tests.api.program import Program, said
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory
-from tests.provider import END, Close, Done, Finish, Gate, Reasoning, ScriptedProvider, Text, reply, stream
+from tests.kit.provider import END, Close, Done, Finish, Gate, Reasoning, ScriptedProvider, Text, reply, stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,8 +8,8 @@ from accounts.models import User
 from conversations.models import Conversation, Message
 from tests.api.program import Program
 from tests.factories import ConversationFactory, exchange, long_chat
-from tests.provider import ScriptedProvider, stream
-from tests.provider.script import END, Gate, Text
+from tests.kit.provider import ScriptedProvider, stream
+from tests.kit.provider.script import END, Gate, Text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,7 +22,7 @@ from accounts import callers, jwts
 from accounts.jwts import InvalidToken, KeysUnavailable
 from accounts.models import User
 from tests.api.identity import AUDIENCE, ISSUER, IdentityProvider
-from tests.post_office import PostOffice
+from tests.support.post_office import PostOffice
 
 pytestmark = pytest.mark.django_db
 

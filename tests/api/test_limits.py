@@ -10,10 +10,10 @@ from accounts import access_tokens
 from accounts.models import User
 from conversations.models import Conversation, Period, TurnWindow, UsageLimit
 from tests.api.program import Program, said
-from tests.provider import ScriptedProvider, error, reply, stream
-from tests.provider.script import END, Gate, Text
-from tests.replying import wait_until
-from tests.server import ChatServer
+from tests.kit.provider import ScriptedProvider, error, reply, stream
+from tests.kit.provider.script import END, Gate, Text
+from tests.kit.server import ChatServer
+from tests.support.replying import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

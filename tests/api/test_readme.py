@@ -11,8 +11,8 @@ import pytest
 from accounts import access_tokens
 from accounts.models import User
 from tests.factories import PASSWORD
-from tests.provider import ScriptedProvider, reply
-from tests.server import ChatServer
+from tests.kit.provider import ScriptedProvider, reply
+from tests.kit.server import ChatServer
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 SECTION = README.partition("\n## Use it from programs\n")[2].partition("\n## ")[0]

@@ -13,7 +13,7 @@ from accounts.jwts import InvalidToken
 from accounts.models import RefreshToken, User
 from tests.api.program import Program
 from tests.factories import PASSWORD
-from tests.server import ChatServer
+from tests.kit.server import ChatServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

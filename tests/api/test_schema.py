@@ -15,8 +15,8 @@ from accounts import access_tokens
 from conversations.api.problems import KINDS
 from conversations.api.urls import document
 from tests.factories import ConversationFactory, UserFactory, exchange
-from tests.provider import ScriptedProvider, reply
-from tests.server import ChatServer
+from tests.kit.provider import ScriptedProvider, reply
+from tests.kit.server import ChatServer
 
 pytestmark = pytest.mark.django_db
 

@@ -5,9 +5,9 @@ import pytest
 from conversations.models import Conversation, Message, Role, Status
 from tests.api.program import Event, Program
 from tests.factories import ReplyFactory, exchange
-from tests.provider import ScriptedProvider, error, reply, stream
-from tests.provider.script import END, Gate, Text
-from tests.server import ChatServer
+from tests.kit.provider import ScriptedProvider, error, reply, stream
+from tests.kit.provider.script import END, Gate, Text
+from tests.kit.server import ChatServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from accounts.models import User
-from tests.install_chromium import ARGUMENTS, find_chromium
-from tests.server import ChatServer, session_cookie
+from tests.kit.install_chromium import ARGUMENTS, find_chromium
+from tests.kit.server import ChatServer, session_cookie
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740},
@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
     """Chromium."""
     program = find_chromium()
     if program is None:
-        raise RuntimeError("There is no Chromium: run `python -m tests.install_chromium`.")
+        raise RuntimeError("There is no Chromium: run `python -m tests.kit.install_chromium`.")
     expect.set_options(timeout=TIMEOUT_MILLISECONDS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)

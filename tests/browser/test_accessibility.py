@@ -25,8 +25,8 @@ from conversations.models import Conversation, Feedback, Role, UsageLimit
 from tests.browser.acting import RICH
 from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
-from tests.provider import ScriptedProvider
-from tests.server import ChatServer
+from tests.kit.provider import ScriptedProvider
+from tests.kit.server import ChatServer
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 SCREENS = {"desktop": DESKTOP["viewport"], "phone": PHONE["viewport"]}

@@ -14,7 +14,7 @@ from accounts.models import AccessToken, User
 from accounts.sessions import SessionStore
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import PASSWORD, UserFactory
-from tests.server import ChatServer
+from tests.kit.server import ChatServer
 
 WAYS = pytest.mark.parametrize(
     "options", [{}, PHONE, PHONE | {"java_script_enabled": False}], ids=["desktop", "phone", "without scripts"]

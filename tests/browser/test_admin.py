@@ -16,7 +16,7 @@ from tests.browser.acting import RICH, log, send
 from tests.browser.conftest import PHONE, NewPage
 from tests.browser.test_accessibility import AXE
 from tests.factories import ConversationFactory, exchange
-from tests.provider import END, Gate, ScriptedProvider, Text, stream
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, stream
 
 LIST = "/admin/conversations/conversation/"
 

@@ -11,8 +11,8 @@ from conversations.models import Conversation, Generation, Message
 from tests.browser.acting import log, send, timeless
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, exchange, long_chat
-from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
-from tests.server import ChatServer
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, reply, stream
+from tests.kit.server import ChatServer
 
 WITHOUT_SCRIPT = {"java_script_enabled": False}
 

@@ -8,8 +8,8 @@ from accounts.models import User
 from conversations.models import Conversation, Message
 from tests.browser.acting import RICH, log, send, wait_for_the_end, words
 from tests.factories import ConversationFactory, ReplyFactory, exchange
-from tests.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
-from tests.server import ChatServer
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
+from tests.kit.server import ChatServer
 
 
 def test_a_turn_streams_in_and_is_there_after_a_reload(page: Page, module_provider: ScriptedProvider) -> None:

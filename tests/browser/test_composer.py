@@ -11,7 +11,7 @@ from conversations.models import Message
 from tests.browser.acting import log
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, exchange
-from tests.provider import ScriptedProvider, reply
+from tests.kit.provider import ScriptedProvider, reply
 
 
 def counted(text: str) -> tuple[str, bool]:

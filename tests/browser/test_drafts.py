@@ -6,8 +6,8 @@ from accounts.models import User
 from tests.browser.acting import log, send
 from tests.browser.conftest import NewPage
 from tests.factories import ConversationFactory, exchange
-from tests.provider import ScriptedProvider, reply
-from tests.server import ChatServer, session_cookie
+from tests.kit.provider import ScriptedProvider, reply
+from tests.kit.server import ChatServer, session_cookie
 
 DRAFTS = "Object.keys(localStorage).filter((name) => name.startsWith('draft:'))"
 

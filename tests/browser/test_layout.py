@@ -7,7 +7,7 @@ from accounts.models import User
 from tests.browser.acting import send
 from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.factories import ConversationFactory, exchange
-from tests.provider import END, Gate, ScriptedProvider, Text, stream
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, stream
 
 SCREENS = pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 SUM = " + ".join(f"a_{{{number}}}" for number in range(1, 21))

@@ -12,7 +12,7 @@ from accounts.models import User
 from conversations.models import Message, UsageLimit
 from tests.browser.acting import log, send
 from tests.browser.conftest import NewPage
-from tests.provider import ScriptedProvider, reply
+from tests.kit.provider import ScriptedProvider, reply
 
 
 def end_of_the_day(zone: str) -> str:

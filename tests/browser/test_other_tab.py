@@ -9,7 +9,7 @@ from conversations.models import Conversation, Message
 from tests.browser.acting import log, send
 from tests.browser.conftest import NewPage
 from tests.factories import ConversationFactory, exchange
-from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, reply, stream
 
 GONE = "not there any more"
 LOOKS = pytest.mark.parametrize(

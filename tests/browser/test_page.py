@@ -10,7 +10,7 @@ from conversations.models import Conversation
 from tests.browser.acting import RICH, keep_notes, log, send
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, exchange
-from tests.provider import END, Gate, ScriptedProvider, Text, stream
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, stream
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from conversations.models import Configuration, Conversation, Preset
 from tests.browser.acting import log, send
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, PresetFactory, exchange
-from tests.provider import ScriptedProvider, reply
-from tests.server import ChatServer
+from tests.kit.provider import ScriptedProvider, reply
+from tests.kit.server import ChatServer
 
 WAYS = pytest.mark.parametrize(
     "options", [{}, PHONE, {"java_script_enabled": False}], ids=["desktop", "phone", "without scripts"]

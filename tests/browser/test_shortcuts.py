@@ -7,7 +7,7 @@ from accounts.models import User
 from tests.browser.acting import log, send
 from tests.browser.conftest import PHONE, NewPage
 from tests.factories import ConversationFactory, exchange
-from tests.provider import END, Gate, ScriptedProvider, Text, stream
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, stream
 
 
 @pytest.fixture

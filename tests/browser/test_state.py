@@ -5,8 +5,8 @@ from playwright.sync_api import Page, expect
 from accounts.models import User
 from tests.browser.acting import log, send
 from tests.factories import ConversationFactory, exchange
-from tests.provider import END, Gate, ScriptedProvider, Text, reply, stream
-from tests.server import ChatServer
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, reply, stream
+from tests.kit.server import ChatServer
 
 HIDE = """hidden => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from conversations.models import Message, Status
 from tests.browser.conftest import NewPage
 from tests.factories import PASSWORD, UserFactory
-from tests.server import ChatServer
+from tests.kit.server import ChatServer
 
 QUESTION = "What is the capital of France?"
 MODEL_MILLISECONDS = 60_000

@@ -10,7 +10,7 @@ from conversations.models import Conversation, Message
 from tests.browser.acting import log, send
 from tests.browser.conftest import NewPage
 from tests.factories import ConversationFactory, exchange
-from tests.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
+from tests.kit.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from accounts import access_tokens
 from accounts.models import User
 from tests.clients.install import NODE, PROGRAMS, PROXY, PYTHON
-from tests.health import wait_for_answer
-from tests.provider import ScriptedProvider
-from tests.server import ChatServer
+from tests.kit.health import wait_for_answer
+from tests.kit.provider import ScriptedProvider
+from tests.kit.server import ChatServer
 
 collect_ignore_glob = [] if "CLIENTS" in os.environ else ["test_*.py"]
 

@@ -15,9 +15,9 @@ from accounts.models import User
 from tests.browser.conftest import browser
 from tests.clients.conftest import PROXY_KEY, SECONDS, Run
 from tests.clients.install import PYTHON
-from tests.provider import ScriptedProvider, error, json_answer, reply, stream
-from tests.provider.script import Done, Finish, Raw, Usage
-from tests.server import ChatServer
+from tests.kit.provider import ScriptedProvider, error, json_answer, reply, stream
+from tests.kit.provider.script import Done, Finish, Raw, Usage
+from tests.kit.server import ChatServer
 
 __all__ = ["browser"]
 

@@ -13,7 +13,7 @@ import pytest
 from tests.faults.database import Database
 from tests.faults.site import Process, Site
 from tests.faults.speech import script_for
-from tests.provider import ScriptedProvider
+from tests.kit.provider import ScriptedProvider
 
 SEED = os.environ.setdefault("FAULTS_SEED", str(SystemRandom().randrange(10**6)))
 FULL = os.environ.get("FAULTS", "quick") == "full"

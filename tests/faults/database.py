@@ -13,7 +13,7 @@ import psycopg
 
 from chatbot.embedded.postgres.account import Account
 from chatbot.embedded.postgres.cluster import Cluster
-from tests.server import ROOT
+from tests.kit.server import ROOT
 
 NAME = "chat"
 TESTS = "tests"

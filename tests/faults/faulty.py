@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from tests.faults.speech import Rest, Speech, Words, before_end
-from tests.provider import (
+from tests.kit.provider import (
     END,
     Close,
     Done,
@@ -24,7 +24,7 @@ from tests.provider import (
     html,
     stream,
 )
-from tests.provider.wire import event
+from tests.kit.provider.wire import event
 
 HALF_EVENT = Raw(b'data: {"choices":[{"index":0,"del')
 ERROR_EVENT = Raw(b'data: {"error":{"message":"It broke","type":"server_error"}}\n\n')

@@ -9,7 +9,7 @@ from typing import Self
 import aiohttp
 
 from tests.faults.speech import Speech
-from tests.viewer import parsed, with_end
+from tests.support.viewer import parsed, with_end
 
 REPLY = re.compile(r'<article class="message assistant"\s+id="m-([0-9a-f-]{36})"')
 ARTICLE = '<article class="message assistant"\\s+id="m-{}".*?</article>'

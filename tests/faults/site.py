@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chatbot.telemetry.metrics import PATH
 from tests.faults.database import Database
-from tests.provider import Request, ScriptedProvider
-from tests.server import ChatServer
+from tests.kit.provider import Request, ScriptedProvider
+from tests.kit.server import ChatServer
 
 METRICS_TOKEN = "a token for the faults"
 NO_LIMITS = {

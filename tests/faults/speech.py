@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
-from tests.provider import Gate, Script, reply, stream
+from tests.kit.provider import Gate, Script, reply, stream
 
 ASKED = "wombat"
 ANSWERED = "quokka"

@@ -11,7 +11,7 @@ from tests.faults.invariants import DATABASE_AWAY, all_hold, unsigned
 from tests.faults.person import PATIENCE, Person, Turn
 from tests.faults.site import Site
 from tests.faults.speech import Speech
-from tests.install_chromium import ARGUMENTS, find_chromium
+from tests.kit.install_chromium import ARGUMENTS, find_chromium
 
 TABS = 4
 RELOADS = 20 if FULL else 5

@@ -13,7 +13,7 @@ from tests.faults.invariants import DATABASE_AWAY, all_hold, settled
 from tests.faults.person import PATIENCE, Person
 from tests.faults.site import Site
 from tests.faults.speech import Speech, script_for
-from tests.provider import ScriptedProvider
+from tests.kit.provider import ScriptedProvider
 
 SECONDS_AWAY = (3.0, 10.0, 30.0) if FULL else (2.0,)
 CUTS = 20 if FULL else 5

@@ -17,10 +17,10 @@ from tests.faults.invariants import all_hold
 from tests.faults.person import Person
 from tests.faults.site import Site
 from tests.faults.speech import Speech, script_for
-from tests.install_programs import program
-from tests.provider import ScriptedProvider
-from tests.proxies import EXAMPLES, free_port
-from tests.server import ROOT
+from tests.kit.install_programs import program
+from tests.kit.provider import ScriptedProvider
+from tests.kit.server import ROOT
+from tests.support.proxies import EXAMPLES, free_port
 
 TURNS = 60 if FULL else 15
 POOL = 3

@@ -17,7 +17,7 @@ import pytest
 from conversations.retention import GONE_AT
 from tests.faults.conftest import FULL, Chance
 from tests.faults.database import TESTS, Database
-from tests.server import ROOT
+from tests.kit.server import ROOT
 
 KILLS, MESSAGES, LONGEST = (20, "40k", "4k") if FULL else (1, "2k", "1k")
 MOMENTS = 0.5 if FULL else 0.2

@@ -13,8 +13,8 @@ import pytest
 from tests.faults.cable import Cable
 from tests.faults.database import Database
 from tests.faults.site import Process
-from tests.provider import ScriptedProvider
-from tests.server import ROOT
+from tests.kit.provider import ScriptedProvider
+from tests.kit.server import ROOT
 
 TOGETHER = 16
 """Requests at once: four times as many as there are threads."""

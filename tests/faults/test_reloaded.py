@@ -19,7 +19,7 @@ from tests.faults.person import PATIENCE, Person
 from tests.faults.site import Process
 from tests.faults.speech import Speech
 from tests.faults.test_terminated import held_in_the_middle
-from tests.server import ROOT
+from tests.kit.server import ROOT
 
 COPIED, LINKED = "chatbot", ("accounts", "conversations", "static", "templates", "tests")
 """The package that is watched, whose copy says where the site is; and what the copy of the site needs besides."""

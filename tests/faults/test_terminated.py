@@ -12,7 +12,7 @@ from tests.faults.invariants import all_hold, query, settled
 from tests.faults.person import PATIENCE, Person, Turn
 from tests.faults.site import Process
 from tests.faults.speech import Speech
-from tests.provider import END, Gate, Script, Text, stream
+from tests.kit.provider import END, Gate, Script, Text, stream
 
 ROUNDS = 6 if FULL else 1
 GRACE = 5

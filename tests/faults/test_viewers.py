@@ -10,7 +10,7 @@ from tests.faults.person import SMALL, Person
 from tests.faults.screen import article, visible
 from tests.faults.site import Process
 from tests.faults.speech import Speech, end_of, held_back
-from tests.provider import END, Gate, Script, Text, stream
+from tests.kit.provider import END, Gate, Script, Text, stream
 
 RELOADS = 200
 REPLIES = 20

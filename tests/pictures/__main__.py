@@ -8,8 +8,8 @@ import django
 from django.db import connection
 from playwright.sync_api import sync_playwright
 
-from tests.install_chromium import ARGUMENTS, find_chromium
-from tests.provider import ScriptedProvider
+from tests.kit.install_chromium import ARGUMENTS, find_chromium
+from tests.kit.provider import ScriptedProvider
 
 
 def main() -> None:
@@ -19,8 +19,8 @@ def main() -> None:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     django.setup()
     # These know the models, which can be imported only after the set-up.
+    from tests.kit.server import ChatServer
     from tests.pictures import account, poses
-    from tests.server import ChatServer
 
     models = ",".join((account.MODEL, account.OTHER_MODEL))
     with (

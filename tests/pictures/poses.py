@@ -7,8 +7,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from tests.kit.server import ChatServer, session_cookie
 from tests.pictures.account import Account
-from tests.server import ChatServer, session_cookie
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "docs"
 DESKTOP = {"width": 1200, "height": 760}

@@ -1,0 +1,40 @@
+"""How the tests of the import make files, and what they read of the page that answers."""
+
+import json
+import re
+from html import unescape
+from typing import Any
+from uuid import uuid4
+
+from tests.support.visitor import Answer
+
+TIME = "2026-05-01T10:00:00+00:00"
+
+
+def message(content: str = "Hello", *, parent: str | None = None, role: str = "user", **more: Any) -> dict[str, Any]:
+    fields = {"id": str(uuid4()), "parent": parent, "role": role, "content": content, "created_at": TIME}
+    return fields | more
+
+
+def conversation(title: str = "Capitals", messages: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    asked = message("Capital of France?")
+    said = messages or [asked, message("Paris.", parent=asked["id"], role="assistant")]
+    return {"id": str(uuid4()), "title": title, "created_at": TIME, "updated_at": TIME, "messages": said}
+
+
+def document(*conversations: Any, **head: Any) -> bytes:
+    """A file as the export lays it out."""
+    lines = ",\n".join(json.dumps(each) for each in conversations)
+    start = json.dumps({"format": "chatbot-conversations", "version": 1} | head)
+    return f'{start[:-1]}, "conversations": [\n{lines}\n]}}\n'.encode()
+
+
+def told(answer: Answer) -> list[tuple[str, str]]:
+    """What the page says of each conversation: its class and its words."""
+    assert answer.status == 200, answer.text
+    found = re.findall(r'<li class="(\w+)"[^>]*>(.*?)</li>', answer.text, re.DOTALL)
+    return [(kind, " ".join(unescape(re.sub(r"<[^>]+>", " ", words)).split())) for kind, words in found]
+
+
+def outcomes(answer: Answer) -> list[str]:
+    return [kind for kind, _ in told(answer)][:-1]
