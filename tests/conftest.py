@@ -60,6 +60,14 @@ def signed_in(user: User) -> Client:
 
 
 @pytest.fixture
+def other_client(stranger: User) -> Client:
+    """A client in which the stranger has signed in."""
+    client = Client()
+    client.force_login(stranger)
+    return client
+
+
+@pytest.fixture
 def conversation(user: User) -> Conversation:
     """A conversation of `user` with one answer."""
     answer = exchange(ConversationFactory.create(user=user, title="Capitals"), "Capital of France?", "It is **Paris**.")

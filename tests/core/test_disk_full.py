@@ -18,6 +18,7 @@ from chatbot import readiness
 from chatbot.embedded.postgres import cluster
 from conversations.models import Message
 from tests.kit.server import ROOT
+from tests.support.pages import HTMX
 
 WORDS = "disk is full"
 FULL = """
@@ -85,7 +86,7 @@ def test_what_was_typed_is_given_back(client: Client, full: Callable[[str], None
     assert answer.status_code == 503
     assert WORDS in answer.text
     assert "Keep this" in answer.text
-    said = client.post("/", {"message": "Keep this"}, headers={"HX-Request": "true"})
+    said = client.post("/", {"message": "Keep this"}, headers=HTMX)
     assert said.status_code == 503
     assert WORDS in said.text
     assert not Message.objects.exists()

@@ -17,6 +17,7 @@ from tests.factories import PASSWORD
 from tests.faults.screen import REPLY, Said, Screen, events
 from tests.faults.site import Process, Site
 from tests.faults.speech import Speech
+from tests.support.pages import HTMX
 
 PATIENCE = 90.0
 """Seconds within which whatever was asked for has come, however often it had to be asked again."""
@@ -202,7 +203,7 @@ class Person:
         self, method: str, path: str, at: Process | None, fields: dict[str, str], *, of_page: bool = False
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The site's answer; `of_page` when it is the page's script that asks, for a part of it."""
-        headers = {"HX-Request": "true"} if of_page else {}
+        headers = HTMX if of_page else {}
         is_second = False
         async with asyncio.timeout(PATIENCE):
             while True:

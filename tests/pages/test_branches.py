@@ -11,9 +11,9 @@ from accounts.models import User
 from conversations import branches
 from conversations.models import Conversation, Generation, Message, Status
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange, last_said, long_chat
+from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -284,14 +284,12 @@ def test_choosing_what_was_deleted_is_not_found(signed_in: Client, conversation:
     ],
 )
 def test_anothers_and_unknown_messages_are_not_found(
-    conversation: Conversation, stranger: User, method: str, path: str, which: str
+    conversation: Conversation, other_client: Client, method: str, path: str, which: str
 ) -> None:
-    client = Client()
-    client.force_login(stranger)
     keys = {"conversation": conversation.pk, "question": said("Three").pk, "reply": said("Two").pk}
     if which == "unknown":
         keys = dict.fromkeys(keys, uuid4())
-    assert getattr(client, method)(path.format(**keys), {"message": "Mine"}).status_code == 404
+    assert getattr(other_client, method)(path.format(**keys), {"message": "Mine"}).status_code == 404
     assert Message.objects.count() == 4
 
 

@@ -12,23 +12,9 @@ from accounts.models import User
 from conversations.models import Conversation, Generation, Message, Status
 from conversations.pages.lists import grouped
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
+from tests.support.pages import HTMX, page
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def other_client(stranger: User) -> Client:
-    """A client in which a stranger has signed in."""
-    client = Client()
-    client.force_login(stranger)
-    return client
-
-
-def page(client: Client, path: str, **headers: str) -> str:
-    response = client.get(path, headers=headers)
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from conversations import configuring, llm_models
 from conversations.models import Configuration, Conversation, Generation, Message
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
 from tests.kit.provider import ScriptedProvider
+from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 CONFIGURATION = {"model": "small", "system_prompt": "Speak French.\r\nAlways.", "temperature": "0,7"}
 STORED = Configuration("small", "Speak French.\nAlways.", 0.7)
 
@@ -28,14 +28,6 @@ def two_models(settings: Settings) -> None:
 @pytest.fixture
 def conversation(user: User) -> Conversation:
     return exchange(ConversationFactory.create(user=user), "Capital of France?", "It is Paris.").conversation
-
-
-@pytest.fixture
-def other_client(stranger: User) -> Client:
-    """A client in which a stranger has signed in."""
-    client = Client()
-    client.force_login(stranger)
-    return client
 
 
 def path(conversation: Conversation, action: str = "settings") -> str:

@@ -15,23 +15,15 @@ from conversations.errors import ConversationGone
 from conversations.models import Conversation, Feedback, Message
 from conversations.templatetags.feedback import thumbs
 from tests.factories import ConversationFactory, UserFactory, exchange
+from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
 def answer(user: User) -> Message:
     """An answer to `user`."""
     return exchange(ConversationFactory.create(user=user), "Capital of France?", "It is **Paris**.\n\n- <really>\n")
-
-
-@pytest.fixture
-def other_client(stranger: User) -> Client:
-    """A client in which a stranger has signed in."""
-    client = Client()
-    client.force_login(stranger)
-    return client
 
 
 def path(message: Message, action: str = "feedback") -> str:

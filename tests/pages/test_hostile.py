@@ -11,17 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from conversations.models import Conversation, Generation, Message, Status
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory
+from tests.support.pages import HTMX, page
 
 pytestmark = pytest.mark.django_db
 
 FENCES = "- ````\n"
 MORE = re.compile(r'<a class="button"\s+href="([^"]+)"')
-
-
-def page(client: Client, path: str, **headers: str) -> str:
-    response = client.get(path, headers=headers)
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 def test_four_replies_of_a_megabyte_make_a_small_page(signed_in: Client, user: User) -> None:
@@ -57,7 +52,7 @@ def test_what_is_not_formatted_can_be_asked_for(signed_in: Client, user: User) -
     html = page(signed_in, reply.conversation.get_absolute_url())
     seen = numbers(html)
     path = unescape(MORE.findall(html)[0])
-    fragment = page(signed_in, path, **{"HX-Request": "true"})
+    fragment = page(signed_in, path, **HTMX)
     assert "<html" not in fragment
     assert numbers(fragment)[0] == seen[-1] + 1
     whole_page = page(signed_in, path)
@@ -68,7 +63,7 @@ def test_what_is_not_formatted_can_be_asked_for(signed_in: Client, user: User) -
         seen += numbers(fragment)
         if not (paths := MORE.findall(fragment)):
             break
-        fragment = page(signed_in, unescape(paths[0]), **{"HX-Request": "true"})
+        fragment = page(signed_in, unescape(paths[0]), **HTMX)
     assert seen == list(range(60_000))
 
 
@@ -80,7 +75,7 @@ def test_a_long_message_of_a_person_can_be_read_on(signed_in: Client, user: User
     for _ in range(20):
         if not (paths := MORE.findall(html)):
             break
-        html = page(signed_in, unescape(paths[0]), **{"HX-Request": "true"})
+        html = page(signed_in, unescape(paths[0]), **HTMX)
         shown += unescape(html.split('<div class="rest"')[0])
     assert "".join(shown.split()) == "".join(text.split())
 

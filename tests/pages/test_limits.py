@@ -12,10 +12,10 @@ from accounts.models import User
 from conversations import limits, turns
 from conversations.models import Period, TurnWindow, UsageLimit, Use
 from tests.support.limiting import ended, limit
+from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
 KOLKATA = ZoneInfo("Asia/Kolkata")
-HTMX = {"HX-Request": "true"}
 
 
 @pytest.mark.parametrize(

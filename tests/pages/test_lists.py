@@ -12,6 +12,7 @@ from accounts.models import User
 from conversations.models import Conversation, Message
 from conversations.views.organizing import DEEDS
 from tests.factories import ConversationFactory, exchange
+from tests.support.pages import page
 
 pytestmark = pytest.mark.django_db
 PAGES = ["/conversations/", "/archive/", "/trash/"]
@@ -21,20 +22,6 @@ PAGES = ["/conversations/", "/archive/", "/trash/"]
 def conversation(user: User) -> Conversation:
     """A conversation of `user`."""
     return exchange(ConversationFactory.create(user=user, title="Capitals"), "Hello", "Good day").conversation
-
-
-@pytest.fixture
-def other_client(stranger: User) -> Client:
-    """A client in which a stranger has signed in."""
-    client = Client()
-    client.force_login(stranger)
-    return client
-
-
-def page(client: Client, path: str) -> str:
-    response = client.get(path)
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 def undo(client: Client, html: str) -> str:

@@ -11,9 +11,9 @@ from accounts.models import User
 from conversations import configuring
 from conversations.models import Configuration, Conversation, Preset
 from tests.factories import PresetFactory, UserFactory
+from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 TRANSLATOR = {"name": "Translator", "model": "small", "system_prompt": "Translate.", "temperature": "0.2"}
 
 
@@ -22,14 +22,6 @@ def two_models(settings: Settings) -> None:
     """A site that offers a large and a small model."""
     settings.OPENAI_API_KEY = "a key"
     settings.CHAT_MODELS = ["large", "small"]
-
-
-@pytest.fixture
-def other_client(stranger: User) -> Client:
-    """A client in which a stranger has signed in."""
-    client = Client()
-    client.force_login(stranger)
-    return client
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pytest_django import Settings
 from accounts.models import User
 from conversations.models import Conversation, Message, Status
 from tests.factories import ReplyFactory
+from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 URL_ENCODED = "application/x-www-form-urlencoded"
 
 

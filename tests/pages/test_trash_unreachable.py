@@ -13,9 +13,9 @@ from accounts.models import User
 from conversations.models import Conversation, Generation, Message, Status
 from conversations.views.organizing import DEEDS
 from tests.factories import ConversationFactory, ReplyFactory, exchange
+from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 SECRET = "Zanzibar"
 FROM_TRASH = {f"{noun}-{verb}" for noun in ("conversation", "conversations") for verb in DEEDS if DEEDS[verb].in_trash}
 """What is done in the trash itself."""

@@ -15,10 +15,10 @@ from conversations.models import Conversation, Generation, Message, Status
 from tests.factories import ConversationFactory, exchange, last_said, long_chat
 from tests.kit.provider import ScriptedProvider, reply
 from tests.kit.server import ChatServer
+from tests.support.pages import HTMX
 from tests.support.viewer import Stream
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 LINE = "The assistant no longer sees what is above this line."
 CUT = "The assistant sees only the end of the message below: it is too long."
 BOTH = "The assistant no longer sees what is above this line, and of the message below only the end: it is too long."

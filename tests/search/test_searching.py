@@ -18,9 +18,9 @@ from conversations.pages.found import marked
 from conversations.searching import search
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
 from tests.models.test_indexes import explain_sql, sequential_scans
+from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 
 
 def said(user: User, text: str, **fields: Any) -> Conversation:

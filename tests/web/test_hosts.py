@@ -11,6 +11,7 @@ from chatbot.hosts import own_names
 from conversations.management.commands.runserver import names_of
 from tests.kit.server import ROOT, ChatServer
 from tests.management.test_runserver import RunServer
+from tests.support.pages import HTMX
 from tests.support.visitor import Answer, Visitor
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (on a machine of tests)
@@ -37,7 +38,7 @@ def test_a_probe_by_another_name_is_answered_without_a_server_too() -> None:
     ("path", "headers", "kind"),
     [
         ("/", {"Accept": "text/html"}, "text/html"),
-        ("/", {"Accept": "text/html", "HX-Request": "true"}, "text/html"),
+        ("/", {"Accept": "text/html"} | HTMX, "text/html"),
         ("/", {"Accept": "application/json"}, "text/plain"),
         ("/api/models", {}, "application/problem+json"),
         ("/v1/models", {}, "application/json"),

@@ -17,11 +17,11 @@ from tests.factories import ConversationFactory, ReplyFactory, exchange
 from tests.kit.provider import ScriptedProvider, reply, stream
 from tests.kit.provider.script import END, Raw, Reasoning, Text
 from tests.kit.server import ChatServer
+from tests.support.pages import HTMX
 from tests.support.replying import gated, stored, text_at_end, until
 from tests.support.viewer import Stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
-HTMX = {"HX-Request": "true"}
 
 
 def running(user: User, count: int = 1) -> list[Message]:

@@ -1,0 +1,13 @@
+"""The site's pages, as a test asks for them."""
+
+from django.test import Client
+
+HTMX = {"HX-Request": "true"}
+"""What htmx says of itself with each of its requests."""
+
+
+def page(client: Client, path: str, **headers: str) -> str:
+    """The HTML of the page at an address."""
+    response = client.get(path, headers=headers)
+    assert response.status_code == 200, path
+    return response.content.decode()
