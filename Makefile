@@ -17,11 +17,11 @@ PRODUCTION = ENV_FILE=/dev/null DEBUG=false ALLOWED_HOSTS=chat.example.org OPENA
 	SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))') \
 	DATABASE_URL=postgres://chat:secret@db.example.org/chat EMAIL_URL=smtp+tls://chat:secret@mail.example.org:587
 
-# These files know nothing of requests.
-NO_REQUESTS = conversations/llm.py conversations/markdown.py conversations/models
+# These packages know nothing of requests.
+NO_REQUESTS = conversations/llm conversations/markdown conversations/models
 BAN_REQUESTS = lint.flake8-tidy-imports.banned-api = { \
-	"django.http".msg = "This file knows nothing of requests.", \
-	"django.shortcuts".msg = "This file knows nothing of requests." }
+	"django.http".msg = "This package knows nothing of requests.", \
+	"django.shortcuts".msg = "This package knows nothing of requests." }
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)

@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts.jwks import KeyClient
 from accounts.models import User
+from chatbot.core.errors import Refusal
 
 SECRET_ALGORITHM = "HS256"  # noqa: S105 (an algorithm's name)
 KEY_ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
@@ -37,12 +38,17 @@ PROGRAM = "program"
 """The claim that names the program's sign-in: the row of its refresh tokens."""
 
 
-class InvalidToken(Exception):
+class InvalidToken(Refusal):
     """A token that identifies nobody; the text says why, for the program's developer."""
 
+    code = "invalid_token"
 
-class KeysUnavailable(Exception):
+
+class KeysUnavailable(Refusal):
     """The identity provider's keys cannot be fetched now."""
+
+    code = "unavailable"
+    is_told = False
 
 
 def issues() -> bool:

@@ -10,7 +10,7 @@ from django.core.mail.backends import console, smtp
 from django.core.mail.backends.base import BaseEmailBackend
 
 from accounts.outbox import outbox
-from chatbot.environment import NOWHERE
+from chatbot.core.environment import NOWHERE
 
 logger = logging.getLogger(__name__)
 

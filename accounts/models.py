@@ -1,6 +1,7 @@
 """The person who signs in, and the programs that act for them."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -208,9 +209,7 @@ class BrowserSession(AbstractBaseSession):
     @classmethod
     def get_session_store_class(cls) -> Any:
         """What reads and writes it."""
-        from accounts.sessions import SessionStore
-
-        return SessionStore
+        return import_module(settings.SESSION_ENGINE).SessionStore
 
 
 class Ending(models.Model):

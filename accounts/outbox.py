@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from django.core.mail import EmailMessage
 
-from chatbot.telemetry import faults
+from chatbot.core import faults
 
 logger = logging.getLogger(__name__)
 

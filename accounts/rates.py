@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import User
-from chatbot.database import WITHOUT_WAITING
+from chatbot.core.database import WITHOUT_WAITING
 
 PERIOD_SECONDS = 60
 

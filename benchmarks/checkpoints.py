@@ -9,9 +9,9 @@ from uuid import UUID
 from accounts.models import User
 from benchmarks.figures import Figure, Report, percentile
 from benchmarks.people import sign_in
-from conversations import leases
-from conversations.leases import Draft
 from conversations.models import Conversation, Generation, Message, Role, Status
+from conversations.replies import leases
+from conversations.replies.leases import Draft
 
 SIZES = {"10 kB": 10_000, "1 MB": 1_000_000, "10 MB": 10_000_000}
 QUESTION, ANSWER = 1_000, 9_000

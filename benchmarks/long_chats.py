@@ -11,8 +11,8 @@ from benchmarks.figures import Figure, Report, percentile
 from benchmarks.pages import page
 from benchmarks.people import Person, sign_in
 from benchmarks.site import Server, Site
-from conversations import context
 from conversations.models import Conversation, Generation, Message, Role, Status
+from conversations.replies import context
 
 SHORT, LONG = 50, 10_000
 """Messages."""

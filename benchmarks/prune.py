@@ -18,8 +18,8 @@ from benchmarks.figures import Figure, Report, disturbance, percentile
 from benchmarks.people import Person, sign_in
 from benchmarks.rounds import Pace, Round, direct, through
 from benchmarks.site import ROOT, Server, Site
-from conversations import seeding
 from conversations.models import Conversation
+from conversations.upkeep import seeding
 
 FEW, MANY = 50_000, 200_000
 """Messages that one run removes."""

@@ -7,7 +7,8 @@ from benchmarks.figures import Figure, Report, percentile
 from benchmarks.pages import opened
 from benchmarks.people import sign_in
 from benchmarks.site import Site
-from conversations.models import Conversation, Cursor, Feedback, Message
+from chatbot.core.cursors import Cursor
+from conversations.models import Conversation, Feedback, Message
 
 MESSAGES, EACH, LONG, PEOPLE = 1_000_000, 10, 10_000, 1_000
 WARM_UP, OPENINGS = 2, 15

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from accounts import confirming
-from chatbot.guarded_admin import guarded
+from accounts.guarded_admin import guarded
 from conversations.pages.dashboard import dashboard_context
 
 MAY_SEE = "conversations.view_usage"

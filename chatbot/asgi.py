@@ -27,17 +27,20 @@ from django.urls import ResolverMatch, get_resolver, set_script_prefix
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
 
+from accounts import uploads  # noqa: E402
 from accounts.outbox import END_SECONDS, outbox  # noqa: E402 (apps can be imported only after the set-up)
-from chatbot import forwarding, hardening, long_work, paths, readiness, telemetry, uploads  # noqa: E402 (apps can be imported only after the set-up)
-from chatbot.awaited import AwaitedResponse  # noqa: E402 (apps can be imported only after the set-up)
-from chatbot.files import FileHandler  # noqa: E402
-from chatbot.guard import FORM_MAX, BodyTooLarge, answer, bounded, refused  # noqa: E402
-from chatbot.hosts import ChatRequest  # noqa: E402
-from chatbot.pulse import DatabaseAway, Pulse  # noqa: E402
-from chatbot.telemetry import metrics, origin, scrape  # noqa: E402
+from chatbot.core import paths, readiness  # noqa: E402
+from chatbot.core.threads import DATABASE_AWAY  # noqa: E402
+from chatbot.telemetry import metrics, origin, reporting, scrape  # noqa: E402
 from chatbot.telemetry.exchange import Exchange  # noqa: E402
-from conversations import gauges, llm, replies  # noqa: E402
-from conversations.threads import DATABASE_AWAY  # noqa: E402
+from chatbot.web import forwarding, hardening, long_work  # noqa: E402
+from chatbot.web.awaited import AwaitedResponse  # noqa: E402
+from chatbot.web.files import FileHandler  # noqa: E402
+from chatbot.web.guard import FORM_MAX, BodyTooLarge, answer, bounded, refused  # noqa: E402
+from chatbot.web.hosts import ChatRequest  # noqa: E402
+from chatbot.web.pulse import DatabaseAway, Pulse  # noqa: E402
+from conversations.llm import service as llm  # noqa: E402
+from conversations.replies import dispatch, gauges  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -198,12 +201,12 @@ class ChatHandler(ASGIHandler):
         while True:
             event = (await receive())["type"]
             if event == "lifespan.startup":
-                if refusal := telemetry.begin() or await asyncio.to_thread(readiness.refusal):
+                if refusal := reporting.begin() or await asyncio.to_thread(readiness.refusal):
                     await send({"type": "lifespan.startup.failed", "message": refusal})
                     return
                 await warm_up()
                 forwarding.tell_whom_is_believed()
-                replies.serve()
+                dispatch.serve()
                 drain_when_told()
             if event == "lifespan.shutdown":
                 try:
@@ -212,7 +215,7 @@ class ChatHandler(ASGIHandler):
                     logger.exception("Replies could not be handed back.")
                 await asyncio.to_thread(outbox.end, END_SECONDS)
                 await asyncio.to_thread(close_pools)
-                await asyncio.to_thread(telemetry.end)
+                await asyncio.to_thread(reporting.end)
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
                 return
@@ -257,7 +260,7 @@ def drained(grace: float) -> asyncio.Task[None]:
     """The task in which this process gives up its replies, after `grace` seconds for those that run; begun once."""
     global _drain
     if _drain is None:
-        _drain = asyncio.create_task(replies.engine().drain(grace), name="drain")
+        _drain = asyncio.create_task(dispatch.engine().drain(grace), name="drain")
     return _drain
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils.csp import CSP
 
-from chatbot.database import PromptConnection, check_connection, note_away
-from chatbot.environment import NOWHERE, Environment
+from chatbot.core.database import PromptConnection, check_connection, note_away
+from chatbot.core.environment import NOWHERE, Environment
 from chatbot.telemetry.logs import TALKATIVE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -54,17 +54,17 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "chatbot.cors.CORSMiddleware",
-    "chatbot.middleware.CompressionMiddleware",
+    "chatbot.web.cors.CORSMiddleware",
+    "chatbot.web.middleware.CompressionMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "chatbot.middleware.HostMiddleware",
+    "chatbot.web.middleware.HostMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "chatbot.middleware.SignedInMiddleware",
+    "chatbot.web.middleware.SignedInMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "chatbot.middleware.timezone_middleware",
+    "chatbot.web.middleware.timezone_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.mail_pages.MailMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -76,12 +76,12 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["chatbot.tags"],
+            "builtins": ["chatbot.web.tags"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "chatbot.preferences.preferences",
+                "chatbot.core.preferences.preferences",
             ],
         },
     },
@@ -121,7 +121,7 @@ DATABASES["default"] |= {
 # Rate limits must hold over all processes, so the cache that counts them is in the database.
 CACHES = {
     "default": {
-        "BACKEND": "chatbot.cache.CountingCache",
+        "BACKEND": "chatbot.core.cache.CountingCache",
         "LOCATION": "accounts_cache",
         # With few entries, many attempts would push the counters of the earlier ones out.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
@@ -228,7 +228,7 @@ API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", 300, least=1)
 # Where browsers let other sites' pages use the API; nowhere unless origins are named.
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v1)/"
-# What OpenAI's clients send beside `X-Stainless-…`, which chatbot/cors.py lets through.
+# What OpenAI's clients send beside `X-Stainless-…`, which chatbot/web/cors.py lets through.
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id", "x-conversation"]
 CORS_ALLOW_HEADERS += ["openai-beta", "openai-organization", "openai-project", "user-agent"]
 CORS_ALLOW_HEADERS += ["x-client-request-id", "x-request-id"]
@@ -247,7 +247,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "chatbot.paths.PlainFiles" if DEBUG else "chatbot.paths.HashedFiles"},
+    "staticfiles": {"BACKEND": "chatbot.core.paths.PlainFiles" if DEBUG else "chatbot.core.paths.HashedFiles"},
 }
 
 # --- Security ---------------------------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "chatbot.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "chatbot.web.error_pages.csrf_failure"
 SECURE_CSP = {
     "default-src": [CSP.SELF],
     "base-uri": [CSP.NONE],

@@ -4,8 +4,8 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from chatbot.probe import ProbeView
-from chatbot.views import HealthView, ReadyView, SecurityView
+from chatbot.web.probe import ProbeView
+from chatbot.web.views import HealthView, ReadyView, SecurityView
 
 # The admin signs in where everybody does, within the same limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -21,6 +21,6 @@ urlpatterns = [
     path(".well-known/security.txt", SecurityView.as_view(), name="security"),
     path("probe", ProbeView.as_view(), name="probe"),
 ]
-handler400 = "chatbot.errors.bad_request"
-handler404 = "chatbot.errors.not_found"
-handler500 = "chatbot.errors.server_error"
+handler400 = "chatbot.web.error_pages.bad_request"
+handler404 = "chatbot.web.error_pages.not_found"
+handler500 = "chatbot.web.error_pages.server_error"

@@ -9,8 +9,9 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
-from chatbot import database
-from conversations import llm_client, llm_models
+from chatbot.core import database
+from conversations.llm import catalogue
+from conversations.llm import client as llm_client
 from conversations.models import Conversation
 from tests.factories import ConversationFactory, UserFactory, exchange
 from tests.kit.ports import Port
@@ -86,7 +87,7 @@ def provider() -> Iterator[ScriptedProvider]:
     """A scripted model provider."""
     with ScriptedProvider() as scripted:
         # The process remembers what a server lists, and what it does not know; this one may have an earlier one's port.
-        llm_models.forget(scripted.url)
+        catalogue.forget(scripted.url)
         llm_client._without_stream_options.clear()
         llm_client._without_instructions.clear()
         yield scripted

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from chatbot.telemetry import faults, origin
+from chatbot.core import faults
+from chatbot.telemetry import origin
 from chatbot.telemetry.logs import Formatter
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from chatbot import paths
-from chatbot.telemetry import faults, metrics, origin, tracing
+from chatbot.core import faults, paths
+from chatbot.telemetry import metrics, origin, tracing
 
 access = logging.getLogger("chatbot.access")
 

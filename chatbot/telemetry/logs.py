@@ -13,7 +13,8 @@ from typing import Any
 
 from django.conf import settings
 
-from chatbot.telemetry import faults, origin
+from chatbot.core import faults
+from chatbot.telemetry import origin
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from chatbot import paths
+from chatbot.core import paths
 from chatbot.telemetry import metrics, origin
 
 _thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")

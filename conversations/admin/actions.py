@@ -16,10 +16,11 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts.sessions import is_signed_in
-from conversations import organizing, replies, turns
+from conversations.actions import organizing, turns
 from conversations.admin.facts import contents_of
 from conversations.admin.readings import record
 from conversations.models import Conversation, Generation
+from conversations.replies import dispatch
 from conversations.transfer import responses
 from conversations.transfer.writers import (
     ArchiveWriter,
@@ -57,7 +58,7 @@ def stop(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation
     record(request, [message.conversation_id for message in found], "Stopped a reply.", flag=CHANGE)
     for message in found:
         turns.stop(message)
-        replies.stop(message.pk)
+        dispatch.stop(message.pk)
     told = f"{_many(len(found), 'reply', 'replies')} asked to stop." if found else "No reply was being made."
     model_admin.message_user(request, told, messages.SUCCESS if found else messages.WARNING)
 
@@ -70,7 +71,7 @@ def trash(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
         record(request, keys, "Moved to the trash.", flag=CHANGE)
         change = organizing.trash(Conversation.objects.filter(pk__in=keys))
     for key in change.stopped:
-        replies.stop(key)
+        dispatch.stop(key)
     told = f"{_many(change.count, 'conversation')} moved to the trash." if change.count else "All are in the trash."
     model_admin.message_user(request, told, messages.SUCCESS if change.count else messages.WARNING)
 
@@ -87,7 +88,7 @@ def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
         record(request, [one.key for one in contents], "Erasing for ever.", flag=DELETION)
         stopped = organizing.trash(conversations).stopped
     for key in stopped:
-        replies.stop(key)
+        dispatch.stop(key)
     # By itself: the transaction before holds the generations that it stopped, and a reply's end waits for these while
     # it holds the message.
     change = organizing.delete(conversations)

@@ -15,11 +15,11 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from conversations import limits
 from conversations.admin.people import PersonAdmin
 from conversations.admin.readings import staff
-from conversations.limits import use_in_words
 from conversations.models import Period, TurnWindow, UsageLimit
+from conversations.usage import limits
+from conversations.usage.limits import use_in_words
 
 WHICH_HOLDS = (
     "For the day and for the month one level counts: the person's own limit; without one, those of their groups, of "

@@ -23,9 +23,9 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.models import User
+from chatbot.core.cursors import from_microseconds, microseconds
 from conversations.admin.dates import DateLinks, date_links, date_places
 from conversations.admin.filters import BoundedFilter
-from conversations.models import from_microseconds, microseconds
 
 PEOPLE_MAX = 50
 """People whose e-mail addresses begin alike that a search looks at."""

@@ -17,9 +17,9 @@ from django.utils.safestring import SafeString
 
 from accounts.admin import UserAdmin
 from accounts.models import User
-from conversations import erasure
 from conversations.admin.readings import staff
-from conversations.erasure import NotErased
+from conversations.upkeep import erasure
+from conversations.upkeep.erasure import NotErased
 
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from conversations.configuration_forms import SharedPresetForm
+from conversations.forms.configurations import SharedPresetForm
 from conversations.models import Preset
 
 

@@ -16,12 +16,12 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from conversations.admin.everybody import FIRST, MESSAGES, TITLES, Looked, look
+from chatbot.core.cursors import Cursor
 from conversations.admin.links import transcript_url
 from conversations.admin.readings import record
-from conversations.models import Cursor
 from conversations.pages.found import marked, passage_of
-from conversations.searching import Among, Hit, folded, search, terms_of
+from conversations.search.everybody import FIRST, MESSAGES, TITLES, Looked, look
+from conversations.search.searching import Among, Hit, folded, search, terms_of
 
 FOUND = "Found in a search of what was said."
 PLACES = {"t": TITLES, "p": MESSAGES}

@@ -11,13 +11,13 @@ from django.http.response import HttpResponseBase
 from ninja.responses import NinjaJSONEncoder
 
 from accounts.callers import Caller
-from chatbot.awaited import AwaitedResponse
-from conversations import replies, streams
-from conversations.api import problems
+from chatbot.core.errors import UserFacingError
+from chatbot.web import problems
+from chatbot.web.awaited import AwaitedResponse
+from chatbot.web.problems import Problem
 from conversations.api.events import EventViewer
-from conversations.api.problems import Problem
-from conversations.errors import UserFacingError
 from conversations.models import Message, Status
+from conversations.replies import dispatch, streams
 from conversations.transfer.documents import said
 
 EVENT_STREAM = "text/event-stream"
@@ -79,7 +79,7 @@ def whole(
         try:
             with streams.watching(caller.user.pk):
                 failure = await ended(message_id)
-            return await replies.engine().database(found, failure)
+            return await dispatch.engine().database(found, failure)
         except Exception as error:  # noqa: BLE001 (each becomes an answer)
             return problems.answer(problems.as_problem(error), door=answer is not None)
 
@@ -89,7 +89,7 @@ def whole(
 async def ended(message_id: UUID) -> UserFacingError | None:
     """Wait for the reply's end; why it failed, as far as this process made it. Raises `Problem` when this process ends
     before it."""
-    async with aclosing(replies.engine().watch(message_id)) as changes:
+    async with aclosing(dispatch.engine().watch(message_id)) as changes:
         async for live in changes:
             if live.ended:
                 return live.failure

@@ -12,15 +12,20 @@ from django.db import transaction
 from django.http.response import HttpResponseBase
 
 from accounts.callers import Caller
-from chatbot.awaited import AwaitedResponse
-from conversations import context, limits, llm, model_choices, replies, turns
-from conversations.api import door_streams, problems
+from chatbot.core.threads import DATABASE_AWAY
+from chatbot.web import problems
+from chatbot.web.awaited import AwaitedResponse
+from chatbot.web.problems import Problem
+from conversations.actions import turns
+from conversations.api import door_streams
 from conversations.api.answers import json_response
 from conversations.api.completion_schemas import CompletionIn, others, size
 from conversations.api.completions import Completion
-from conversations.api.problems import Problem
-from conversations.llm import ChatMessage, Event
-from conversations.threads import DATABASE_AWAY
+from conversations.llm import model_choices
+from conversations.llm import service as llm
+from conversations.llm.service import ChatMessage, Event
+from conversations.replies import context, dispatch
+from conversations.usage import limits
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
         if body.stream:
             return await door_streams.answered(caller, chunks(completion, events, with_usage=body.wants_usage))
         if task := asyncio.current_task():
-            replies.engine().wait_for(task)
+            dispatch.engine().wait_for(task)
         try:
             return json_response(await gathered(completion, events))
         except Exception as error:  # noqa: BLE001 (each becomes an answer)
@@ -138,7 +143,7 @@ async def count(person: UUID, tokens: int) -> None:
     """Count the tokens of a completion. Not to be interrupted by a client that went away."""
     if not tokens:
         return
-    counting = asyncio.ensure_future(replies.engine().database(limits.count_tokens, person, tokens))
+    counting = asyncio.ensure_future(dispatch.engine().database(limits.count_tokens, person, tokens))
     try:
         await asyncio.shield(counting)
     except DATABASE_AWAY as error:
@@ -148,7 +153,7 @@ async def count(person: UUID, tokens: int) -> None:
 @contextmanager
 def running(person: UUID) -> Iterator[None]:
     """Count as one request that is being answered. Raises `Problem` when the process has as many as it may have."""
-    if replies.engine().making + _running.total() >= settings.CHAT_REPLIES_PER_PROCESS:
+    if dispatch.engine().making + _running.total() >= settings.CHAT_REPLIES_PER_PROCESS:
         raise Problem("server_busy")
     _running[person] += 1
     try:

@@ -7,11 +7,13 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Header, Router
 
-from conversations import branches, replies, turns
+from accounts.bearer import ApiRequest
+from conversations.actions import branches, turns
 from conversations.api import answers, asking
-from conversations.api.auth import ApiRequest, find_conversation, find_reply
 from conversations.api.documents import EVENTS, errors
+from conversations.api.finding import find_conversation, find_reply
 from conversations.api.schemas import ChatIn, ChatOut, RegenerateIn
+from conversations.replies import dispatch
 
 FAILURES = errors(401, 403, 404, 409, 422, 429, 500, 502, 503, 504)
 
@@ -70,7 +72,7 @@ def stop(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponse:
     """End a reply and keep what came. One that has ended stays as it is."""
     message = find_reply(request, message_id)
     turns.stop(message)
-    replies.stop(message.pk)
+    dispatch.stop(message.pk)
     return HttpResponse(status=204)
 
 

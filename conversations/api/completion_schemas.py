@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, StrictBool, WithJsonSchema, fi
 
 from conversations.api.fields import EXTRAS, PASSED_ON
 from conversations.api.schemas import Body
-from conversations.llm import ChatMessage
+from conversations.llm.service import ChatMessage
 from conversations.models import MODEL_MAX_CHARS, TEMPERATURE_MAX
 
 ROLES = {

@@ -5,10 +5,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from conversations import llm
-from conversations.api.problems import Problem
+from chatbot.web.problems import Problem
 from conversations.api.tool_calls import ToolCalls, merge
-from conversations.llm import Event, Usage
+from conversations.llm import service as llm
+from conversations.llm.service import Event, Usage
 
 DONE = b"data: [DONE]\n\n"
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})

@@ -8,13 +8,16 @@ from django.db.models.expressions import RawSQL
 from django.http import Http404, HttpResponse
 from ninja import Query, Router
 
-from conversations import organizing, paths, replies
+from accounts.bearer import ApiRequest
+from chatbot.core.cursors import Cursor
+from chatbot.web.problems import invalid
+from conversations.actions import organizing
 from conversations.api.answers import json_response
-from conversations.api.auth import ApiRequest, find_conversation
 from conversations.api.documents import errors
-from conversations.api.problems import invalid
+from conversations.api.finding import find_conversation
 from conversations.api.schemas import ConversationIn, ConversationOut, ConversationsOut, MessageOut
-from conversations.models import Conversation, Cursor, Message, Role
+from conversations.models import Conversation, Message, Role, paths
+from conversations.replies import dispatch
 from conversations.transfer.documents import said
 
 PAGE, PAGE_MAX = 30, 100
@@ -97,7 +100,7 @@ def delete_conversation(request: ApiRequest, user_id: str, conversation_id: UUID
     conversation = find_conversation(request, conversation_id)
     change = organizing.trash(Conversation.objects.owned_by(request.auth.user).filter(pk=conversation.pk))
     for message_id in change.stopped:
-        replies.stop(message_id)
+        dispatch.stop(message_id)
     return HttpResponse(status=204)
 
 

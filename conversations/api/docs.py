@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import get_script_prefix
 
-from conversations.api.problems import KINDS
+from chatbot.web.problems import KINDS
 
 
 @dataclass(frozen=True, slots=True)

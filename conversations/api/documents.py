@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from conversations.api.problems import DOOR
+from chatbot.web.problems import DOOR
 from conversations.api.schemas import EXAMPLE_ID, ProblemOut
 
 EVENT_EXAMPLE = (

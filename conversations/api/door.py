@@ -6,15 +6,15 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Header, Router
 
-from conversations import model_choices
+from accounts.bearer import ApiRequest
+from chatbot.web.problems import Problem, invalid
 from conversations.api import answers, asking, embeddings, keeping
 from conversations.api.answers import json_response
-from conversations.api.auth import ApiRequest
 from conversations.api.chat import IdempotencyKey
 from conversations.api.completion_schemas import CompletionIn, CompletionOut, DoorErrorOut, ModelOut, ModelsOut
 from conversations.api.documents import CHUNKS
 from conversations.api.embeddings import EmbeddingsIn, EmbeddingsOut
-from conversations.api.problems import Problem, invalid
+from conversations.llm import model_choices
 
 router = Router(tags=["openai"])
 

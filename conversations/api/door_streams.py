@@ -7,9 +7,10 @@ from contextlib import aclosing, suppress
 from django.http.response import HttpResponseBase
 
 from accounts.callers import Caller
-from conversations import replies, streams
-from conversations.api import completions, problems
-from conversations.api.problems import Problem
+from chatbot.web import problems
+from chatbot.web.problems import Problem
+from conversations.api import completions
+from conversations.replies import dispatch, streams
 
 FIRST_SECONDS = 10.0
 """How long the status waits for the first event: a failure until then has one of its own. Some proxies and clients wait
@@ -35,7 +36,7 @@ class Ahead:
         self._failure: Exception | None = None
         self._is_over = False
         self._task = asyncio.create_task(self._read(), name="completion")
-        replies.engine().wait_for(self._task)
+        dispatch.engine().wait_for(self._task)
 
     @property
     def is_over(self) -> bool:
@@ -115,7 +116,7 @@ async def awake(
     caller: Caller, ahead: Ahead, first: bytes, *, seconds: float = COMMENT_SECONDS
 ) -> AsyncGenerator[bytes]:
     """`first`, then what comes; comments while nothing does, and an error where it does not come to its end."""
-    engine = replies.engine()
+    engine = dispatch.engine()
     loop = asyncio.get_running_loop()
     ending = asyncio.create_task(engine.closed())
     ending.add_done_callback(lambda task: None if task.cancelled() else ahead.fail(Problem("interrupted")))

@@ -9,14 +9,16 @@ from ninja import Field, Schema
 from pydantic import BeforeValidator, ConfigDict, WithJsonSchema, field_validator
 
 from accounts.callers import Caller
-from chatbot.awaited import AwaitedResponse
-from conversations import context, llm
-from conversations.api import asking, problems
+from chatbot.web import problems
+from chatbot.web.awaited import AwaitedResponse
+from chatbot.web.problems import Problem
+from conversations.api import asking
 from conversations.api.completion_schemas import Count, is_json
-from conversations.api.problems import Problem
 from conversations.api.schemas import Body
-from conversations.llm import LLMError
+from conversations.llm import service as llm
+from conversations.llm.service import LLMError
 from conversations.models import MODEL_MAX_CHARS
+from conversations.replies import context
 
 TOKENS = re.compile(rb'"(?:prompt|total)_tokens"\s*:\s*(\d{1,10})')
 NEAR_AN_END = 2_000

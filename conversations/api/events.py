@@ -9,9 +9,9 @@ import json
 from typing import Any
 from uuid import UUID
 
-from conversations import streams
-from conversations.api.problems import Problem
-from conversations.live import LiveReply
+from chatbot.web.problems import Problem
+from conversations.replies import streams
+from conversations.replies.live import LiveReply
 
 
 class EventViewer:

@@ -10,22 +10,26 @@ from django.forms import Field
 from django.http import Http404
 from django.http.response import HttpResponseBase
 
-from chatbot.awaited import AwaitedResponse
-from conversations import llm, model_choices, replies, streams, turns
+from accounts.bearer import ApiRequest
+from chatbot.core.errors import UserFacingError
+from chatbot.web.awaited import AwaitedResponse
+from chatbot.web.problems import Problem, invalid
+from conversations.actions import turns
 from conversations.api import answers, asking, door_streams
 from conversations.api.answers import json_response
-from conversations.api.auth import ApiRequest, find_conversation
 from conversations.api.chat import turn_key
 from conversations.api.completion_schemas import CompletionIn
 from conversations.api.completions import Completion
 from conversations.api.fields import NOT_KEPT
-from conversations.api.problems import Problem, invalid
-from conversations.configuration_forms import InstructionsField
-from conversations.errors import UserFacingError
-from conversations.forms import MessageField
-from conversations.live import LiveReply
-from conversations.makers import CutBeforeAnswer
+from conversations.api.finding import find_conversation
+from conversations.forms.configurations import InstructionsField
+from conversations.forms.messages import MessageField
+from conversations.llm import model_choices
+from conversations.llm import service as llm
 from conversations.models import Configuration, Message
+from conversations.replies import dispatch, streams
+from conversations.replies.live import LiveReply
+from conversations.replies.makers import CutBeforeAnswer
 from conversations.transfer.documents import said
 
 NEW = "new"
@@ -85,7 +89,7 @@ def options_of(body: CompletionIn) -> dict[str, Any]:
 
 async def chunks(completion: Completion, reply: Message, *, with_usage: bool) -> AsyncGenerator[bytes]:
     """A stored reply in chunks. Raises `Problem` where it has not come to its end, however that came about."""
-    engine = replies.engine()
+    engine = dispatch.engine()
     sent = Sent(completion)
     async with aclosing(engine.watch(reply.pk)) as changes:
         async for live in changes:

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from ninja import Field, Schema
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictBool, field_validator
 
-from conversations.forms import MessageField
+from conversations.forms.messages import MessageField
 from conversations.models import TITLE_MAX_CHARS
 
 EXAMPLE_ID = "0199c2f4-6d7e-7a31-9f00-3c1d5e2b8a10"

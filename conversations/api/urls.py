@@ -12,11 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from accounts.bearer import BearerToken
 from accounts.rates import Rate
-from conversations.api import chat, conversations, docs, documents, door, problems, tokens
+from chatbot.web import problems
+from chatbot.web.problems import Problem
+from conversations.api import chat, conversations, docs, documents, door, tokens
 from conversations.api.answers import json_response
-from conversations.api.auth import BearerToken
-from conversations.api.problems import Problem
 
 api = NinjaAPI(
     title="Chatbot",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accounts.models import User
-from conversations.erasure import Receipt
+from conversations.upkeep.erasure import Receipt
 
 
 class ReceiptFile:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import migrations
 
-from chatbot.schema import add_constraint
+from chatbot.core.schema import add_constraint
 
 KEYS = (
     # A message is its conversation's owner's.

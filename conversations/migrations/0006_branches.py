@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from chatbot.schema import AddIndex
+from chatbot.core.schema import AddIndex
 
 
 class Migration(migrations.Migration):

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import migrations
 
-from chatbot.schema import add_constraint
+from chatbot.core.schema import add_constraint
 
 BATCH = 1_000
 CHOOSE = """

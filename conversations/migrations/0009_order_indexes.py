@@ -1,7 +1,7 @@
 from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
 
-from chatbot.schema import AddIndex
+from chatbot.core.schema import AddIndex
 
 LISTED = models.Q(("archived_at", None), ("trashed_at", None))
 PINNED = models.Q(("archived_at", None), ("trashed_at", None), ("pinned_at__isnull", False))

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import migrations, models
 
-from chatbot.schema import AddIndex
+from chatbot.core.schema import AddIndex
 
 
 class Migration(migrations.Migration):

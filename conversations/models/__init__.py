@@ -2,7 +2,6 @@
 
 from conversations.models.configurations import MODEL_MAX_CHARS, TEMPERATURE_MAX, Configuration
 from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, ConversationQuerySet, trash_expiry
-from conversations.models.cursors import Cursor, from_microseconds, microseconds
 from conversations.models.feedback import COMMENT_MAX_CHARS, Feedback, Rating
 from conversations.models.generations import (
     CUT,
@@ -34,7 +33,6 @@ __all__ = [
     "Configuration",
     "Conversation",
     "ConversationQuerySet",
-    "Cursor",
     "Feedback",
     "Generation",
     "GenerationQuerySet",
@@ -60,8 +58,6 @@ __all__ = [
     "Use",
     "WAITING",
     "counted",
-    "from_microseconds",
     "has_no_maker",
-    "microseconds",
     "trash_expiry",
 ]

@@ -12,8 +12,8 @@ from django.utils.functional import cached_property
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
+from chatbot.core.cursors import Cursor
 from conversations.models.configurations import Configured
-from conversations.models.cursors import Cursor
 
 TITLE_MAX_CHARS = 255
 

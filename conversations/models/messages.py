@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from conversations.models.conversations import Conversation
-from conversations.thoughts import Thought
+from conversations.models.thoughts import Thought
 
 
 class Role(models.TextChoices):

@@ -7,9 +7,8 @@ from uuid import UUID
 from django.db.models import TextField
 from django.db.models.expressions import RawSQL
 
-from conversations import paths
-from conversations.markdown_budget import PIECE
-from conversations.models import Conversation, Message, Role
+from conversations.markdown.budget import PIECE
+from conversations.models import Conversation, Message, Role, paths
 
 MESSAGES_PER_PAGE = 50
 BYTES_MAX = 1_000_000

@@ -8,13 +8,14 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
-from conversations import llm, model_choices
+from conversations.actions.turns import Turn
+from conversations.llm import model_choices
+from conversations.llm import service as llm
 from conversations.models import Conversation, Message, Role
 from conversations.pages import branches
 from conversations.pages.configurations import picker
 from conversations.pages.dressing import dress
 from conversations.pages.windows import last_window, newest_window, window_at_end, window_on_page
-from conversations.turns import Turn
 
 EXAMPLES = (
     ("Explain an idea", "Explain how a rainbow forms, in three short sentences."),

@@ -8,7 +8,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from conversations import llm, model_choices
+from conversations.llm import model_choices
+from conversations.llm import service as llm
 from conversations.models import Configuration, Conversation, Preset
 
 EXAMPLE_PRESETS = {

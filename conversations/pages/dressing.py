@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
-from chatbot import long_work
-from conversations import markdown, reopening
-from conversations.markdown_budget import LONG_COST, MESSAGE_SIZE, PIECE, Budget, PageBudget, cost, part
+from chatbot.web import long_work
+from conversations.actions import reopening
+from conversations.markdown import rendering
+from conversations.markdown.budget import LONG_COST, MESSAGE_SIZE, PIECE, Budget, PageBudget, cost, part
 from conversations.models import Message, Role
+from conversations.models.thoughts import Thought
 from conversations.pages.branches import Place
-from conversations.thoughts import Thought
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def more(message: Message, begin: int) -> Said:
         said = _as_written(text, Budget(), is_cut=False)
     else:
         _begin([text])
-        rendered = markdown.rendered(text, part(), key=f"{message.pk}-{begin}" if begin else message.pk)
+        rendered = rendering.rendered(text, part(), key=f"{message.pk}-{begin}" if begin else message.pk)
         said = _said(rendered, text, is_cut=False)
     return replace(said, rest=replace(said.rest, begin=said.rest.begin + begin)) if said.rest else said
 
@@ -80,11 +81,11 @@ def _reply(message: Message, budget: Budget) -> Said:
     text = generation.draft if generation.is_open else message.content
     if not text:
         return Said(SafeString())
-    rendered = markdown.rendered(text, budget, key=message.pk)
+    rendered = rendering.rendered(text, budget, key=message.pk)
     return Said(rendered.html) if generation.is_open else _said(rendered, text, is_cut=message.is_cut)
 
 
-def _said(rendered: markdown.Rendered, text: str, *, is_cut: bool) -> Said:
+def _said(rendered: rendering.Rendered, text: str, *, is_cut: bool) -> Said:
     begin = rendered.plain_from
     if begin is None and is_cut:
         begin = len(text.replace("\r\n", "\n"))

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from conversations.searching import HITS_MAX, Found, Hit, needle, search, terms_of
+from conversations.search.searching import HITS_MAX, Found, Hit, needle, search, terms_of
 
 PASSAGE_BEFORE, PASSAGE_AFTER = 60, 180
 """Characters that are shown before the first mark, and after it."""

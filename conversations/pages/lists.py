@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.models import User
-from conversations.models import Conversation, ConversationQuerySet, Cursor
+from chatbot.core.cursors import Cursor
+from conversations.models import Conversation, ConversationQuerySet
 
 CONVERSATIONS_PER_PAGE = 30
 LISTING_PAGE = 50

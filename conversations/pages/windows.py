@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conversations import paths
-from conversations.models import Conversation, Generation, Message, Role
+from conversations.models import Conversation, Generation, Message, Role, paths
 from conversations.pages.branches import MESSAGES_PER_PAGE, Part
 
 

@@ -23,4 +23,4 @@ def thumbs(message: UUID) -> SafeString:
 @cache
 def _of_no_message(prefix: str) -> str:
     """The addresses in it begin with the prefix."""
-    return render_to_string("conversations/_feedback.html", {"message": {"id": NO_MESSAGE}})
+    return render_to_string("conversations/messages/_feedback.html", {"message": {"id": NO_MESSAGE}})

@@ -20,7 +20,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Message
-from conversations.retention import GONE_AT
 from conversations.transfer import checking
 from conversations.transfer.checking import Refused
 from conversations.transfer.documents import (
@@ -34,6 +33,7 @@ from conversations.transfer.documents import (
 from conversations.transfer.exports import snapshot
 from conversations.transfer.imports import NEWER, Import, UnusableFile
 from conversations.transfer.writers import dumped, write_conversation
+from conversations.upkeep.retention import GONE_AT
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -9,8 +9,9 @@ from typing import IO
 
 from django.db import connection, transaction
 
-from conversations.models import Conversation, ConversationQuerySet, Cursor
-from conversations.threads import DatabaseThreads
+from chatbot.core.cursors import Cursor
+from chatbot.core.threads import DatabaseThreads
+from conversations.models import Conversation, ConversationQuerySet
 from conversations.transfer.writers import Writer
 
 PIECE = 256 * 1024

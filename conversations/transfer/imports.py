@@ -11,13 +11,13 @@ from uuid import UUID
 from django.db import DatabaseError, IntegrityError, transaction
 
 from accounts.models import User
-from conversations import locks
+from chatbot.core.threads import DATABASE_AWAY
 from conversations.models import Conversation, Status
-from conversations.threads import DATABASE_AWAY
 from conversations.transfer import checking, staging
 from conversations.transfer.checking import Refused
 from conversations.transfer.documents import FORMAT, VERSION
 from conversations.transfer.reading import BrokenFile, Events, TooMuch
+from conversations.upkeep import locks
 
 logger = logging.getLogger(__name__)
 

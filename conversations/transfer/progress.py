@@ -7,7 +7,7 @@ from typing import IO
 from uuid import UUID
 
 from accounts.models import User
-from conversations.threads import DatabaseThreads
+from chatbot.core.threads import DatabaseThreads
 from conversations.transfer import imports
 from conversations.transfer.imports import Outcome, Result
 

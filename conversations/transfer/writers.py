@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from django.utils import timezone
 
 from conversations.models import Conversation, Message
-from conversations.titles import shortened
+from conversations.models.titles import shortened
 from conversations.transfer import markdown_text
 from conversations.transfer.documents import FORMAT, VERSION, conversation_fields, message_fields, written
 

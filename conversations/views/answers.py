@@ -8,11 +8,11 @@ from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from uuid_utils.compat import uuid7
 
-from conversations import replies
 from conversations.models import Configuration, Conversation, Message, Preset
 from conversations.pages.chat import chat_context
 from conversations.pages.configurations import new_chat
 from conversations.pages.lists import conversation_list
+from conversations.replies import dispatch
 from conversations.views.notices import notices
 from conversations.views.presets import preset_in, typed_configuration
 from conversations.views.requests import ChatRequest, cursor
@@ -34,7 +34,7 @@ def chat_page(
     except Message.DoesNotExist as error:
         raise Http404 from error
     if (reply := context.get("open_message")) and reply.generation.lacks_maker():
-        replies.start(reply.pk)
+        dispatch.start(reply.pk)
     return _page(request, "conversations/chat.html", context | begun_with | more, status)
 
 
@@ -66,5 +66,5 @@ def refuse(
     if request.htmx:
         # A new key for the turn: what is sent next is no repetition of what was refused.
         context = {"notice": notice, "next_turn": uuid7(), "turn_id": turn_id}
-        return render(request, "conversations/_notice.html", context, status=status)
+        return render(request, "_notice.html", context, status=status)
     return chat_page(request, conversation, status=status, notice=notice, typed=request.POST.get("message", ""))

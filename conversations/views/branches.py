@@ -7,9 +7,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views import View
 
-from conversations import branches, model_choices, replies
-from conversations.errors import UserFacingError
-from conversations.forms import NOT_TEXT, RegenerateForm, TurnForm, is_utf8
+from chatbot.core.errors import UserFacingError
+from conversations.actions import branches
+from conversations.forms.messages import NOT_TEXT, RegenerateForm, TurnForm, is_utf8
+from conversations.llm import model_choices
 from conversations.models import Message, Role
 from conversations.pages.branches import Place
 from conversations.pages.chat import (
@@ -19,6 +20,7 @@ from conversations.pages.chat import (
     regenerating_context,
 )
 from conversations.pages.dressing import dress
+from conversations.replies import dispatch
 from conversations.views.answers import chat_page, refuse
 from conversations.views.requests import ChatRequest, find_message, find_reply
 
@@ -103,24 +105,24 @@ class MessageChooseView(View):
         if not request.htmx:
             return redirect(message)
         context = chat_context(request.user, message.conversation, at=message.pk) | {"place": Place.of(message)}
-        return render(request, "conversations/_branch.html", context)
+        return render(request, "conversations/messages/_branch.html", context)
 
 
 def new_branch(request: ChatRequest, reply: Message) -> HttpResponse:
     """The answer to a turn that begins a branch: its end, with the reply that is to come."""
     if not request.htmx:
-        replies.start(reply.pk)
+        dispatch.start(reply.pk)
         return redirect(reply.conversation)
-    replies.expect(reply.pk)
+    dispatch.expect(reply.pk)
     context = chat_context(request.user, reply.conversation) | {"reply": reply}
-    return render(request, "conversations/_branch.html", context)
+    return render(request, "conversations/messages/_branch.html", context)
 
 
 def message_fragment(request: ChatRequest, message: Message, **more: Any) -> HttpResponse:
     """One message in its place."""
     dress([message])
     context = composer_context(message.conversation) | {"message": message} | more
-    return render(request, "conversations/_message.html", context)
+    return render(request, "conversations/messages/_message.html", context)
 
 
 def refuse_edit(request: ChatRequest, message: Message, notice: str, status: int) -> HttpResponse:

@@ -7,10 +7,10 @@ from django.shortcuts import redirect, render
 from django.views import View
 from django_htmx.http import reswap, retarget
 
-from conversations import configuring
-from conversations.configuration_forms import NOT_TEXT, ConfigurationForm, ModelForm
+from conversations.actions import configuring
 from conversations.errors import ConversationGone
-from conversations.forms import is_utf8
+from conversations.forms.configurations import NOT_TEXT, ConfigurationForm, ModelForm
+from conversations.forms.messages import is_utf8
 from conversations.models import Conversation
 from conversations.pages.configurations import conversation_settings, picker
 from conversations.views.answers import refuse
@@ -62,7 +62,7 @@ class ConversationSettingsView(View):
 
 def template(request: ChatRequest) -> str:
     """The form alone goes into the chat page's dialog."""
-    return "conversations/_settings.html" if request.htmx else "conversations/settings.html"
+    return "conversations/settings/_settings.html" if request.htmx else "conversations/settings.html"
 
 
 def changed(request: ChatRequest, conversation: Conversation) -> HttpResponse:
@@ -70,4 +70,4 @@ def changed(request: ChatRequest, conversation: Conversation) -> HttpResponse:
     if not request.htmx:
         return redirect(conversation)
     context = {"conversation": conversation, "is_saved": True, **picker(conversation.model)}
-    return render(request, "conversations/_picker.html", context)
+    return render(request, "conversations/composer/_picker.html", context)

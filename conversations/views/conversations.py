@@ -7,13 +7,15 @@ from django.shortcuts import redirect, render
 from django.views import View
 from django_htmx.http import push_url, reswap, retarget
 
-from conversations import organizing, paths, replies, turns
-from conversations.configuration_forms import ConfigurationForm
-from conversations.errors import ConversationGone, UserFacingError
-from conversations.forms import NOT_TEXT, RenameForm, TurnForm, is_utf8
-from conversations.models import Configuration, Conversation, Message
+from chatbot.core.errors import UserFacingError
+from conversations.actions import organizing, turns
+from conversations.errors import ConversationGone
+from conversations.forms.configurations import ConfigurationForm
+from conversations.forms.messages import NOT_TEXT, RenameForm, TurnForm, is_utf8
+from conversations.models import Configuration, Conversation, Message, paths
 from conversations.pages.chat import chat_context, composer_context, message_page, turn_context
 from conversations.pages.lists import conversation_list
+from conversations.replies import dispatch
 from conversations.views.answers import chat_page, refuse
 from conversations.views.requests import ChatRequest, cursor, find_conversation, message_key
 
@@ -25,7 +27,7 @@ class ConversationNewView(View):
         """Show the empty page, or one more part of the list of conversations."""
         if "conversations" in request.GET and request.htmx:
             listed = conversation_list(request.user, cursor(request, "conversations"))
-            return render(request, "conversations/_conversations.html", listed)
+            return render(request, "conversations/sidebar/_conversations.html", listed)
         return chat_page(request)
 
     def post(self, request: ChatRequest) -> HttpResponse:
@@ -45,7 +47,7 @@ class ConversationDetailView(View):
                 context = composer_context(conversation) | message_page(conversation, before=before)
             except Message.DoesNotExist as error:
                 raise Http404 from error
-            return render(request, "conversations/_messages.html", context | {"is_older_part": True})
+            return render(request, "conversations/messages/_messages.html", context | {"is_older_part": True})
         seen = message_key(request, "seen")
         if seen and request.htmx:
             return missed(request, conversation, seen)
@@ -76,7 +78,7 @@ def missed(request: ChatRequest, conversation: Conversation, seen: UUID) -> Http
     """The branch's end for a page that ends with the message `seen`; nothing, with status 204, when it is the same."""
     if paths.current_end(conversation) == seen and not conversation.generations.open().exists():
         return HttpResponse(status=204)
-    return render(request, "conversations/_missed.html", chat_context(request.user, conversation))
+    return render(request, "conversations/messages/_missed.html", chat_context(request.user, conversation))
 
 
 def send(request: ChatRequest, conversation: Conversation | None = None) -> HttpResponse:
@@ -104,12 +106,12 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
     except UserFacingError as error:
         return refuse(request, str(error), error.http_status, conversation)
     if not request.htmx:
-        replies.start(turn.reply.pk)
+        dispatch.start(turn.reply.pk)
         return redirect(turn.conversation)
-    replies.expect(turn.reply.pk)
+    dispatch.expect(turn.reply.pk)
     seen = form.cleaned_data["seen"]
     if conversation and seen in {None, turn.message.parent_id}:
-        return render(request, "conversations/_turn.html", turn_context(turn))
+        return render(request, "conversations/messages/_turn.html", turn_context(turn))
     # A new conversation, or one that went on in another tab: the page is missing more than this turn.
     context = turn_context(turn) if turn.is_first else chat_context(request.user, turn.conversation)
     page = render(request, "conversations/_main.html", context)

@@ -6,9 +6,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views import View
 
-from conversations import feedback
+from conversations.actions import feedback
 from conversations.errors import ConversationGone
-from conversations.forms import FeedbackForm, is_utf8
+from conversations.forms.messages import FeedbackForm, is_utf8
 from conversations.views.answers import refuse
 from conversations.views.requests import ChatRequest, find_reply
 
@@ -34,4 +34,4 @@ class MessageFeedbackView(View):
         if not request.htmx:
             return redirect(f"{message.conversation.get_absolute_url()}?at={pk}#m-{pk}")
         context = {"message": message, "feedback": kept, "is_asked": not is_saved, "is_saved": is_saved}
-        return render(request, "conversations/_feedback.html", context)
+        return render(request, "conversations/messages/_feedback.html", context)

@@ -14,11 +14,12 @@ from django.utils import timezone
 from django.views import View
 
 from accounts.sessions import is_signed_in
-from conversations import replies, reply_rows, streams, turns
-from conversations.errors import UserFacingError
+from chatbot.core.errors import UserFacingError
+from conversations.actions import turns
 from conversations.models import Message
 from conversations.pages.chat import message_context
 from conversations.pages.dressing import more
+from conversations.replies import dispatch, reply_rows, streams
 from conversations.views.answers import refuse
 from conversations.views.branches import new_branch
 from conversations.views.requests import ChatRequest, find_reply
@@ -33,7 +34,7 @@ class MessageStreamView(View):
             raise Http404
         if streams.has_too_many(request.user.pk):
             # Whoever shows it asks again in a while; the reply need not wait for that.
-            replies.start(pk)
+            dispatch.start(pk)
             sentence = "You have too many replies open at once."
             return HttpResponse(sentence, "text/plain", HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": "5"})
 
@@ -45,7 +46,7 @@ class MessageStreamView(View):
             # Another thread, which knows neither where the site is mounted nor the reader's time zone.
             set_script_prefix(prefix)
             with timezone.override(zone):
-                return render_to_string("conversations/_end.html", context, request)
+                return render_to_string("conversations/messages/_end.html", context, request)
 
         return streams.response(pk, person=request.user.pk, end=end, is_welcome=partial(is_signed_in, request))
 
@@ -57,7 +58,7 @@ class MessageStopView(View):
         """Stop it and keep what came."""
         message = find_reply(request, pk)
         turns.stop(message)
-        replies.stop(message.pk)
+        dispatch.stop(message.pk)
         return HttpResponse(status=204) if request.htmx else redirect(message.conversation)
 
 
@@ -84,7 +85,8 @@ class MessagePartView(View):
         if not re.fullmatch("[0-9]{1,7}", begin):
             raise BadRequest("That is no place in a message.")
         context = {"message": message, "part": more(message, int(begin))}
-        return render(request, "conversations/_part.html" if request.htmx else "conversations/part.html", context)
+        template = "conversations/messages/_part.html" if request.htmx else "conversations/part.html"
+        return render(request, template, context)
 
 
 class MessageRetryView(View):
@@ -122,7 +124,7 @@ def begun(request: ChatRequest, pk: UUID) -> HttpResponse:
     """The answer to a wish for a reply that is in its place already."""
     message = find_reply(request, pk)
     if not request.htmx:
-        replies.start(pk)
+        dispatch.start(pk)
         return redirect(message.conversation)
-    replies.expect(pk)
-    return render(request, "conversations/_end.html", message_context(message))
+    dispatch.expect(pk)
+    return render(request, "conversations/messages/_end.html", message_context(message))

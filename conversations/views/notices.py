@@ -6,7 +6,7 @@ from datetime import datetime
 from django.contrib import messages
 from django.urls import reverse
 
-from conversations.models import microseconds
+from chatbot.core.cursors import microseconds
 from conversations.views.requests import ChatRequest
 
 

@@ -11,10 +11,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views import View
 
-from conversations import organizing, replies
-from conversations.errors import UserFacingError
-from conversations.models import Conversation, ConversationQuerySet, from_microseconds
-from conversations.organizing import Change
+from chatbot.core.cursors import from_microseconds
+from chatbot.core.errors import UserFacingError
+from conversations.actions import organizing
+from conversations.actions.organizing import Change
+from conversations.models import Conversation, ConversationQuerySet
+from conversations.replies import dispatch
 from conversations.views.notices import say
 from conversations.views.requests import ChatRequest, next_url
 
@@ -69,7 +71,7 @@ class OrganizeView(View):
             say(request, str(error))
             return HttpResponseRedirect(next_url(request))
         for message_id in change.stopped:
-            replies.stop(message_id)
+            dispatch.stop(message_id)
         if deed.done and change.count:
             undo = f"conversations-{deed.undo}" if deed.undo else ""
             say(request, sentence(deed.done, change.count), undo=undo, at=change.at)

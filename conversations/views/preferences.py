@@ -5,7 +5,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views import View
 
-from chatbot.preferences import CHOICES
+from chatbot.core.preferences import CHOICES
 from conversations.views.requests import ChatRequest, next_url
 
 PREFERENCE_AGE = 365 * 24 * 60 * 60

@@ -7,10 +7,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views import View
 
-from conversations import configuring
-from conversations.configuration_forms import NOT_TEXT, PresetForm
-from conversations.errors import UserFacingError
-from conversations.forms import is_utf8
+from chatbot.core.errors import UserFacingError
+from conversations.actions import configuring
+from conversations.forms.configurations import NOT_TEXT, PresetForm
+from conversations.forms.messages import is_utf8
 from conversations.models import Configuration, Preset
 from conversations.pages.configurations import EXAMPLE_PRESETS, preset_list, preset_page
 from conversations.views.requests import ChatRequest

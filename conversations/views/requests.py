@@ -10,7 +10,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
-from conversations.models import Conversation, Cursor, Message, Role
+from chatbot.core.cursors import Cursor
+from conversations.models import Conversation, Message, Role
 
 
 class ChatRequest(HttpRequest):

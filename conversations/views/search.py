@@ -6,7 +6,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views import View
 
 from conversations.pages.found import search_context
-from conversations.searching import QUERY_MAX_CHARS
+from conversations.search.searching import QUERY_MAX_CHARS
 from conversations.views.answers import list_page
 from conversations.views.requests import ChatRequest
 
@@ -19,7 +19,7 @@ class SearchView(View):
         context = search_context(request.user, request.GET.get("q", "")[:QUERY_MAX_CHARS])
         if not request.htmx:
             return list_page(request, "conversations/search.html", context | {"listing": "search"})
-        answer = render(request, "conversations/_found.html", context)
+        answer = render(request, "conversations/sidebar/_found.html", context)
         patch_cache_control(answer, private=True, no_store=True)
         patch_vary_headers(answer, ["HX-Request"])
         return answer

@@ -6,8 +6,8 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 
-from conversations import limits
 from conversations.models import Period, TurnWindow
+from conversations.usage import limits
 from conversations.views.requests import ChatRequest
 
 

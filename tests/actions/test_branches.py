@@ -15,9 +15,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import branches, context, leases, paths, turns
+from conversations.actions import branches, turns
 from conversations.errors import ConversationGone, MessageGone
-from conversations.models import Conversation, Generation, Message, Status
+from conversations.models import Conversation, Generation, Message, Status, paths
+from conversations.replies import context, leases
 from tests.factories import ConversationFactory, MessageFactory, exchange, last_said, long_chat
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import organizing, turns
+from conversations.actions import organizing, turns
 from conversations.errors import ConversationGone
 from conversations.models import Conversation, ConversationQuerySet, Generation, Message, Status
 from conversations.pages.lists import conversation_list

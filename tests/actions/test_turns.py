@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import organizing, turns
+from conversations.actions import organizing, turns
 from conversations.errors import ConversationGone
 from conversations.models import Conversation, Generation, Message, Status, TurnWindow
 from tests.factories import ConversationFactory, ReplyFactory, exchange

@@ -20,7 +20,7 @@ from django.urls import reverse
 
 from accounts import access_tokens, ranks
 from accounts.models import User
-from conversations import feedback
+from conversations.actions import feedback
 from conversations.models import Preset, Rating, TurnWindow, UsageLimit
 from tests.admin.conftest import Staff, member
 from tests.factories import PASSWORD, ConversationFactory, UserFactory, exchange

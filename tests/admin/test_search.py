@@ -9,8 +9,8 @@ from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from conversations.admin import searching
-from conversations.admin.everybody import MESSAGES, TITLES, look
 from conversations.models import Conversation, Message
+from conversations.search.everybody import MESSAGES, TITLES, look
 from tests.admin.conftest import READ, Staff
 from tests.factories import ConversationFactory, exchange, long_chat
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from conversations import branches
+from conversations.actions import branches
 from conversations.admin.readings import READING
 from conversations.models import Conversation, Feedback, Generation, Message, Status
 from tests.admin.conftest import READ, VIEW, Staff

@@ -12,7 +12,7 @@ from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
 from accounts import access_tokens
-from conversations.api.problems import KINDS
+from chatbot.web.problems import KINDS
 from conversations.api.urls import document
 from tests.factories import ConversationFactory, UserFactory, exchange
 from tests.kit.provider import ScriptedProvider, reply

@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from conversations import branches
+from conversations.actions import branches
 from conversations.models import Conversation, Feedback, Generation, Message, Preset, Status, TurnWindow
 from tests.admin.conftest import READ, VIEW, member
 from tests.browser.acting import RICH, log, send

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from conversations.forms import MessageField
+from conversations.forms.messages import MessageField
 from conversations.models import Message
 from tests.browser.acting import log
 from tests.browser.conftest import PHONE, NewPage

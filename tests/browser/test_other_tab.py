@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from accounts.models import User
-from conversations import branches, organizing
+from conversations.actions import branches, organizing
 from conversations.models import Conversation, Message
 from tests.browser.acting import log, send
 from tests.browser.conftest import NewPage

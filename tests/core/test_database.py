@@ -9,9 +9,9 @@ import pytest
 from django.db import connection as django_connection
 from psycopg_pool import ConnectionPool
 
-from chatbot.database import check_connection, seconds_since_away
-from conversations import threads
-from conversations.threads import DatabaseThreads
+from chatbot.core import threads
+from chatbot.core.database import check_connection, seconds_since_away
+from chatbot.core.threads import DatabaseThreads
 
 
 def address() -> dict[str, Any]:

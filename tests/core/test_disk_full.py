@@ -14,7 +14,7 @@ from django.test import Client
 
 from accounts import access_tokens
 from accounts.models import User
-from chatbot import readiness
+from chatbot.core import readiness
 from chatbot.embedded.postgres import cluster
 from conversations.models import Message
 from tests.kit.server import ROOT

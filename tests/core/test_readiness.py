@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from chatbot import readiness
+from chatbot.core import readiness
 from tests.kit.server import ROOT
 
 LACKING = ("conversations", "0004_window")

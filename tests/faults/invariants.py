@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from conversations.gauges import HELPS
-from conversations.markdown import rendered
-from conversations.markdown_budget import Budget
+from conversations.markdown.budget import Budget
+from conversations.markdown.rendering import rendered
+from conversations.replies.gauges import HELPS
 from tests.faults.person import Person, Turn
 from tests.faults.screen import Said, article, body, visible, visible_text
 from tests.faults.site import Process, Site

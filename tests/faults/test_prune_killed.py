@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from conversations.retention import GONE_AT
+from conversations.upkeep.retention import GONE_AT
 from tests.faults.conftest import FULL, Chance
 from tests.faults.database import TESTS, Database
 from tests.kit.server import ROOT

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from conversations.errors import UserFacingError
-from conversations.llm import ChatMessage, Upstream
+from chatbot.core.errors import UserFacingError
+from conversations.llm.service import ChatMessage, Upstream
 from tests.kit.provider import (
     Close,
     Done,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from conversations import llm
-from conversations.llm import Finish, LLMError, ReasoningDelta, TextDelta, TextWasThought, Usage
+from conversations.llm import service as llm
+from conversations.llm.service import Finish, LLMError, ReasoningDelta, TextDelta, TextWasThought, Usage
 from tests.kit.provider import (
     END,
     Done,

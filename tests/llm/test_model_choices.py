@@ -8,7 +8,8 @@ import pytest
 from django.core.checks import run_checks
 from pytest_django import Settings
 
-from conversations import llm, llm_client, llm_models, model_choices
+from conversations.llm import catalogue, client, model_choices
+from conversations.llm import service as llm
 from tests.kit.provider import ScriptedProvider, error, json_answer, reply
 from tests.support.asking import QUESTION
 
@@ -18,7 +19,7 @@ WAIT_SECONDS = 10
 @pytest.fixture(autouse=True)
 def nothing_asks_on(provider: ScriptedProvider) -> Iterator[None]:
     """Nothing that asks outlives its test, and none waits for the client to be imported."""
-    llm_client.tls()
+    client.tls()
     yield
     for thread in threading.enumerate():
         if thread.name == "list of models":
@@ -30,7 +31,7 @@ def listing(
     nothing_asks_on: None, provider: ScriptedProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
     """The models of a provider of which nothing else is configured; change the list to change them."""
-    monkeypatch.setattr(llm_models, "FIRST_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(catalogue, "FIRST_WAIT_SECONDS", 60.0)
     settings.OPENAI_BASE_URL = provider.url
     provider.models[:] = ["mistral", "Llama", "qwen"]
     return provider.models
@@ -114,7 +115,7 @@ def test_what_a_provider_says_of_a_model_counts(
 async def test_a_list_may_have_any_form(listing: list[str], provider: ScriptedProvider, body: object) -> None:
     provider.listing(json_answer(body))
     assert model_choices.choices() == ["mistral", "qwen"]
-    llm_models.forget(provider.url)
+    catalogue.forget(provider.url)
     provider.always(reply("Yes."))
     assert (await ask())[0] == llm.Asked("mistral")
 
@@ -130,7 +131,7 @@ def test_a_model_past_those_that_are_listed_is_known(listing: list[str]) -> None
 def test_of_a_list_without_end_only_the_beginning_is_remembered(listing: list[str]) -> None:
     listing[:] = ["x" * 2_000, *(f"m{number}" for number in range(3_000))]
     assert len(model_choices.choices()) == 200
-    assert len(llm.known_models() or ()) == llm_models.NAMES_MAX
+    assert len(llm.known_models() or ()) == catalogue.NAMES_MAX
 
 
 async def test_a_list_of_megabytes_is_none(listing: list[str], provider: ScriptedProvider) -> None:
@@ -164,7 +165,7 @@ def test_a_silent_provider_keeps_nobody(silent: None) -> None:
 def test_a_provider_that_cannot_be_reached_is_left_alone_for_a_while(
     settings: Settings, closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(llm_models, "FIRST_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(catalogue, "FIRST_WAIT_SECONDS", 60.0)
     settings.OPENAI_BASE_URL = f"http://127.0.0.1:{closed_port}/v1"
     for _ in range(5):
         assert model_choices.choices() == []
@@ -174,7 +175,7 @@ def test_a_provider_that_cannot_be_reached_is_left_alone_for_a_while(
 def test_an_old_list_is_used_while_a_new_one_is_asked_for(
     listing: list[str], provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(llm_models, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(catalogue, "FRESH_SECONDS", 0.0)
     assert model_choices.choices() == ["mistral", "Llama", "qwen"]
     listing[:] = ["new"]
     while model_choices.choices() != ["new"]:

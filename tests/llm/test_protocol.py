@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from conversations.errors import UserFacingError
-from conversations.llm_errors import LLMError, ProviderRateLimited, retry_after, wait_in_words
-from conversations.llm_protocol import (
+from chatbot.core.errors import UserFacingError
+from conversations.llm.errors import LLMError, ProviderRateLimited, retry_after, wait_in_words
+from conversations.llm.protocol import (
     EVENT_MAX_BYTES,
     Answer,
     Event,

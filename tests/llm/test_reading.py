@@ -4,8 +4,8 @@ import asyncio
 from contextlib import suppress
 
 from chatbot.embedded.model import Endpoint
-from conversations import llm_client
-from conversations.llm_reading import _Body
+from conversations.llm import client
+from conversations.llm.reading import _Body
 from tests.kit.provider import END, Gate, ScriptedProvider, Text, stream
 
 WAIT_SECONDS = 20
@@ -15,7 +15,7 @@ async def test_nothing_of_an_answer_is_read_while_it_gathers(provider: ScriptedP
     provider.play(stream(Text("One "), Gate("more"), Text("two"), *END))
     request = {"model": "scripted", "messages": [{"role": "user", "content": "Count"}], "stream": True}
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
-    async with llm_client.opened(Endpoint(provider.url, "a key", "scripted"), request, deadline) as response:
+    async with client.opened(Endpoint(provider.url, "a key", "scripted"), request, deadline) as response:
         body = _Body(response)
         assert b"One " in await body.next()
         assert body._answer
@@ -35,4 +35,4 @@ async def test_nothing_of_an_answer_is_read_while_it_gathers(provider: ScriptedP
         while packet := await body.next():
             came += packet
         assert b"two" in came
-    await llm_client.close()
+    await client.close()

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from conversations import llm
-from conversations.llm import Finish, ReasoningDelta, TextDelta, Usage
+from conversations.llm import service as llm
+from conversations.llm.service import Finish, ReasoningDelta, TextDelta, Usage
 from tests.kit.provider import (
     END,
     Close,
@@ -256,7 +256,7 @@ async def test_a_server_on_this_machine_is_asked_without_a_proxy(
 
 def test_the_client_is_loaded_when_it_is_needed_and_not_before() -> None:
     program = (
-        "import asyncio, sys; from conversations import llm;"
+        "import asyncio, sys; from conversations.llm import service as llm;"
         "assert 'openai' not in sys.modules; asyncio.run(llm.warm_up()); assert 'openai' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection
 from pytest_django import Settings
 
-from chatbot import probe
+from chatbot.web import probe
 from conversations.management.doctor import database, proxy, site
 from conversations.management.doctor.findings import Finding, Level
 from tests.factories import UserFactory

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from chatbot import probe
+from chatbot.web import probe
 from conversations.management.doctor import proxy
 from tests.kit.provider import ScriptedProvider, reply
 from tests.kit.server import ChatServer

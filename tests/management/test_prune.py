@@ -18,9 +18,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import feedback, locks, retention, seeding, turns
+from conversations.actions import feedback, turns
 from conversations.models import Conversation, Feedback, Generation, Message, Status
-from conversations.retention import Rules
+from conversations.upkeep import locks, retention, seeding
+from conversations.upkeep.retention import Rules
 from tests.factories import ConversationFactory, ReplyFactory, UserFactory, exchange, long_chat
 
 

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from conversations import turns
+from conversations.actions import turns
 from conversations.management.commands.runserver import address
 from tests.kit.provider import END, Gate, ScriptedProvider, Text, stream
 from tests.kit.server import ROOT, ChatServer

@@ -24,8 +24,8 @@ from django.utils import timezone
 from accounts import access_tokens
 from accounts.models import AccessToken, User
 from chatbot.telemetry.logs import JSONFormatter
-from conversations import erasure
 from conversations.models import Conversation, Feedback, Message, Preset, Status
+from conversations.upkeep import erasure
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, UserFactory, exchange
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,10 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from conversations import highlight
-from conversations.markdown import BlockStream, Rendered, render, rendered
-from conversations.markdown_blocks import Splitter
-from conversations.markdown_budget import (
+from conversations.markdown import highlight
+from conversations.markdown.blocks import Splitter
+from conversations.markdown.budget import (
     BLOCK_COST,
     CHARACTER_COST,
     CODE_FULL,
@@ -24,7 +23,8 @@ from conversations.markdown_budget import (
     cost,
     part,
 )
-from conversations.markdown_source import clean
+from conversations.markdown.rendering import BlockStream, Rendered, render, rendered
+from conversations.markdown.source import clean
 from tests.kit.hostile import hostile
 from tests.support.growing import fed
 from tests.support.markup import check, random_from_a_seed

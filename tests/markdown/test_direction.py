@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from conversations.markdown import BlockStream, render
-from conversations.markdown_direction import directed
+from conversations.markdown.direction import directed
+from conversations.markdown.rendering import BlockStream, render
 
 HEBREW, ARABIC, PERSIAN = "שלום עולם", "مرحبا بالعالم", "سلام دنیا"
 

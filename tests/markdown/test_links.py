@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conversations.markdown import render
+from conversations.markdown.rendering import render
 from tests.support.growing import fed
 from tests.support.markup import check
 

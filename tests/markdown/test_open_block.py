@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conversations.markdown import BlockStream
+from conversations.markdown.rendering import BlockStream
 from tests.support.growing import ANSWER, fed
 
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from conversations.markdown import parsed_open
-from conversations.markdown_open import PROSE, OpenProse, prose
+from conversations.markdown.open_block import PROSE, OpenProse, prose
+from conversations.markdown.rendering import parsed_open
 
 PIECES = [*"aZ éß世ñ0129 ,.;:?!%'\"()’‘“”…–— ", "www.", "http", "ftp:", "mailto:", "e.g. ", "1. "]
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from conversations import highlight, math
-from conversations.markdown import render
+from conversations.markdown import highlight, math
+from conversations.markdown.rendering import render
 from tests.support.markup import ATTACKS, PIECES, check, random_from_a_seed
 
 LINK = 'target="_blank" rel="noopener noreferrer nofollow"'

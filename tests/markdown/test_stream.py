@@ -7,11 +7,11 @@ from itertools import pairwise
 import pyromark
 import pytest
 
-from conversations.highlight import figure
-from conversations.markdown import OPTIONS, BlockStream, render
-from conversations.markdown_html import finished
-from conversations.markdown_scanner import prepare
-from conversations.markdown_source import FIGURE
+from conversations.markdown.highlight import figure
+from conversations.markdown.html import finished
+from conversations.markdown.rendering import OPTIONS, BlockStream, render
+from conversations.markdown.scanner import prepare
+from conversations.markdown.source import FIGURE
 from tests.support.growing import ANSWER, fed
 from tests.support.markup import ATTACKS, PIECES, check, random_from_a_seed
 

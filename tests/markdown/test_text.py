@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conversations.markdown import BlockStream, render
+from conversations.markdown.rendering import BlockStream, render
 from tests.support.growing import fed
 from tests.support.markup import check
 

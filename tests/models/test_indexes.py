@@ -20,13 +20,16 @@ from accounts import rates
 from accounts.backends import AccountBackend, columns
 from accounts.models import AccessToken, User
 from accounts.sessions import SessionStore
-from conversations import branches, context, leases, limits, paths, reply_rows, turn_rows
+from chatbot.core.cursors import Cursor, microseconds
+from conversations.actions import branches, turn_rows
 from conversations.admin import searching
 from conversations.admin.filters import BoundedFilter, ColumnFilter, RowFilter
-from conversations.models import Conversation, Cursor, Feedback, Generation, Message, Preset, Role, Status, microseconds
+from conversations.models import Conversation, Feedback, Generation, Message, Preset, Role, Status, paths
 from conversations.pages import lists
-from conversations.retention import Rules
+from conversations.replies import context, leases, reply_rows
 from conversations.transfer import exports
+from conversations.upkeep.retention import Rules
+from conversations.usage import limits
 from tests.factories import UserFactory
 
 USERS, STRANGERS = 20, 4_000

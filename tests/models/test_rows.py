@@ -9,7 +9,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
-from conversations.models import Conversation, Cursor, Generation, Message, Role, Status
+from chatbot.core.cursors import Cursor
+from conversations.models import Conversation, Generation, Message, Role, Status
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, UserFactory, exchange, last_said
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversations.thoughts import NOTHING, Thinking, Thought
+from conversations.models.thoughts import NOTHING, Thinking, Thought
 
 
 class Clock:

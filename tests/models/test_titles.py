@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversations.titles import shortened, title_from
+from conversations.models.titles import shortened, title_from
 
 
 @pytest.mark.parametrize(

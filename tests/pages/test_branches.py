@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import branches
+from conversations.actions import branches
 from conversations.models import Conversation, Generation, Message, Status
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange, last_said, long_chat
 from tests.support.pages import HTMX

@@ -7,7 +7,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import configuring, llm_models
+from conversations.actions import configuring
+from conversations.llm import catalogue
 from conversations.models import Configuration, Conversation, Generation, Message
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
 from tests.kit.provider import ScriptedProvider
@@ -146,7 +147,7 @@ def test_the_picker_offers_what_the_provider_lists(
 ) -> None:
     settings.CHAT_MODELS = []
     settings.OPENAI_BASE_URL = provider.url
-    llm_models.remember(provider.url, ("mistral", "embed-small", "Llama <3>"))
+    catalogue.remember(provider.url, ("mistral", "embed-small", "Llama <3>"))
     configuring.choose_model(conversation, model="Llama <3>")
     html = signed_in.get(conversation.get_absolute_url()).content.decode()
     assert '<option value="">mistral</option><option selected>Llama &lt;3&gt;</option>' in html

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import override_script_prefix
 
 from accounts.models import User
-from conversations import feedback
+from conversations.actions import feedback
 from conversations.errors import ConversationGone
 from conversations.models import Conversation, Feedback, Message
 from conversations.templatetags.feedback import thumbs
@@ -149,7 +149,7 @@ def test_staff_find_feedback_and_read_it_beside_the_answer(answer: Message) -> N
 @pytest.mark.parametrize("prefix", ["/", "/chat/"])
 def test_the_thumbs_of_an_answer_are_those_of_the_whole_template(answer: Message, prefix: str) -> None:
     with override_script_prefix(prefix):
-        whole = render_to_string("conversations/_feedback.html", {"message": answer})
+        whole = render_to_string("conversations/messages/_feedback.html", {"message": answer})
         assert str(thumbs(answer.pk)) == whole
         assert f'formaction="{prefix}messages/{answer.pk}/feedback/"' in whole
 

@@ -9,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import limits, turns
+from conversations.actions import turns
 from conversations.models import Period, TurnWindow, UsageLimit, Use
+from conversations.usage import limits
 from tests.support.limiting import ended, limit
 from tests.support.pages import HTMX
 

@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import configuring
+from conversations.actions import configuring
 from conversations.models import Configuration, Conversation, Preset
 from tests.factories import PresetFactory, UserFactory
 from tests.support.pages import HTMX

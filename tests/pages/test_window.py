@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import turns
+from conversations.actions import turns
 from conversations.models import Conversation, Generation, Message, Status
 from tests.factories import ConversationFactory, exchange, last_said, long_chat
 from tests.kit.provider import ScriptedProvider, reply

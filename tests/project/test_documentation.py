@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from chatbot.environment import Environment
+from chatbot.core.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = (ROOT / "chatbot" / "settings.py").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from chatbot.environment import Environment
+from chatbot.core.environment import Environment
 from tests.kit.server import ROOT
 
 

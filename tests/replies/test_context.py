@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from conversations.context import estimate_tokens, window_for
 from conversations.models import Conversation, Message, Role
+from conversations.replies.context import estimate_tokens, window_for
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange, long_chat
 
 pytestmark = pytest.mark.django_db

@@ -3,9 +3,9 @@
 import pytest
 from django.db import connection, transaction
 
-from conversations import leases
-from conversations.leases import Draft, Outcome
 from conversations.models import Message, Status
+from conversations.replies import leases
+from conversations.replies.leases import Draft, Outcome
 from tests.factories import ReplyFactory
 
 WORKER = "worker"

@@ -7,8 +7,8 @@ from django.forms.models import model_to_dict
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import reply_rows
 from conversations.models import Conversation, Feedback, Message
+from conversations.replies import reply_rows
 from tests.factories import exchange
 
 ALL = ("conversation", "generation", "feedback")

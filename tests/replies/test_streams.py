@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import turns
-from conversations.live import LiveReply
-from conversations.markdown import render, rendered
-from conversations.markdown_budget import Budget
+from conversations.actions import turns
+from conversations.markdown.budget import Budget
+from conversations.markdown.rendering import render, rendered
 from conversations.models import Message, Status
-from conversations.streams import KEEP_ALIVE, Viewer, event, rendering
-from conversations.thoughts import Thought
+from conversations.models.thoughts import Thought
+from conversations.replies.live import LiveReply
+from conversations.replies.streams import KEEP_ALIVE, Viewer, event, rendering
 from tests.kit.hostile import hostile
 from tests.kit.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
 from tests.kit.server import ChatServer

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import searching
 from conversations.models import Conversation
 from conversations.pages.found import marked
-from conversations.searching import search
+from conversations.search import searching
+from conversations.search.searching import search
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
 from tests.models.test_indexes import explain_sql, sequential_scans
 from tests.support.pages import HTMX

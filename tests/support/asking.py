@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from conversations import llm
-from conversations.llm import ChatMessage, TextDelta
+from conversations.llm import service as llm
+from conversations.llm.service import ChatMessage, TextDelta
 from tests.kit.provider import Request
 
 QUESTION = (ChatMessage("system", "Be brief."), ChatMessage("user", "What is the capital of France?"))

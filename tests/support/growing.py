@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from conversations.markdown import BlockStream
+from conversations.markdown.rendering import BlockStream
 
 ANSWER = """\
 # A title with **weight**

@@ -4,9 +4,10 @@ from django.contrib.auth.models import Group
 from django.db import connection
 
 from accounts.models import User
-from conversations import leases, turns
-from conversations.leases import Outcome
+from conversations.actions import turns
 from conversations.models import Status, TurnWindow, UsageLimit
+from conversations.replies import leases
+from conversations.replies.leases import Outcome
 
 
 def limit(user: User | None = None, *, group: Group | None = None, **numbers: int | str | None) -> UsageLimit:

@@ -11,8 +11,8 @@ from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from conversations.engine import ReplyEngine
 from conversations.models import Message
+from conversations.replies.engine import ReplyEngine
 from tests.kit.provider import Gate, Script, Text, stream
 from tests.kit.provider.script import END
 

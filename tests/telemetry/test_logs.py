@@ -16,7 +16,8 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 
 from accounts.models import User
-from chatbot.telemetry import faults, origin
+from chatbot.core import faults
+from chatbot.telemetry import origin
 from chatbot.telemetry.logs import JSONFormatter, TextFormatter
 from conversations.models import Generation, Message, Status
 from tests.api.program import Program

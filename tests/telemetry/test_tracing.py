@@ -138,13 +138,13 @@ def test_what_is_not_configured_is_not_loaded_and_what_is_missing_stops_the_star
     loaded, refusal = told(
         """
         import sys
-        from chatbot import telemetry
+        from chatbot.telemetry import reporting
         from django.conf import settings
-        began = telemetry.begin()
+        began = reporting.begin()
         loaded = sorted({name.partition(".")[0] for name in sys.modules} & {"opentelemetry", "sentry_sdk", "google"})
         settings.SENTRY_DSN = "http://key@127.0.0.1/1"
         sys.modules["sentry_sdk"] = None
-        return [began, *loaded], telemetry.begin()
+        return [began, *loaded], reporting.begin()
         """
     )
     assert loaded == [""]

@@ -20,11 +20,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import retention, seeding
 from conversations.models import Conversation, Feedback, Message, Status
-from conversations.retention import Rules
 from conversations.transfer.archives import Archive, Reader, is_beginning, whole_bytes
 from conversations.transfer.imports import Outcome
+from conversations.upkeep import retention, seeding
+from conversations.upkeep.retention import Rules
 from tests.factories import ConversationFactory, ReplyFactory, UserFactory, exchange, long_chat
 from tests.kit.server import ROOT
 

@@ -9,11 +9,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import locks
 from conversations.models import Conversation, Message
 from conversations.transfer import imports
 from conversations.transfer.imports import Outcome, Result
 from conversations.transfer.progress import Progress
+from conversations.upkeep import locks
 from tests.factories import ConversationFactory, exchange
 from tests.kit.server import ChatServer
 from tests.support.importing import conversation, document, message, outcomes, told

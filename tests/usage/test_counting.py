@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import erasure, leases, turns
+from conversations.actions import turns
 from conversations.models import (
     Conversation,
     Generation,
@@ -23,8 +23,10 @@ from conversations.models import (
     UsagePeople,
     UsagePresence,
 )
+from conversations.replies import leases
 from conversations.transfer.imports import Import, Outcome
 from conversations.transfer.writers import JsonWriter
+from conversations.upkeep import erasure
 from conversations.usage import buckets
 from conversations.usage.counting import Counted, catch_up
 from conversations.usage.reading import TIME_RANGES, report

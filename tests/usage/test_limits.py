@@ -14,10 +14,12 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from conversations import branches, leases, limits, organizing, turns
-from conversations.leases import Outcome
-from conversations.limits import LimitReached, NothingAllowed
+from conversations.actions import branches, organizing, turns
 from conversations.models import Conversation, Message, Period, Status, TurnWindow, UsageLimit, Use
+from conversations.replies import leases
+from conversations.replies.leases import Outcome
+from conversations.usage import limits
+from conversations.usage.limits import LimitReached, NothingAllowed
 from tests.factories import ConversationFactory, UserFactory
 from tests.support.limiting import ended, limit, move, use
 

@@ -10,11 +10,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import branches, leases, limits, turns
-from conversations.context import tokens_used
-from conversations.leases import Outcome
-from conversations.llm import ChatMessage, Usage
+from conversations.actions import branches, turns
+from conversations.llm.service import ChatMessage, Usage
 from conversations.models import Period, Status, TurnWindow
+from conversations.replies import leases
+from conversations.replies.context import tokens_used
+from conversations.replies.leases import Outcome
+from conversations.usage import limits
 from tests.factories import ConversationFactory
 from tests.support.limiting import ended, move, use
 

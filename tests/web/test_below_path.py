@@ -11,8 +11,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.models import User
-from chatbot.environment import Environment
-from conversations import turns
+from chatbot.core.environment import Environment
+from conversations.actions import turns
 from tests.kit.provider import ScriptedProvider, reply
 from tests.kit.server import ROOT, ChatServer, session_cookie
 from tests.support.findings import sought

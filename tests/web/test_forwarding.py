@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from chatbot import probe
-from chatbot.environment import Environment
+from chatbot.core.environment import Environment
+from chatbot.web import probe
 from conversations.management.doctor import proxy, site
 from tests.kit.server import ROOT, ChatServer
 from tests.management.test_runserver import RunServer

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 
-from chatbot.guard import refused
+from chatbot.web.guard import refused
 from tests.kit.server import ChatServer
 
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from pytest_django import Settings
 
-from chatbot.environment import Environment
+from chatbot.core.environment import Environment
 from conversations.models import Conversation, Role
 from tests.factories import PresetFactory, UserFactory
 from tests.kit.server import ROOT, ChatServer

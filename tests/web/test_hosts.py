@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from chatbot.hosts import own_names
+from chatbot.web.hosts import own_names
 from conversations.management.commands.runserver import names_of
 from tests.kit.server import ROOT, ChatServer
 from tests.management.test_runserver import RunServer

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from accounts.models import User
-from conversations import turns
+from conversations.actions import turns
 from conversations.models import Message
 from tests.factories import UserFactory
 from tests.kit.provider import END, Gate, ScriptedProvider, Text, stream

@@ -56,7 +56,7 @@ def test_a_template_within_another_sees_its_context() -> None:
                 },
             )
         ],
-        builtins=["chatbot.tags"],
+        builtins=["chatbot.web.tags"],
     )
     whole = engine.get_template("whole")
     for _ in range(2):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chatbot import probe
+from chatbot.web import probe
 from conversations.management import arguments
 from conversations.management.doctor import proxy, site
 from conversations.management.doctor.findings import Level

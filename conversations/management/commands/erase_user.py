@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from conversations import erasure
-from conversations.erasure import NotErased
 from conversations.management import arguments
 from conversations.management.operating import OperatorCommand
 from conversations.management.receipts import ReceiptFile
+from conversations.upkeep import erasure
+from conversations.upkeep.erasure import NotErased
 
 NOT_REACHED = (
     "What this cannot reach: the site's own logs, whose lines name the person as {key}, until they are rotated;"

@@ -13,12 +13,12 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import erasure
 from conversations.management import arguments
 from conversations.management.operating import OperatorCommand
 from conversations.models import Conversation, Feedback, Generation, Message
 from conversations.transfer.exports import in_order, snapshot
 from conversations.transfer.writers import ArchiveWriter, JsonWriter
+from conversations.upkeep import erasure
 
 IN_CONVERSATIONS = {Conversation, Message, Generation, Feedback}
 SECRETS = {"password", "key", "digest"}

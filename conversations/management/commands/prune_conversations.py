@@ -13,15 +13,15 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from conversations import locks, retention
 from conversations.management import arguments
 from conversations.management.arguments import Age
 from conversations.management.exits import ANOTHER_RUNS, TIME_IS_UP
 from conversations.management.operating import OperatorCommand
 from conversations.management.progress import progress
-from conversations.retention import Removed, Rules, Share
 from conversations.transfer.archives import Archive
 from conversations.transfer.imports import UnusableFile
+from conversations.upkeep import locks, retention
+from conversations.upkeep.retention import Removed, Rules, Share
 
 UNSAID = "Say how old: --older-than 90d, or set CHAT_RETENTION_DAYS. To empty the trash alone: --trash-only."
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from conversations import locks, retention
 from conversations.management.operating import OperatorCommand
 from conversations.transfer import staging
 from conversations.transfer.archives import Reader
 from conversations.transfer.imports import Outcome, UnusableFile
+from conversations.upkeep import locks, retention
 
 
 class Command(OperatorCommand):

@@ -9,10 +9,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
 from accounts.models import User
-from conversations import seeding
 from conversations.management import arguments
 from conversations.management.operating import OperatorCommand
 from conversations.management.progress import progress
+from conversations.upkeep import seeding
 
 
 class Command(OperatorCommand):

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 
-from chatbot import readiness
+from chatbot.core import readiness
 from conversations.management.doctor.findings import Finding, failure, ok, some, warning
 
 OLDEST_POSTGRES = 15

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
-from chatbot import probe
+from chatbot.web import probe
 from conversations.management.doctor.findings import Finding, failure, ok, warning
 from conversations.management.doctor.site import clock_finding
 

@@ -18,10 +18,10 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core import checks, mail
 from django.db import connection
 
-from conversations import llm
-from conversations.errors import UserFacingError
-from conversations.llm import ChatMessage
-from conversations.llm_errors import ProviderRefused
+from chatbot.core.errors import UserFacingError
+from conversations.llm import service as llm
+from conversations.llm.errors import ProviderRefused
+from conversations.llm.service import ChatMessage
 from conversations.management.doctor.database import database
 from conversations.management.doctor.findings import Finding, failure, ok, some, warning
 

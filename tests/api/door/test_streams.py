@@ -12,10 +12,10 @@ from accounts import access_tokens
 from accounts.callers import Caller
 from accounts.models import User
 from accounts.rates import Rate
-from conversations import streams
+from chatbot.web.problems import Problem
 from conversations.api import door_streams
-from conversations.api.problems import Problem
 from conversations.models import Generation, Status
+from conversations.replies import streams
 from tests.kit.provider import ScriptedProvider, Text, stream
 from tests.kit.provider.script import END, Gate
 from tests.kit.server import ChatServer

@@ -9,9 +9,9 @@ from django.db import connection, connections
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import engine as engine_module
-from conversations import turns
-from conversations.engine import ReplyEngine
+from conversations.actions import turns
+from conversations.replies import engine as engine_module
+from conversations.replies.engine import ReplyEngine
 from tests.kit.provider import ScriptedProvider
 
 

@@ -4,9 +4,10 @@ from uuid import uuid4
 
 import pytest
 
-from conversations import affinity, turns
-from conversations.affinity import Affinity
-from conversations.engine import ReplyEngine
+from conversations.actions import turns
+from conversations.replies import affinity
+from conversations.replies.affinity import Affinity
+from conversations.replies.engine import ReplyEngine
 from tests.kit.provider import ScriptedProvider, reply
 from tests.support.replying import text_at_end, until_stored
 

@@ -4,9 +4,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from pytest_django import Settings
 
-from conversations import turns
-from conversations.engine import ReplyEngine
+from conversations.actions import turns
 from conversations.models import Conversation, Generation
+from conversations.replies.engine import ReplyEngine
 from tests.kit.provider import ScriptedProvider, error, reply
 from tests.support.replying import stored, text_at_end
 

@@ -8,9 +8,10 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 from pytest_django import Settings
 
-from conversations import context, leases, turns
-from conversations.engine import ReplyEngine
+from conversations.actions import turns
 from conversations.models import Generation, Message, Status, TurnWindow
+from conversations.replies import context, leases
+from conversations.replies.engine import ReplyEngine
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory
 from tests.kit.provider import END, Done, Gate, Reasoning, ScriptedProvider, Text, error, reply, stream
 from tests.kit.provider import Finish as FinishStep

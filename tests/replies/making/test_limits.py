@@ -10,9 +10,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import turns
-from conversations.engine import ReplyEngine
+from conversations.actions import turns
 from conversations.models import Generation, Message, Status
+from conversations.replies.engine import ReplyEngine
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 from tests.kit.provider import ScriptedProvider, reply, stream
 from tests.kit.provider.script import END, Raw, Reasoning, Text

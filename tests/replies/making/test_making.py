@@ -7,9 +7,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from conversations import organizing, turns
-from conversations.engine import ReplyEngine
+from conversations.actions import organizing, turns
 from conversations.models import Conversation, Generation, Message, Status
+from conversations.replies.engine import ReplyEngine
 from tests.kit.provider import Gate, Raw, ScriptedProvider, Text, error, reply, stream
 from tests.kit.provider.script import END
 from tests.support.replying import (

@@ -9,10 +9,10 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from chatbot import database
-from conversations import turns
-from conversations.engine import ReplyEngine
+from chatbot.core import database
+from conversations.actions import turns
 from conversations.models import Generation, Message, Status
+from conversations.replies.engine import ReplyEngine
 from tests.kit.provider import Reasoning, ScriptedProvider, error, reply, stream
 from tests.kit.provider.script import END
 from tests.support.replying import (

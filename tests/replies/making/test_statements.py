@@ -9,8 +9,9 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from accounts.models import User
-from conversations import leases, turns
-from conversations.engine import ReplyEngine
+from conversations.actions import turns
+from conversations.replies import leases
+from conversations.replies.engine import ReplyEngine
 from tests.kit.provider import END, Gate, ScriptedProvider, Text, stream
 from tests.support.replying import WAIT_SECONDS, text_at_end, until
 

@@ -7,10 +7,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from conversations import turns
-from conversations.engine import ReplyEngine
-from conversations.live import LiveReply
+from conversations.actions import turns
 from conversations.models import Generation, Message, Status
+from conversations.replies.engine import ReplyEngine
+from conversations.replies.live import LiveReply
 from tests.kit.provider import CATALOGUE, END, Gate, Reasoning, ScriptedProvider, Text, error, reply, stream
 from tests.support.replying import WAIT_SECONDS, stored, text_at_end, until, until_stored
 

@@ -6,9 +6,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from pytest_django import Settings
 
-from conversations import turns
-from conversations.engine import ReplyEngine
+from conversations.actions import turns
 from conversations.models import Conversation, TurnWindow
+from conversations.replies.engine import ReplyEngine
 from tests.kit.provider import END, Gate, ScriptedProvider, error, reply, stream
 from tests.support.replying import WAIT_SECONDS, gated, stored, text_at_end, until
 

@@ -12,7 +12,8 @@ from django.test import AsyncClient
 from django.urls import reverse
 
 from accounts.models import User
-from conversations import replies, streams, turns
+from conversations.actions import turns
+from conversations.replies import dispatch, streams
 from tests.kit.provider import ScriptedProvider
 from tests.support.replying import WAIT_SECONDS, gated, until_stored
 
@@ -24,7 +25,7 @@ async def ask_always(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Look before each frame whether the viewer is signed in; end the loop's engine with the test."""
     monkeypatch.setattr(streams, "SESSION_INTERVAL", 0.0)
     yield
-    await replies.engine().shut_down()
+    await dispatch.engine().shut_down()
 
 
 async def watched(user: User, turn: turns.Turn, *, before_each: Callable[[], object] = str) -> str:
@@ -66,7 +67,7 @@ async def test_a_database_that_is_away_sends_nobody_away() -> None:
     def ask() -> bool:
         raise OperationalError("the database is away")
 
-    assert await streams.may_stay(replies.engine(), ask)
+    assert await streams.may_stay(dispatch.engine(), ask)
 
 
 async def test_a_reply_that_stands_still_is_looked_at_in_time(

@@ -1,0 +1,69 @@
+"""Which names the site answers to, and what those read who ask for another one."""
+
+import ipaddress
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+
+from chatbot.web import problems
+
+SENTENCE = (
+    "This site does not answer to the name {}. Use the address that you were given; whoever runs the site adds"
+    " further names to ALLOWED_HOSTS."
+)
+NAME_MAX_CHARS = 100
+
+
+class ChatRequest(ASGIRequest):
+    """A request; in debug it may also ask for an address or the name of this machine, as other computers do."""
+
+    def get_host(self) -> str:
+        """Host and port as they were asked for. Raises `DisallowedHost` for a host that is not the site's."""
+        try:
+            return super().get_host()
+        except DisallowedHost:
+            asked = str(self.META.get("HTTP_HOST", ""))
+            if settings.DEBUG and name_in(asked) in own_names(self.scope):
+                return asked
+            raise
+
+
+def name_in(host: str) -> str:
+    """The name or address without its port, in lower case; empty where it is nonsense."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def own_names(scope: Any) -> set[str]:
+    """The address at which the request arrived, and what this machine calls itself.
+
+    No foreign page can use these: it would need a name that leads here, which is what the check of hosts is for.
+    """
+    name = socket.gethostname().lower()
+    names = {name, f"{name}.local"}
+    try:
+        arrived = ipaddress.ip_address((scope.get("server") or ("",))[0])
+    except ValueError:
+        return names
+    return names | {str(getattr(arrived, "ipv4_mapped", None) or arrived)}
+
+
+def refusal(request: HttpRequest) -> HttpResponse:
+    """The answer to a request for a host that is not the site's, with status 400. Asks nothing of the host."""
+    name = name_in(request.META.get("HTTP_HOST", ""))[:NAME_MAX_CHARS] or "that it was asked by"
+    if request.path_info.startswith(("/api/", "/v1/")):
+        return problems.answer(problems.Problem("bad_request", SENTENCE.format(name)), door=problems.is_door(request))
+    if request.headers.get("HX-Request"):
+        return HttpResponse(format_html("<p>" + SENTENCE + "</p>", name), status=400)
+    if request.accepts("text/html"):
+        return HttpResponse(render_to_string("400_host.html", {"sentence": SENTENCE.format(name)}), status=400)
+    return HttpResponse(SENTENCE.format(name) + "\n", content_type="text/plain", status=400)

@@ -1,0 +1,215 @@
+"""What the API says when something cannot be done: one code for each reason, as `application/problem+json`."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import get_script_prefix
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from chatbot.core import readiness
+from chatbot.core.errors import Refusal, UserFacingError
+from chatbot.core.threads import DATABASE_AWAY
+from chatbot.core.upstream import Upstream
+from chatbot.web import door_errors
+from chatbot.web.door_errors import DoorError
+from chatbot.web.wording import in_words
+
+logger = logging.getLogger(__name__)
+
+FULL = "The database's disk is full: nothing can be stored."
+
+DOCS = "/api/docs"
+DOOR = "/v1/"
+"""Where errors have the form that OpenAI's clients know."""
+
+
+class Kind(NamedTuple):
+    """One reason."""
+
+    status: int
+    sentence: str
+    retry_after: int = 0
+    """Seconds after which the same request may succeed; 0 when nobody knows."""
+
+
+KINDS = {
+    "bad_request": Kind(400, "The server does not understand this request."),
+    "invalid_token": Kind(401, "The token is missing, wrong or expired, or it stands for somebody else."),
+    "wrong_credentials": Kind(401, "The e-mail address or the password is wrong."),
+    "email_not_verified": Kind(403, "Verify your e-mail address first: the site's page “E-mail address” sends a link."),
+    "read_only_token": Kind(403, "This token may only read."),
+    "not_found": Kind(404, "There is no such thing, or it is somebody else's."),
+    "model_not_found": Kind(404, "This site does not offer that model."),
+    "method_not_allowed": Kind(405, "This address does not take that method."),
+    "reply_in_progress": Kind(409, "The assistant is still answering in this conversation. Wait for it, or stop it."),
+    "nothing_to_continue": Kind(409, "Only the end of a branch that was cut, stopped or failed with text can go on."),
+    "nothing_to_retry": Kind(409, "Only a failed or stopped reply can be retried."),
+    "too_many_pinned": Kind(409, "As many conversations are pinned as can be. Unpin one first."),
+    "too_large": Kind(413, "The request is too large."),
+    "invalid": Kind(422, "The request is not valid: `errors` names the fields."),
+    "idempotency_key_reused": Kind(422, "This Idempotency-Key was used for another message."),
+    "too_many_requests": Kind(429, "This token has sent as many requests as it may in a minute.", 60),
+    "too_many_attempts": Kind(429, "Too many attempts to sign in. Try again later.", 300),
+    "too_many_turns": Kind(429, "You are sending messages faster than this site allows.", 60),
+    "too_many_replies": Kind(429, "You have as many replies running at once as this site allows. Retry this one.", 5),
+    "usage_limit_reached": Kind(429, "You have used what this site allows you for a day or a month."),
+    "too_many_streams": Kind(429, "You are waiting for as many replies at once as this site allows.", 5),
+    "internal": Kind(500, "Something went wrong on the server."),
+    "empty_reply": Kind(502, "The model ended without an answer."),
+    "content_filter": Kind(502, "The model provider refused to answer this."),
+    "context_too_long": Kind(502, "The conversation is longer than the model can read."),
+    "cut_before_answer": Kind(502, "The model reached its limit before it came to an answer."),
+    "message_too_long": Kind(502, "The message is longer than the model can read."),
+    "provider_address": Kind(502, "There is no model provider at the address that this site asks."),
+    "provider_blocked": Kind(502, "A firewall or proxy before the model provider refused the request."),
+    "provider_broke_off": Kind(502, "The model provider broke off in the middle of the answer."),
+    "provider_instructions": Kind(502, "The model takes no instructions (no system message)."),
+    "provider_key": Kind(502, "The model provider did not accept this site's key."),
+    "provider_model": Kind(502, "The model provider does not offer this model."),
+    "provider_protocol": Kind(502, "The model provider gave an answer that cannot be read."),
+    "provider_quota": Kind(502, "This site's account with the model provider is used up."),
+    "provider_refused": Kind(502, "The model provider refused the request."),
+    "provider_temperature": Kind(502, "The model does not take this temperature."),
+    "provider_unreachable": Kind(502, "The model provider cannot be reached."),
+    "provider_rate_limited": Kind(503, "The model provider is receiving too many requests.", 20),
+    "provider_unavailable": Kind(503, "The model provider is not available for the moment.", 20),
+    "server_busy": Kind(503, "This server is writing as many replies as it can at once.", 5),
+    "interrupted": Kind(503, "This server is restarting. The reply goes on: ask for its stream.", 1),
+    "unavailable": Kind(503, "The database or the identity provider cannot be reached now.", 5),
+    "provider_timeout": Kind(504, "The model provider did not answer in time."),
+}
+"""By code, in the order of the status."""
+
+NOT_JSON = "The body of the request is not valid JSON."
+
+SAME = {"turn_taken": "idempotency_key_reused", "conversation_gone": "not_found", "message_gone": "not_found"}
+"""Codes of the page's errors that have another name here."""
+
+
+class Problem(Exception):
+    """A request that cannot be done as it stands, and why."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        upstream: Upstream | None = None,
+        is_lasting: bool = False,
+        **members: Any,
+    ) -> None:
+        """`code` is a key of `KINDS`; `upstream` what the provider said, where it is its problem; what `is_lasting`
+        the same request would meet again; `members` are added to the answer's body."""
+        self.code = code if code in KINDS else "internal"
+        self.upstream = upstream
+        self.is_lasting = is_lasting
+        self.kind = KINDS[self.code]
+        super().__init__(detail or self.kind.sentence)
+        self.members = members
+        self.headers = dict(headers or {})
+        if self.kind.retry_after:
+            self.headers.setdefault("Retry-After", str(self.kind.retry_after))
+        if self.kind.status == 401:
+            self.headers["WWW-Authenticate"] = 'Bearer realm="api"'
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The members of RFC 9457, and ours."""
+        return {
+            "type": f"{get_script_prefix().rstrip('/')}{DOCS}#{self.code}",
+            "title": self.kind.sentence,
+            "status": self.kind.status,
+            "detail": str(self),
+            "code": self.code,
+            **self.members,
+        }
+
+    @property
+    def at_door(self) -> DoorError:
+        """The same as OpenAI's clients know it."""
+        return door_errors.leaving(
+            self.code,
+            self.kind.status,
+            # Why a token could not be read is for those who make tokens.
+            self.kind.sentence if self.code == "invalid_token" else str(self),
+            self.headers,
+            errors=self.members.get("errors") or (),
+            upstream=self.upstream,
+            is_lasting=self.is_lasting or "message_id" in self.members,
+        )
+
+
+def is_door(request: HttpRequest) -> bool:
+    """Whether the request came through the door for OpenAI's clients."""
+    return request.path_info.startswith(DOOR) or request.path_info == DOOR[:-1]
+
+
+def answer(problem: Problem, *, door: bool = False) -> HttpResponse:
+    """The answer that consists of the problem."""
+    if door:
+        status, body, headers = problem.at_door
+        return HttpResponse(json.dumps(body), "application/json", status, headers=headers)
+    kind = "application/problem+json"
+    return HttpResponse(json.dumps(problem.body), kind, problem.kind.status, headers=problem.headers)
+
+
+def as_problem(error: Exception) -> Problem:
+    """The problem that an exception stands for; one that nobody expected is logged."""
+    match error:
+        case Problem():
+            return error
+        case Refusal():
+            return Problem(error.code, str(error) if error.is_told else "")
+        case AuthenticationError():
+            return Problem("invalid_token")
+        case UserFacingError():
+            return _user_facing(error)
+        case ValidationError(errors=errors):
+            return _invalid(errors)
+        case Http404():
+            return Problem("not_found")
+        case RequestDataTooBig():
+            return Problem("too_large")
+    if isinstance(error, BadRequest | HttpError):
+        return Problem("bad_request", NOT_JSON if isinstance(error, HttpError) and error.status_code == 400 else "")
+    if isinstance(error, DATABASE_AWAY):
+        logger.warning("A request of the API finds no database: %s", error)
+        return Problem("unavailable", FULL if readiness.is_full(error) else "")
+    logger.error("A request of the API failed.", exc_info=error)
+    return Problem("internal")
+
+
+def _user_facing(error: UserFacingError) -> Problem:
+    """What people read as a sentence."""
+    return Problem(
+        SAME.get(error.code, error.code),
+        str(error) if error.is_told else "",
+        headers=error.headers,
+        upstream=error.upstream,
+        is_lasting=error.is_lasting,
+        **error.members,
+    )
+
+
+def _invalid(errors: list[dict[str, Any]]) -> Problem:
+    """What is wrong with which field. A path that can name nothing names nothing that is there."""
+    if any(error["loc"][0] == "path" for error in errors):
+        return Problem("not_found")
+    return invalid(*dict.fromkeys((_field(error["loc"]), in_words(error)) for error in errors))
+
+
+def _field(place: tuple[str | int, ...]) -> str:
+    """The name of the field at this place: `body`, the parameter's name, then the way in."""
+    source, *way = place
+    return ".".join(str(step) for step in (way[1:] if source == "body" and len(way) > 1 else way)) or str(source)
+
+
+def invalid(*errors: tuple[str, str]) -> Problem:
+    """The problem of these fields, each with what is wrong with it."""
+    listed = [{"field": field, "message": message} for field, message in errors]
+    return Problem("invalid", errors[0][1], errors=listed)

@@ -1,0 +1,1 @@
+"""What a person can do, each a verb with its transaction."""

@@ -1,0 +1,74 @@
+"""What a person can do with the branches of a conversation; each a verb, each one transaction.
+
+An alternative is another message in the same place: a person's own message said differently, or another answer. What
+is replaced stays, with all that followed it. `Conversation.current_message` is the end of the chosen branch.
+"""
+
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+from conversations.actions import turns
+from conversations.actions.turns import NOT_ADMITTED, ReplyInProgress, Turn, TurnTaken
+from conversations.errors import ConversationGone, MessageGone
+from conversations.models import Conversation, Generation, Message, Role, paths
+
+
+def edit(message: Message, *, text: str, turn: UUID | None = None) -> Turn:
+    """Say `text` in place of a person's own message, with a pending reply; the chosen branch then ends there.
+
+    Keys, limits and errors are those of `turns.send`; raises `MessageGone` too, when the message was deleted meanwhile.
+    """
+    return turns.store(message.user, text=text, conversation=message.conversation, turn=turn, beside=message)
+
+
+def regenerate(reply: Message, *, model: str = "", turn: UUID | None = None) -> Message:
+    """Ask for another answer beside `reply`, of the named model or else of the one that is asked anyway; return it.
+
+    `turn` becomes its key: a second call with the same one returns the answer that the first call stored. The chosen
+    branch then ends with it. Limits and errors are those of `edit`.
+    """
+    conversation, key = reply.conversation, turn or uuid7()
+    try:
+        with transaction.atomic():
+            full, *_ = turns.admit(reply.user, conversation)
+            answer = turns.beside(reply, key)
+            turns.store_reply(answer, full=full, model=model)
+            return answer
+    except (IntegrityError, *NOT_ADMITTED) as error:
+        if found := _find_answer(reply, key):
+            return found
+        raise turns.refusal(error) from error
+
+
+def choose(message: Message) -> None:
+    """Go to the branch through `message`: to its end, of several to the one where the person was last.
+
+    Does nothing for a message on the chosen branch. Raises `ReplyInProgress` while a reply is open, `MessageGone` and
+    `ConversationGone` when they were deleted meanwhile.
+    """
+    conversation = message.conversation
+    try:
+        with transaction.atomic():
+            kept = Conversation.objects.filter(pk=conversation.pk, trashed_at=None)
+            if not kept.select_for_update(no_key=True).exists():
+                raise ConversationGone
+            if Generation.objects.open().filter(conversation=conversation).exists():
+                raise ReplyInProgress
+            end = paths.last_end(conversation, message.pk)
+            if end is None:
+                raise MessageGone
+            kept.update(current_message=end)
+            Message.objects.filter(pk=end).update(chosen_at=Now())
+    except IntegrityError as error:
+        raise turns.refusal(error) from error
+    conversation.current_message_id = end
+
+
+def _find_answer(reply: Message, key: UUID) -> Message | None:
+    found = Message.objects.owned_by(reply.user).filter(pk=key).select_related("conversation", "generation").first()
+    if found and (found.role != Role.ASSISTANT or found.parent_id != reply.parent_id):
+        raise TurnTaken
+    return found

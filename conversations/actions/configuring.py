@@ -1,0 +1,77 @@
+"""What a person can set: a conversation's model, instructions and temperature, and presets of them; each a verb, each
+one transaction."""
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from chatbot.core.errors import UserFacingError
+from conversations.actions.reopening import RETRYABLE
+from conversations.errors import ConversationGone
+from conversations.llm import model_choices
+from conversations.models import Configuration, Conversation, Generation, Preset
+
+PRESETS_MAX = 100
+"""Presets of one person: all of them stand on one page."""
+
+
+class PresetNameTaken(UserFacingError):
+    """You have a preset with this name already. Choose another name."""
+
+    code = "preset_name_taken"
+    http_status = 409
+
+
+class TooManyPresets(UserFacingError):
+    """You have as many presets as one person can keep: {limit}. Delete one, then keep this one."""
+
+    code = "too_many_presets"
+    http_status = 409
+
+
+def choose_model(conversation: Conversation, *, model: str) -> None:
+    """Let a model answer from now on; the site's default when `model` is empty. Raises `ConversationGone`."""
+    configure(conversation, conversation.configuration._replace(model=model))
+
+
+@transaction.atomic
+def configure(conversation: Conversation, configuration: Configuration) -> None:
+    """Let the configuration hold for the answers to come. Raises `ConversationGone`."""
+    if not Conversation.objects.filter(pk=conversation.pk, trashed_at=None).update(**configuration._asdict()):
+        raise ConversationGone
+    if configuration.model != conversation.model:
+        # A second try at the last reply goes to the new model, unless it was asked of one of its own.
+        before = {conversation.model, model_choices.default_name()}
+        last = Generation.objects.filter(pk=conversation.current_message_id, status__in=RETRYABLE, model__in=before)
+        last.update(model="")
+    for name, value in configuration._asdict().items():
+        setattr(conversation, name, value)
+
+
+def add_preset(user: User, *, name: str, configuration: Configuration) -> Preset:
+    """Keep a configuration under a name. Raises `PresetNameTaken`, `TooManyPresets`."""
+    if Preset.objects.owned_by(user).count() >= PRESETS_MAX:
+        raise TooManyPresets(limit=PRESETS_MAX)
+    preset = Preset(user=user, name=name, **configuration._asdict())
+    _store(preset)
+    return preset
+
+
+def change_preset(preset: Preset, *, name: str, configuration: Configuration) -> None:
+    """Keep another configuration or name. Chats that took the old one over keep it. Raises `PresetNameTaken`."""
+    preset.name = name
+    for field, value in configuration._asdict().items():
+        setattr(preset, field, value)
+    _store(preset, update_fields=("name", *configuration._fields))
+
+
+def delete_preset(preset: Preset) -> None:
+    """Forget a preset. Chats that took it over keep what they took."""
+    preset.delete()
+
+
+def _store(preset: Preset, update_fields: tuple[str, ...] | None = None) -> None:
+    try:
+        with transaction.atomic():
+            preset.save(update_fields=update_fields)
+    except IntegrityError as error:
+        raise PresetNameTaken from error

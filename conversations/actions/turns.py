@@ -1,0 +1,316 @@
+"""What a person can do in a conversation; each a verb, each one transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Model
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from accounts.models import User
+from chatbot.core.errors import UserFacingError
+from chatbot.telemetry import metrics, origin
+from conversations.actions import reopening, turn_rows
+from conversations.actions.reopening import NothingToContinue as NothingToContinue
+from conversations.actions.reopening import NothingToRetry as NothingToRetry
+from conversations.errors import ConversationGone, MessageGone
+from conversations.models import Configuration, Conversation, Generation, Message, Role, Status, paths
+from conversations.models.titles import title_from
+from conversations.replies import leases
+from conversations.usage import limits
+from conversations.usage.limits import LimitReached
+
+REPLY_DELAY = timedelta(microseconds=1)
+"""How much later than the message its reply is stored, so that time orders them."""
+
+
+class ReplyInProgress(UserFacingError):
+    """The assistant is still answering. Wait for it, or stop it; what you typed stays in the box."""
+
+    code = "reply_in_progress"
+    http_status = 409
+
+
+class TooManyTurns(UserFacingError):
+    """You are sending faster than this site allows. Wait a minute, then send again; what you typed stays in the box."""
+
+    code = "too_many_turns"
+    http_status = 429
+
+
+class TooManyReplies(UserFacingError):
+    """You have as many replies running at once as this site allows: {limit}. Your message is saved. Wait until one has
+    ended, or stop one, then press Retry."""
+
+    code = "too_many_replies"
+    http_status = 429
+
+
+class TurnTaken(UserFacingError):
+    """An earlier message of this page arrived after all: reload the page to see it. What you typed stays in the box;
+    send again to say it too."""
+
+    code = "turn_taken"
+    http_status = 409
+
+
+NOT_ADMITTED = (TooManyTurns, LimitReached)
+"""What is raised before anything is stored, though the same turn may have been stored before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A person's message and the reply to it."""
+
+    message: Message
+    reply: Message
+    is_first: bool = field(default=False, compare=False)
+    """Whether it has just begun its conversation, which then holds nothing else."""
+    standing: limits.Standing | None = field(default=None, compare=False)
+    """Of which limit little is left after it, if of any."""
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation in which it happened."""
+        return self.message.conversation
+
+
+def send(
+    user: User,
+    *,
+    text: str,
+    conversation: Conversation | None = None,
+    turn: UUID | None = None,
+    configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
+    model: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> Turn:
+    """Store what `user` says and a pending reply, at the end of the conversation's chosen branch, or in a new
+    conversation with this configuration when none is given. The reply is to be asked of `model`, where one is named,
+    with the `options` of a program.
+
+    `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
+    returns it. `text` must hold more than white space. A person who has `CHAT_REPLIES_PER_USER` open replies gets one
+    that has failed already, with the sentence of `TooManyReplies`.
+
+    Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
+    `CHAT_TURNS_PER_MINUTE`, `LimitReached` for a person who has nothing left, `TurnTaken` when another text,
+    conversation or person has the key, `ConversationGone` when the conversation was deleted meanwhile, be it only to
+    the trash.
+    """
+    return store(
+        user,
+        text=text,
+        conversation=conversation,
+        turn=turn,
+        configuration=configuration,
+        model=model,
+        options=options,
+    )
+
+
+def store(
+    user: User,
+    *,
+    text: str,
+    conversation: Conversation | None = None,
+    turn: UUID | None = None,
+    beside: Message | None = None,
+    configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
+    model: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> Turn:
+    """The same as `send`; in the place of the message `beside`, as an alternative to it, when one is given.
+
+    Raises `MessageGone` too, when the message that it follows was deleted meanwhile.
+    """
+    key = turn or uuid7()
+    try:
+        with transaction.atomic():
+            return _store_turn(user, text, conversation, key, beside, configuration, model=model, options=options)
+    except (IntegrityError, *NOT_ADMITTED) as error:
+        # The same turn may have been stored before: a double click arrives as two requests.
+        if found := _find_turn(user, key, text, conversation):
+            return found
+        raise refusal(error) from error
+
+
+def stop(message: Message) -> None:
+    """End an open reply and keep its text so far. A reply that has ended stays as it is.
+
+    A reply that no living process makes ends at once; one that is being made is asked to end, and its maker answers
+    within a second.
+    """
+    leases.stop(message.pk)
+
+
+def retry(message: Message) -> Message:
+    """Ask for a failed or stopped reply again; return the reply that is to come: the same or, beside one that has text,
+    an alternative to it.
+
+    The branch through it is then the chosen one. Raises `NothingToRetry` when the reply is neither, `ReplyInProgress`
+    while another reply is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `LimitReached`, `TooManyReplies` at
+    `CHAT_REPLIES_PER_USER`, `ConversationGone`.
+    """
+    conversation = message.conversation
+    try:
+        with transaction.atomic():
+            if full := admit(message.user, conversation)[0]:
+                raise full
+            if message.content.strip():
+                return _ask_beside(message)
+            reopening.open_again(message)
+            end = paths.last_end(conversation, message.pk)
+            Conversation.objects.filter(pk=conversation.pk).update(current_message=end)
+    except IntegrityError as error:
+        raise refusal(error) from error
+    return message
+
+
+def resume(message: Message) -> None:
+    """Let a reply go on where its text ended, which stays whatever happens: one that was cut at the model's limit, or
+    that was stopped or failed with text. Its branch, which must end with it, is then the chosen one.
+
+    Raises `NothingToContinue` for any other, and what `retry` raises.
+    """
+    conversation = message.conversation
+    try:
+        with transaction.atomic():
+            if full := admit(message.user, conversation)[0]:
+                raise full
+            reopening.go_on(message)
+            Conversation.objects.filter(pk=conversation.pk).update(current_message=message)
+    except IntegrityError as error:
+        raise refusal(error) from error
+
+
+def refusal(error: Exception) -> Exception:
+    """What to tell a person of a turn that the database refused; any other error as it is."""
+    sentences = {
+        "one_open_generation_per_conversation": ReplyInProgress,
+        "message_pkey": TurnTaken,
+        "_parent_": MessageGone,
+        "conversation_has_its_current_message": MessageGone,
+    }
+    if not isinstance(error, IntegrityError):
+        return error
+    return next((sentence() for name, sentence in sentences.items() if name in str(error)), error)
+
+
+def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | None) -> Turn | None:
+    message = Message.objects.owned_by(user).filter(pk=key, role=Role.USER).select_related("conversation").first()
+    if message is None:
+        return None
+    # Without a conversation the turn began one.
+    is_in_place = message.conversation_id == conversation.pk if conversation else message.parent_id is None
+    if message.content != text or not is_in_place:
+        raise TurnTaken
+    reply = message.children.select_related("generation").oldest_first().first()
+    if reply is None:
+        raise TurnTaken
+    return Turn(message, reply)
+
+
+def admit(
+    user: User, conversation: Conversation | None, *, unkept: int = 0
+) -> tuple[TooManyReplies | None, UUID | None, limits.Standing | None]:
+    """Let one more request to the model pass, once the person's and the conversation's earlier ones are stored. It
+    counts when the transaction is committed.
+
+    `unkept` replies of the person are being made that are stored nowhere. Returns the refusal for a person who has as
+    many open replies as allowed, in whatever process; the end of the conversation's chosen branch; and of which limit
+    little is left. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`, `LimitReached`.
+    """
+    admission = turn_rows.admit(user, conversation)
+    if admission.turns > settings.CHAT_TURNS_PER_MINUTE:
+        raise TooManyTurns
+    if not admission.is_there:
+        raise ConversationGone
+    standing = limits.check(user, admission.use) if admission.has_limits else None
+    open_replies, end = turn_rows.look(user, conversation)
+    limit = settings.CHAT_REPLIES_PER_USER
+    return TooManyReplies(limit=limit) if open_replies + unkept >= limit else None, end, standing
+
+
+def _ask_beside(message: Message) -> Message:
+    """Store an alternative to a reply whose text is kept. Raises `NothingToRetry`."""
+    answer = beside(message, uuid7())
+    store_reply(answer, full=None, **reopening.asked_as(message))
+    return answer
+
+
+def beside(reply: Message, key: UUID) -> Message:
+    """A row with this key for another answer in the place of `reply`, not stored."""
+    return Message(
+        id=key,
+        conversation=reply.conversation,
+        user=reply.user,
+        parent_id=reply.parent_id,
+        role=Role.ASSISTANT,
+        created_at=timezone.now(),
+    )
+
+
+def _store_turn(
+    user: User,
+    text: str,
+    conversation: Conversation | None,
+    key: UUID,
+    beside: Message | None,
+    configuration: Configuration,
+    *,
+    model: str,
+    options: Mapping[str, Any] | None,
+) -> Turn:
+    full, end, standing = admit(user, conversation)
+    now = timezone.now()
+    begun = None
+    if conversation is None:
+        begun = conversation = Conversation(
+            user=user, title=title_from(text), created_at=now, updated_at=now, **configuration._asdict()
+        )
+    parent_id = beside.parent_id if beside else end
+    said = {"conversation": conversation, "user": user}
+    message = Message(id=key, parent_id=parent_id, role=Role.USER, content=text, created_at=now, **said)
+    reply = Message(parent=message, role=Role.ASSISTANT, created_at=now + REPLY_DELAY, **said)
+    store_reply(reply, *([begun] if begun else []), message, full=full, model=model, options=options)
+    return Turn(message, reply, is_first=begun is not None, standing=standing)
+
+
+def store_reply(
+    reply: Message,
+    *before: Model,
+    full: TooManyReplies | None,
+    model: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Store these rows, then `reply`, which is to come, as the end of its conversation's chosen branch.
+
+    It is to be asked of `model`, where one is named, with these `options`. When `full` it has failed already, for that
+    reason. Raises `ReplyInProgress`, or `IntegrityError` for what `refusal` puts into words.
+    """
+    conversation = reply.conversation
+    origin.add(conversation_id=str(conversation.pk), message_id=str(reply.pk))
+    is_new = conversation in before
+    generation = reply.generation = Generation(
+        message=reply, conversation=conversation, model=model, options=options, request_id=origin.request_id()
+    )
+    if full:
+        # No constraint would keep a reply that has failed from overtaking an open one.
+        if not is_new and conversation.generations.open().exists():
+            raise ReplyInProgress
+        generation.status = Status.FAILED
+        generation.error_code, generation.error = full.code, str(full)
+        generation.finished_at = reply.created_at
+        metrics.replies.labels(Status.FAILED, full.code, metrics.OTHER).inc()
+    if is_new:
+        conversation.current_message_id = reply.pk
+        turn_rows.insert(*before, reply, generation)
+    else:
+        turn_rows.insert(*before, reply, generation, end=reply)
+        conversation.current_message_id, conversation.updated_at = reply.pk, reply.created_at

@@ -1,0 +1,106 @@
+"""What a person sets for chats, checked."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from conversations.forms.messages import SentenceForm, is_storable
+from conversations.models import (
+    MODEL_MAX_CHARS,
+    PRESET_NAME_MAX_CHARS,
+    TEMPERATURE_MAX,
+    Configuration,
+    Preset,
+)
+
+NOT_TEXT = "This is not valid text. Take out what is broken, then save again."
+TEMPERATURE = f"A temperature is a number from 0 to {TEMPERATURE_MAX:g}, or empty for the model's default."
+
+
+class InstructionsField(forms.CharField):
+    """Instructions: up to `CHAT_INSTRUCTIONS_MAX_CHARS` characters after stripping, line ends as line feeds."""
+
+    default_error_messages = {"null_characters_not_allowed": NOT_TEXT}  # noqa: RUF012 (Django's way)
+    widget = forms.Textarea({"dir": "auto"})
+
+    def to_python(self, value: Any) -> str:
+        """The text as it will be stored."""
+        text = super().to_python((value or "").replace("\r\n", "\n").replace("\r", "\n")) or ""
+        limit = settings.CHAT_INSTRUCTIONS_MAX_CHARS
+        if len(text) > limit:
+            raise forms.ValidationError(
+                f"The instructions are too long: {len(text):,} characters, and {limit:,} are allowed.",
+                code="max_length",
+            )
+        if not is_storable(text):
+            raise forms.ValidationError(NOT_TEXT, code="surrogates")
+        return text
+
+
+class TemperatureField(forms.FloatField):
+    """A number from 0 to 2, with a point or a comma; None for the provider's default."""
+
+    default_error_messages = {"invalid": TEMPERATURE}  # noqa: RUF012 (Django's way)
+
+    def __init__(self) -> None:
+        super().__init__(required=False)
+
+    def to_python(self, value: Any) -> float | None:  # type: ignore[override] # the stubs take it for a whole number
+        """The number, to two places."""
+        number: float | None = super().to_python(value.replace(",", ".") if isinstance(value, str) else value)
+        if number is not None and not 0 <= number <= TEMPERATURE_MAX:
+            raise forms.ValidationError(TEMPERATURE, code="invalid")
+        return None if number is None else round(number, 2)
+
+
+class ModelForm(SentenceForm):
+    """A model's name, empty for the site's default. One that is not offered is kept, and gives way to the default."""
+
+    model = forms.CharField(
+        max_length=MODEL_MAX_CHARS, required=False, error_messages={"max_length": "No model has such a long name."}
+    )
+
+
+class ConfigurationForm(ModelForm):
+    """Model, instructions, temperature."""
+
+    system_prompt = InstructionsField(required=False)
+    temperature = TemperatureField()
+
+    @property
+    def configuration(self) -> Configuration:
+        """What a valid form says."""
+        return Configuration(*(self.cleaned_data[name] for name in Configuration._fields))
+
+
+class PresetForm(ConfigurationForm):
+    """A person's preset."""
+
+    name = forms.CharField(
+        max_length=PRESET_NAME_MAX_CHARS,
+        error_messages={
+            "required": "Give the preset a name.",
+            "max_length": f"A name has at most {PRESET_NAME_MAX_CHARS} characters.",
+            "null_characters_not_allowed": NOT_TEXT,
+        },
+    )
+
+
+class SharedPresetForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
+    """A preset of everybody's, in the admin."""
+
+    system_prompt = InstructionsField(label="Instructions", required=False)
+    temperature = TemperatureField()
+
+    class Meta:
+        model = Preset
+        fields = ("name", "model", "system_prompt", "temperature")
+        widgets = {"name": forms.TextInput({"dir": "auto"})}  # noqa: RUF012 (Django's way)
+
+    def clean_name(self) -> str:
+        """A name that no other shared preset has."""
+        name: str = self.cleaned_data["name"]
+        if Preset.objects.shared().filter(name=name).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError("There is a shared preset with this name already.", code="unique")
+        return name

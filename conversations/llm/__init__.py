@@ -1,0 +1,1 @@
+"""Asking a model: typed events out, plain errors out."""

@@ -1,0 +1,322 @@
+"""The connection to a provider: clients and their open connections, one request, its answer unread.
+
+The only file that imports `openai`. conversations.llm, which stands before it, imports it when it is first needed.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2
+import openai  # noqa: TID251 (this file is where the vendor is known)
+from django.conf import settings
+
+from chatbot.embedded.model import Endpoint
+from chatbot.telemetry import origin
+from conversations.llm import catalogue, errors
+from conversations.llm.protocol import looks_like
+from conversations.llm.reading import TRANSPORT_ERRORS, translated
+
+CONNECTIONS = 1_000
+KEEP_ALIVE_SECONDS = 30
+LIST_SECONDS = 5.0
+LIST_MAX_BYTES, ERROR_MAX_BYTES = 4 * 1024 * 1024, 64 * 1024
+"""Of a list of models, and of what is read of an error."""
+
+LIST_PIECE = 64 * 1024
+
+LISTING: Any = {"security": {"bearer_auth": True}, "headers": {"Accept-Encoding": "identity"}}
+SYSTEM = frozenset({"system", "developer"})
+"""The roles in which a model is given instructions."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Clients(dict[tuple[str, str], openai.AsyncOpenAI]):
+    """The clients of one event loop, by base URL and key."""
+
+    keeper: AsyncGenerator[None]
+
+    async def close(self) -> None:
+        """Close every client and its connections."""
+        while self:
+            _, client = self.popitem()
+            await client.close()
+
+
+_clients_of: dict[asyncio.AbstractEventLoop, Clients] = {}
+_without_stream_options: set[str] = set()
+_without_instructions: set[tuple[str, str]] = set()
+"""Models, with their base URL, that are given instructions in what the person says."""
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """The certificates to trust, loaded once: that takes a tenth of a second."""
+    return httpx2.create_ssl_context()
+
+
+async def close() -> None:
+    """Close the running loop's clients."""
+    clients = _clients_of.get(asyncio.get_running_loop())
+    if clients is not None:
+        await clients.keeper.aclose()
+
+
+async def _client(endpoint: Endpoint) -> openai.AsyncOpenAI:
+    """Return the running loop's client for `endpoint`, with its open connections."""
+    loop = asyncio.get_running_loop()
+    for ended in [other for other in list(_clients_of) if other.is_closed()]:
+        if leftover := _clients_of.pop(ended, None):
+            await leftover.close()
+    clients = _clients_of.get(loop)
+    if clients is None:
+        clients = _clients_of[loop] = Clients()
+        clients.keeper = _until_the_loop_ends(loop, clients)
+        await anext(clients.keeper)
+    address = (endpoint.base_url, endpoint.api_key)
+    if address not in clients:
+        clients[address] = openai.AsyncOpenAI(
+            **_address(endpoint),
+            max_retries=0,
+            http_client=openai.DefaultAioHttpClient(
+                event_hooks={"response": [_bound]},
+                verify=tls(),
+                trust_env=_may_use_proxy(endpoint),
+                limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS),
+            ),
+        )
+    return clients[address]
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends early: who reads it whole has so much in memory, and no more."""
+
+    def __init__(self, body: httpx2.AsyncByteStream, most: int) -> None:
+        self._body = body
+        self._most = most
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self._most
+        async for part in self._body:
+            yield part[:left]
+            left -= len(part)
+            if left <= 0:
+                return
+
+    async def aclose(self) -> None:
+        """Close the body."""
+        await self._body.aclose()
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """Bound what the package reads by itself: an error, a list of models."""
+    is_list = response.request.method == "GET"
+    if (is_list or response.is_error) and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Bounded(response.stream, LIST_MAX_BYTES if is_list else ERROR_MAX_BYTES)
+
+
+async def _until_the_loop_ends(loop: asyncio.AbstractEventLoop, clients: Clients) -> AsyncGenerator[None]:
+    """Close `clients` when the loop shuts its generators down, as `asyncio.run` and every ASGI server make it do."""
+    try:
+        yield
+    finally:
+        _clients_of.pop(loop, None)
+        await clients.close()
+
+
+def _address(endpoint: Endpoint) -> dict[str, Any]:
+    """Where and with what key a client asks. What a base URL has after its `?` belongs to each request."""
+    base_url, _, query = endpoint.base_url.partition("?")
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    # Where a version is named there, the key has a header of its own (Azure).
+    headers = {"api-key": endpoint.api_key} if "api-version" in parameters else {}
+    return {
+        "base_url": base_url.rstrip("/").removesuffix("/chat/completions"),
+        "api_key": endpoint.api_key,
+        "default_query": parameters,
+        "default_headers": headers,
+    }
+
+
+def _may_use_proxy(endpoint: Endpoint) -> bool:
+    """Whether a proxy that the environment names may be asked: not for what runs on this machine."""
+    return urlsplit(endpoint.base_url).hostname not in LOOPBACK
+
+
+@asynccontextmanager
+async def opened(
+    endpoint: Endpoint, body: dict[str, Any], deadline: float, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx2.Response]:
+    """Send the request, with these headers beside its own, and give the answer, its body unread.
+
+    Without a model in `body`, the first that the server lists is asked and its name put there. Raises LLMError, at the
+    latest at `deadline` (the loop's time).
+    """
+    try:
+        async with asyncio.timeout_at(deadline):
+            response = await _ask(endpoint, body, headers or {})
+    except TimeoutError:
+        raise errors.ProviderTimeout("no response in time") from None
+    except TRANSPORT_ERRORS as failure:
+        raise translated(failure, begun=False) from None
+    except openai.APIStatusError as answer:
+        raise _refusal(endpoint, body, answer) from None
+    except openai.APIConnectionError as failure:
+        raise translated(failure, begun=False) from None
+    except openai.OpenAIError as failure:
+        raise errors.ProviderProtocol(f"{type(failure).__name__}: {failure}") from None
+    except (UnicodeError, httpx2.InvalidURL) as failure:
+        # OPENAI_BASE_URL or OPENAI_API_KEY holds what no request can carry.
+        raise errors.ProviderUnreachable(f"{type(failure).__name__}: {failure}") from None
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+async def whole(response: httpx2.Response, deadline: float, *, most: int) -> bytes:
+    """The body of an answer in one JSON object. Raises LLMError."""
+    parts: list[bytes] = []
+    room = most
+    try:
+        async with asyncio.timeout_at(deadline):
+            async for part in response.aiter_bytes():
+                parts.append(part)
+                room -= len(part)
+                if room < 0:
+                    raise errors.ProviderProtocol(f"an answer of more than {most} bytes")
+    except TimeoutError:
+        raise errors.ProviderTimeout("no whole answer in time") from None
+    except TRANSPORT_ERRORS as failure:
+        raise translated(failure, begun=False) from None
+    body = b"".join(parts)
+    if looks_like(body) != "json":
+        raise errors.ProviderProtocol(f"an answer that begins with {body[:300]!r}")
+    return body
+
+
+def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusError) -> errors.LLMError:
+    response = answer.response
+    error = errors.from_response(answer.status_code, response.content, response.headers, model=body["model"])
+    # By which the provider finds the request; one that repeats ours tells nothing new.
+    theirs = origin.id_in(response.headers.get(origin.HEADER, ""))
+    if theirs and theirs != origin.request_id():
+        error.detail += f" (the provider's request {theirs})"
+    if isinstance(error, errors.ProviderModel):
+        catalogue.forget(endpoint.base_url)
+    if isinstance(error, errors.ProviderInstructions) and not _is_instructed(body):
+        return errors.ProviderRefused(error.detail, upstream=error.upstream)
+    if isinstance(error, errors.ProviderRefused) and "temperature" in body and "temperature" in error.detail.lower():
+        return errors.ProviderTemperature(error.detail, upstream=error.upstream)
+    return error
+
+
+async def _ask(endpoint: Endpoint, body: dict[str, Any], headers: Mapping[str, str]) -> httpx2.Response:
+    client = await _client(endpoint)
+    if endpoint.model:
+        body["model"] = endpoint.model
+    if body["model"]:
+        return await _post_as_understood(client, endpoint.base_url, body, headers)
+    body["model"] = gone = await _first_model(client, endpoint.base_url)
+    try:
+        return await _post_as_understood(client, endpoint.base_url, body, headers)
+    except openai.APIStatusError as answer:
+        if not isinstance(_refusal(endpoint, body, answer), errors.ProviderModel):
+            raise
+        # It was removed since the server listed it: the one that is first now answers.
+        body["model"] = await _first_model(client, endpoint.base_url)
+        if body["model"] == gone:
+            raise
+    return await _post_as_understood(client, endpoint.base_url, body, headers)
+
+
+async def _post_as_understood(
+    client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any], headers: Mapping[str, str]
+) -> httpx2.Response:
+    model = (base_url, body["model"])
+    while True:
+        # What another request may have learned meanwhile, this one did without.
+        counts, instructs = base_url not in _without_stream_options, model not in _without_instructions
+        try:
+            return await _post(client, base_url, body, headers)
+        except openai.APIStatusError as refusal:
+            error = errors.from_response(refusal.status_code, refusal.response.content, refusal.response.headers)
+            if counts and refusal.status_code in {400, 422} and "stream_options" in refusal.response.text:
+                _without_stream_options.add(base_url)
+            elif instructs and isinstance(error, errors.ProviderInstructions) and _is_instructed(body):
+                _without_instructions.add(model)
+            else:
+                raise
+
+
+def _is_instructed(body: dict[str, Any]) -> bool:
+    return any(message["role"] in SYSTEM for message in body.get("messages", ()))
+
+
+async def _post(
+    client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any], headers: Mapping[str, str]
+) -> httpx2.Response:
+    is_chat = "messages" in body
+    counts = is_chat and base_url not in _without_stream_options
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if counts else {}
+    if (base_url, body["model"]) in _without_instructions and _is_instructed(body):
+        options["messages"] = _with_instructions_said(body["messages"])
+    return await client.post(
+        "/chat/completions" if is_chat else "/embeddings",
+        cast_to=httpx2.Response,
+        body=body | options,
+        # The header keeps the client from reading the body; compression would hold a token back for its block's end.
+        options={
+            "headers": {**headers, "X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"},
+            "timeout": openai.Timeout(None, connect=settings.CHAT_TIMEOUT_CONNECT),
+            "security": {"bearer_auth": True},
+        },
+    )
+
+
+def _with_instructions_said(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages with what the system says at the beginning of what the person says."""
+    said = "\n\n".join(str(message["content"]) for message in messages if message["role"] in SYSTEM)
+    others = [message for message in messages if message["role"] not in SYSTEM]
+    first = next((place for place, message in enumerate(others) if message["role"] == "user"), None)
+    if first is None:
+        return [{"role": "user", "content": said}, *others]
+    content = others[first]["content"]
+    joined = [{"type": "text", "text": said}, *content] if isinstance(content, list) else f"{said}\n\n{content}"
+    return [*others[:first], others[first] | {"content": joined}, *others[first + 1 :]]
+
+
+async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:
+    """Return the name of the first model for chats that the server lists, as far as known; else it is asked."""
+    names = catalogue.known(base_url)
+    if names is None:
+        try:
+            names = catalogue.names_in(await client.get("/models", cast_to=object, options=LISTING))
+        except (TypeError, ValueError) as failure:
+            raise errors.ProviderProtocol(f"no list of models: {type(failure).__name__}") from None
+        if not names:
+            raise errors.ProviderModel("the server lists no model; set CHAT_MODELS")
+        catalogue.remember(base_url, names)
+    return catalogue.for_chat(names)[0]
+
+
+def list_models(endpoint: Endpoint) -> tuple[str, ...]:
+    """Return the names of the models that the server lists, in its order. Blocks for some seconds at most.
+
+    Raises ValueError for a list that is too long, and what the package raises.
+    """
+    with (
+        openai.DefaultHttpxClient(verify=tls(), trust_env=_may_use_proxy(endpoint)) as http_client,
+        openai.OpenAI(**_address(endpoint), max_retries=0, timeout=LIST_SECONDS, http_client=http_client) as client,
+        client.models.with_streaming_response.list(extra_headers=LISTING["headers"]) as answer,
+    ):
+        body = b""
+        for part in answer.iter_bytes(LIST_PIECE):
+            body += part
+            if len(body) > LIST_MAX_BYTES:
+                raise ValueError(f"a list of models of more than {LIST_MAX_BYTES} bytes")
+        return catalogue.names_in(body)

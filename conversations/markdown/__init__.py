@@ -1,0 +1,1 @@
+"""Text to safe HTML, whole or block by block."""

@@ -1,0 +1,74 @@
+"""What the blocks of a text define for each other: targets of reference links, and footnotes."""
+
+from html import escape
+
+import pyromark
+from pyromark.event import BrokenLink
+
+from conversations.markdown.blocks import FOOTNOTE
+from conversations.markdown.scanner import prepare
+from conversations.markdown.source import FIGURE
+
+TARGET_MAX, GIVEN_MAX = 2_000, 50_000
+"""Characters of one target, and of all that the links of one block get: a short name may stand for a long target."""
+
+
+class References:
+    """The definitions of a text so far; `missing` gathers the labels that were asked for in vain."""
+
+    def __init__(self, anchor: str) -> None:
+        self.anchor = anchor
+        """What the ids of the text's footnotes begin with."""
+        self.missing: set[str] = set()
+        self._links: dict[str, tuple[str, str]] = {}
+        self._notes: dict[str, tuple[int, int]] = {}
+        self.longest = 0
+        """Characters of the longest target that the last block has defined."""
+        self.given = 0
+        """Characters of the targets that were found since it was set back."""
+
+    def define(self, text: str, at: int) -> list[str]:
+        """Take what the block at a place defines; return the labels that are new."""
+        self.longest = 0
+        if "]:" not in text:
+            return []
+        if note := FOOTNOTE.match(text.lstrip(" ")):
+            label = normal(f"^{note['label']}")
+            if label in self._notes:
+                return []
+            self._notes[label] = len(self._notes) + 1, at
+            return [label]
+        source = prepare(text)
+        new = []
+        for label, definition in pyromark.reference_definitions(source.text).items():
+            name = normal(label)
+            length = len(definition["dest"]) + len(definition["title"] or "")
+            self.longest = max(self.longest, length)
+            if length <= TARGET_MAX and name not in self._links:
+                self._links[name] = source.address(definition["dest"]), source.restored(definition["title"] or "")
+                new.append(name)
+        return new
+
+    def find(self, link: BrokenLink) -> tuple[str, str] | None:
+        """The target of a link whose label its own block does not define. For the parser."""
+        label = normal(link["reference"])
+        if note := self._notes.get(label):
+            return f"{FIGURE}{note[0]}", ""
+        if label not in self._links:
+            self.missing.add(label)
+            return None
+        target, title = self._links[label]
+        self.given += len(target) + len(title)
+        return (target, title) if self.given <= GIVEN_MAX else None
+
+    def note(self, label: str, html: str, at: int) -> str:
+        """The footnote of a block at a place; of several with one label the first is led to."""
+        number, first = self._notes.get(normal(f"^{label}"), (len(self._notes) + 1, at))
+        place = f' id="{self.anchor}{number}"' if first == at else ""
+        name = f"<sup>{escape(label, quote=False)}</sup>"
+        return f'<div class="footnote"{place}>{name}\n{html}</div>\n'
+
+
+def normal(label: str) -> str:
+    """A label as it is compared."""
+    return " ".join(label.split()).casefold()

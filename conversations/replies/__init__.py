@@ -1,0 +1,1 @@
+"""Making a reply, and showing it while it grows."""

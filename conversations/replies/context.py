@@ -1,0 +1,163 @@
+"""Which messages the model sees: the system prompt, then as much of the newest part as fits its window."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from conversations.llm.service import ChatMessage, Usage
+from conversations.models import Message, Role, paths
+
+BYTES_PER_TOKEN = 3
+"""UTF-8 bytes per token. English has about four, other scripts three or more: the estimate errs on the safe side."""
+
+TOKENS_PER_MESSAGE = 8
+"""What a chat template adds around each message."""
+
+PAGE, PAGE_MAX = 50, 800
+"""Messages read at a time: more each time, so that a large window of short messages takes few queries."""
+
+REPLY_SHARE = 4
+"""One part in four of the window is kept free for the reply."""
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens a message with this text takes, rather too many than too few."""
+    return len(text.encode()) // BYTES_PER_TOKEN + 1 + TOKENS_PER_MESSAGE
+
+
+def tokens_used(asked: Iterable[ChatMessage], answered: str, usage: Usage | None, *, stopped: bool = False) -> int:
+    """What one answer counts toward the limits: the provider's numbers; where it gives none, as for an answer that was
+    `stopped`, estimates of what was `asked` and `answered`. 0 when nothing came of what nobody stopped."""
+    if not usage and not answered and not stopped:
+        return 0
+    prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+    if not prompt:
+        prompt = sum(estimate_tokens(message.content) for message in asked)
+    return prompt + (completion or (estimate_tokens(answered) if answered else 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the model is given for one reply."""
+
+    messages: list[ChatMessage]
+    """Oldest first, the system prompt before them."""
+    start: datetime | None
+    """When the oldest of them was said; None when there is none."""
+    is_cut: bool
+    """Whether that one alone is larger than the window, and cut at its start."""
+    temperature: float | None = None
+    """The conversation's; None for the provider's default."""
+
+
+GO_ON = (
+    "Your last message broke off. Go on exactly where it ended, in the middle of the word if it ended there. Repeat "
+    "nothing of it, and say nothing about going on."
+)
+"""Every server takes such a message. An answer that is to begin with given text has a field of its own in each server
+that can do it, and is refused by the others."""
+
+
+def window_for(reply: Message, *, begun: str = "") -> Window:
+    """What to send to the model for `reply`, which goes on with what has `begun`, if anything has. Causes queries.
+
+    The site's system prompt and the conversation's instructions come first, cut at their end when they are larger than
+    half the window. The person's newest message is always there, cut at its start when it alone is larger than the
+    rest; what has begun is cut so at half of the rest.
+    """
+    conversation = reply.conversation
+    room = settings.CHAT_CONTEXT_TOKENS * (REPLY_SHARE - 1) // REPLY_SHARE
+    said_first = "\n\n".join(filter(None, (settings.CHAT_SYSTEM_PROMPT, conversation.system_prompt)))
+    system = _start_of(said_first, room // 2)
+    if system:
+        room -= estimate_tokens(system)
+    going_on: list[ChatMessage] = []
+    if begun:
+        room -= estimate_tokens(GO_ON)
+        begun = _end_of(begun, room // 2)
+        room -= estimate_tokens(begun)
+        going_on = [ChatMessage("user", GO_ON), ChatMessage("assistant", begun)]
+    chosen: list[Said] = []
+    is_cut = False
+    for said in _said_before(reply):
+        cost = estimate_tokens(said.content)
+        if cost > room:
+            if not chosen:
+                is_cut = True
+                chosen.append(said._replace(content=_end_of(said.content, room)))
+            break
+        room -= cost
+        chosen.append(said)
+    # A window that opens with an answer has lost its question; some providers refuse it.
+    while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
+        chosen.pop()
+    messages = _alternating(going_on + [ChatMessage(said.role, said.content) for said in chosen])
+    if system:
+        messages.append(ChatMessage("system", system))
+    start = chosen[-1].created_at if chosen else None
+    return Window(messages[::-1], start, is_cut, conversation.temperature)
+
+
+class Said(NamedTuple):
+    """A message, as far as the model is concerned."""
+
+    role: str
+    content: str
+    created_at: datetime
+    parent_id: UUID | None
+
+
+def _said_before(reply: Message) -> Iterator[Said]:
+    """The messages that lead to `reply`, newest first, without the replies that have no text."""
+    end = reply.parent_id
+    size = PAGE
+    while end:
+        page = _page(end, size)
+        yield from (said for said in page if said.content)
+        end = page[-1].parent_id if page else None
+        size = min(2 * size, PAGE_MAX)
+
+
+def _page(end: UUID, size: int) -> list[Said]:
+    """The last messages that lead to the one with this key, itself first. A ready-made statement: each reply begins
+    with it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH RECURSIVE path (role, content, created_at, parent_id, depth) AS (
+                SELECT role, content, created_at, parent_id, 1 FROM conversations_message WHERE id = %s
+                UNION ALL
+                SELECT message.role, message.content, message.created_at, message.parent_id, path.depth + 1
+                FROM path {paths.PARENT} WHERE path.depth < %s
+            )
+            SELECT role, content, created_at, parent_id FROM path ORDER BY depth
+            """,  # noqa: S608 (a constant)
+            [end, size],
+        )
+        return [Said(*row) for row in cursor.fetchall()]
+
+
+def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:
+    """The same, newest first, with what one side said twice in a row joined: some models refuse it otherwise."""
+    joined: list[ChatMessage] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            joined[-1] = ChatMessage(message.role, f"{message.content}\n\n{joined[-1].content}")
+        else:
+            joined.append(message)
+    return joined
+
+
+def _start_of(text: str, tokens: int) -> str:
+    room = max(1, tokens - TOKENS_PER_MESSAGE - 1) * BYTES_PER_TOKEN
+    return text.encode()[:room].decode(errors="ignore")
+
+
+def _end_of(text: str, tokens: int) -> str:
+    room = max(1, tokens - TOKENS_PER_MESSAGE - 1) * BYTES_PER_TOKEN
+    return text.encode()[-room:].decode(errors="ignore")

@@ -1,0 +1,364 @@
+"""The reply engine: claim a reply, run it in a task of its own, checkpoint it, let any number of viewers follow it.
+
+A reply that this process makes is followed in memory; one that another process makes is followed in the database, all
+of them in one statement per tick. Losing every viewer changes nothing for a reply that is being made.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextvars import Context
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from chatbot.core.threads import DATABASE_AWAY, DatabaseThreads
+from chatbot.telemetry import origin
+from conversations.llm import model_choices
+from conversations.replies import context, leases
+from conversations.replies.affinity import Affinity
+from conversations.replies.context import Window
+from conversations.replies.leases import Claim, Draft
+from conversations.replies.live import LiveReply
+from conversations.replies.makers import Maker, ServerBusy
+from conversations.replies.saving import Saver
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_INTERVAL = 1.0
+"""Seconds between two checkpoints of all drafts; also how long a stop request from another process may wait."""
+
+FOLLOW_INTERVAL = 0.25
+"""Seconds between two looks at the replies that other processes make."""
+
+KEEP_ALIVE = 15.0
+"""Seconds after which a viewer is woken though nothing came, so that proxies keep the connection."""
+
+SHUTDOWN_SECONDS = 5.0
+"""How long the end of the process waits for finished replies to be saved, and for claims under way."""
+
+DATABASE_THREADS = 4
+
+EAGER_REPLIES = 20
+"""With so many replies under way, a process begins no further one before its stream is asked for."""
+
+
+class ReplyEngine:
+    """Makes and follows the replies of one process."""
+
+    def __init__(self) -> None:
+        self._replies: dict[UUID, LiveReply] = {}
+        self._makers: dict[UUID, Maker] = {}
+        self._loops: dict[str, asyncio.Task[None]] = {}
+        self.viewers = 0
+        """Viewers of this process, of whatever reply."""
+        self._affinity = Affinity()
+        self._draining = False
+        self._closing = asyncio.Event()
+        self._guests: set[asyncio.Task[Any]] = set()
+        self._threads = DatabaseThreads(DATABASE_THREADS, "replies")
+        self.database = self._threads.run
+        self._saver = Saver(self._threads)
+
+    @property
+    def making(self) -> int:
+        """Replies that this process makes."""
+        return len(self._makers)
+
+    def counts(self) -> dict[str, int]:
+        """How many replies are being made, wait for the database, and are followed; and their viewers."""
+        makers = list(self._makers.values())
+        others = [reply for key, reply in list(self._replies.items()) if key not in self._makers]
+        ended = sum(maker.outcome is not None for maker in makers)
+        joining = sum(reply.joined is not None and not reply.joined.done() for reply in others)
+        return {
+            "replies_running": len(makers) - ended,
+            "replies_queued": ended + joining,
+            "replies_followed": len(others) - joining,
+            "reply_viewers": self.viewers,
+        }
+
+    def join(self, message_id: UUID) -> LiveReply:
+        """The reply as this process knows it; made here from now on if nobody makes it, else followed.
+
+        Returns at once: the reply's task `joined` ends when it is known.
+        """
+        reply = self._replies.get(message_id)
+        if reply is None:
+            reply = self._replies[message_id] = LiveReply(message_id)
+            reply.joined = asyncio.create_task(self._attach(reply), name=f"join {message_id}")
+            reply.joined.add_done_callback(_note_failure)
+        return reply
+
+    def expect(self, message_id: UUID) -> None:
+        """A turn was stored here: begin its reply now if its stream is likely to come here, else leave it to whom it
+        comes to."""
+        # A busy process answers the POSTs of others first.
+        if len(self._makers) < EAGER_REPLIES and self._affinity.is_likely() and not self._draining:
+            self.join(message_id)
+        self._affinity.stored(message_id)
+
+    async def watch(
+        self, message_id: UUID, *, patience: Callable[[], float] = lambda: KEEP_ALIVE
+    ) -> AsyncGenerator[LiveReply]:
+        """Yield the reply at once, then whenever it has changed; ends after it has ended.
+
+        Without a change it is yielded after 15 seconds, or after `patience`, asked each time, if that is less.
+
+        The consumer sets the pace: changes that come while it is busy are one change. When this process shuts down,
+        the iteration ends before the reply has. Raises what the database raises when it cannot be read.
+        """
+        self._affinity.watched(message_id)
+        while not self._closing.is_set() and (message_id in self._makers or not self._draining):
+            reply = self.join(message_id)
+            reply.viewers += 1
+            self.viewers += 1
+            try:
+                if reply.joined:
+                    await asyncio.shield(reply.joined)
+                while not reply.lost:
+                    seen, ended = reply.changes, reply.ended
+                    yield reply
+                    # It may have ended while the consumer was busy: then it is yielded once more, as ended.
+                    if ended:
+                        return
+                    await reply.change(seen, min(KEEP_ALIVE, patience()))
+            finally:
+                self.viewers -= 1
+                reply.viewers -= 1
+
+    def stop(self, message_id: UUID) -> None:
+        """End a reply that this process makes; does nothing for others."""
+        if maker := self._makers.get(message_id):
+            maker.stop()
+
+    def wait_for(self, task: asyncio.Task[Any]) -> None:
+        """Let this task end too, which makes an answer that is stored nowhere, before the process does."""
+        self._guests.add(task)
+        task.add_done_callback(self._guests.discard)
+
+    async def closed(self) -> None:
+        """Wait until this process gives up what is still being made."""
+        await self._closing.wait()
+
+    async def drain(self, grace: float) -> None:
+        """Claim nothing more, let the replies that are being made here end for `grace` seconds, then shut down.
+
+        Viewers of other processes' replies are sent away at once, to ask a process that stays.
+        """
+        self._draining = True
+        # Claims under way come first: a reply that this process has just won is not one to send viewers away from.
+        await self._claims()
+        for key, reply in list(self._replies.items()):
+            if key not in self._makers:
+                self._forget(reply)
+                reply.lose()
+        if tasks := [maker.task for maker in self._makers.values() if maker.task] + list(self._guests):
+            await asyncio.wait(tasks, timeout=grace)
+        await self.shut_down()
+
+    async def shut_down(self) -> None:
+        """Claim nothing more, save what has ended, hand back what has not. A second call does nothing."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        await self._claims()
+        await asyncio.gather(*self._loops.values(), return_exceptions=True)
+        makers = list(self._makers.values())
+        for maker in makers:
+            if maker.task and not maker.outcome:
+                maker.task.cancel()
+        if tasks := [maker.task for maker in makers if maker.task]:
+            _, late = await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)
+            for task in late:
+                task.cancel()
+        drafts = [
+            Draft(key, maker.worker, maker.reply.text, maker.reply.thought) for key, maker in self._makers.items()
+        ]
+        try:
+            await self.database(leases.hand_back, drafts)
+        except Exception:
+            logger.exception("%s replies are taken over only when their heartbeat has ended.", len(drafts))
+        for reply in list(self._replies.values()):
+            reply.lose()
+        self._threads.close()
+
+    # --- Claiming and following ---------------------------------------------------------------------------------------
+
+    async def _claims(self) -> None:
+        """Wait for the claims under way, so that what they win is ended or handed back like the rest.
+
+        One that the database keeps is left alone: what it wins is missed when its heartbeat has ended.
+        """
+        if joining := [reply.joined for reply in self._replies.values() if reply.joined]:
+            await asyncio.wait(joining, timeout=SHUTDOWN_SECONDS)
+
+    async def _attach(self, reply: LiveReply) -> None:
+        """Make the reply here if nobody makes it, follow it if somebody does."""
+        try:
+            if not await self._claim(reply):
+                await self._look([reply])
+        except BaseException:
+            self._forget(reply)
+            raise
+        if not reply.ended and reply.message_id not in self._makers:
+            self._keep_running("follow", self._follow)
+
+    async def _claim(self, reply: LiveReply) -> bool:
+        """Become the reply's maker if nobody is. Must not be cancelled: what it won would be nobody's."""
+        if self._draining or self._closing.is_set():
+            return False
+        worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
+        claim, window = await self.database(_claim, reply.message_id, worker=worker)
+        if claim is None:
+            return False
+        if claim.begun:
+            reply.show(claim.begun, claim.thought)
+        else:
+            reply.clear()
+        self._replies[reply.message_id] = reply
+        refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
+        model = model_choices.to_ask(claim.model)
+        person = claim.message.user_id
+        maker = Maker(
+            reply,
+            worker=worker,
+            person=person,
+            model=model,
+            options=claim.options,
+            window=window,
+            begun=claim.begun,
+            refusal=refusal,
+        )
+        self._makers[reply.message_id] = maker
+        maker.task = asyncio.create_task(self._make(maker, claim), name=f"reply {reply.message_id}")
+        self._keep_running("checkpoint", self._checkpoint)
+        return True
+
+    async def _look(self, replies: list[LiveReply]) -> None:
+        """Bring the replies to what the database has, and take over those whose maker is gone."""
+        progress = await self.database(leases.look, [reply.message_id for reply in replies])
+        without_maker: list[LiveReply] = []
+        for reply in replies:
+            seen = progress.get(reply.message_id)
+            if seen:
+                reply.show(seen.text, seen.thought)
+            if seen is None or not seen.is_open:
+                self._forget(reply)
+                reply.end()
+            elif not seen.has_maker:
+                without_maker.append(reply)
+        for reply in without_maker:
+            reply.since = time.perf_counter()
+            await self._claim(reply)
+
+    def _forget(self, reply: LiveReply) -> None:
+        if self._replies.get(reply.message_id) is reply:
+            del self._replies[reply.message_id]
+
+    def _keep_running(self, name: str, loop: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Start the named loop if it is not running; it ends by itself when it has nothing to do."""
+        running = self._loops.get(name)
+        if not self._closing.is_set() and (running is None or running.done()):
+            # It works for every request, not for the one that happened to begin it.
+            self._loops[name] = asyncio.create_task(loop(), name=name, context=Context())
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not for longer than until the process ends."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+
+    def _followed(self) -> list[LiveReply]:
+        """The replies that others make and that somebody watches here; those that nobody watches are forgotten."""
+        others = [reply for key, reply in self._replies.items() if key not in self._makers]
+        for reply in others:
+            if not reply.viewers and reply.joined and reply.joined.done():
+                self._forget(reply)
+        return [reply for reply in others if reply.viewers and reply.joined and reply.joined.done()]
+
+    async def _follow(self) -> None:
+        while not self._closing.is_set() and (followed := self._followed()):
+            try:
+                await self._look(followed)
+            except DATABASE_AWAY as error:
+                logger.warning("Replies of other processes cannot be followed now: %s", error)
+                await self._pause(CHECKPOINT_INTERVAL)
+            except Exception:
+                logger.exception("Replies of other processes cannot be followed now.")
+            await self._pause(FOLLOW_INTERVAL)
+
+    async def _checkpoint(self) -> None:
+        while self._makers and not self._closing.is_set():
+            await self._pause(CHECKPOINT_INTERVAL)
+            makers = dict(self._makers)
+            try:
+                kept = await self.database(leases.checkpoint, [maker.draft() for maker in makers.values()])
+            except Exception as error:
+                if isinstance(error, DATABASE_AWAY):
+                    logger.warning("Drafts cannot be saved now: %s", error)
+                else:
+                    logger.exception("Drafts cannot be saved now.")
+                for maker in makers.values():
+                    maker.forget_checkpoint()
+                continue
+            for key, maker in makers.items():
+                if key in kept:
+                    if kept[key]:
+                        maker.stop()
+                elif not maker.outcome and self._makers.get(key) is maker:
+                    self._lose(maker)
+                    await self._saver.count(maker)
+
+    def _lose(self, maker: Maker) -> None:
+        """Another process has taken the reply over, or it was deleted: viewers follow it there."""
+        logger.warning("Reply %s is no longer made here.", maker.reply.message_id)
+        self._drop(maker)
+        maker.reply.lose()
+        if maker.task and maker.task is not asyncio.current_task():
+            maker.task.cancel()
+
+    def _drop(self, maker: Maker) -> None:
+        if self._makers.get(maker.reply.message_id) is maker:
+            del self._makers[maker.reply.message_id]
+        self._forget(maker.reply)
+
+    # --- Making -------------------------------------------------------------------------------------------------------
+
+    async def _make(self, maker: Maker, claim: Claim) -> None:
+        origin.begin(
+            request_id=claim.request_id or origin.request_id(),
+            conversation_id=str(claim.message.conversation_id),
+            message_id=str(maker.reply.message_id),
+            **origin.trace(),
+        )
+        try:
+            outcome = await maker.run(self._saver.once_back)
+            if await self._saver.save(maker, outcome):
+                self._drop(maker)
+                maker.reply.end()
+        finally:
+            # However it ended: a reply that nobody makes must not be kept alive by heartbeats.
+            if self._makers.get(maker.reply.message_id) is maker and not self._closing.is_set():
+                self._lose(maker)
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    """Log why a reply could not be joined: there may be no viewer who is told."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.warning("A reply could not be joined: %s", error)
+
+
+def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Window | None]:
+    """Claim the reply; when that is won, also what to ask the model, or None when it cannot be read now."""
+    if not (claim := leases.claim(message_id, worker=worker)):
+        return None, None
+    # What fails here fails once more in the maker, which knows how to end a reply that failed.
+    with contextlib.suppress(Exception):
+        return claim, context.window_for(claim.message, begun=claim.begun)
+    return claim, None

@@ -1,0 +1,26 @@
+"""What this process does with replies at the moment, as figures."""
+
+from collections.abc import Mapping
+
+from chatbot.telemetry import metrics
+from conversations.replies import dispatch, streams
+
+HELPS = {
+    "chat_replies_running": "Replies that this process makes.",
+    "chat_replies_queued": "Replies that wait for the database: to be claimed, or to be saved at their end.",
+    "chat_replies_followed": "Replies of other processes that are watched here.",
+    "chat_reply_viewers": "Viewers of replies in this process.",
+    "chat_streams": "Event streams that this process has open.",
+}
+
+
+def register() -> None:
+    """Let these figures be shown, from now on."""
+    metrics.registry.register(metrics.Gauges(HELPS, look))
+
+
+def look() -> Mapping[str, float]:
+    """The figures now; for any thread."""
+    counts = dispatch.counts() | {"streams": streams.open_streams()}
+    # A process that has had no reply yet has none of each.
+    return dict.fromkeys(HELPS, 0) | {f"chat_{name}": count for name, count in counts.items()}

@@ -1,0 +1,322 @@
+"""One reply being made: the model's events gathered into a text, and how it ended."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from chatbot.core import faults
+from chatbot.core.errors import UserFacingError
+from chatbot.telemetry import metrics
+from conversations.llm import service as llm
+from conversations.llm.errors import ContextTooLong
+from conversations.models import CUT, Message, Status
+from conversations.models.thoughts import Thinking, Thought
+from conversations.replies import context
+from conversations.replies.context import Window
+from conversations.replies.leases import Draft, Outcome
+from conversations.replies.live import LiveReply
+
+logger = logging.getLogger(__name__)
+
+DETAIL_MAX_CHARS = 2_000
+REASON_MAX_CHARS = 50
+OVERHANG = 4_096
+"""Characters that are kept past the limit of a reply: its last piece mostly, but a piece may be of any size."""
+
+PROGRAM_PATIENCE = 2.0
+"""Seconds that a reply which a program asked for waits before another attempt. A provider that asks for more is told to
+the program, which may ask another model meanwhile."""
+
+Database = Callable[[Callable[[UUID], Window], UUID], Awaitable[Window]]
+"""Runs a blocking function with its argument outside the event loop."""
+
+
+class ReplyFailed(UserFacingError):
+    """Something went wrong on our side while the answer was written. Your message is saved. Please try again."""
+
+    code = "internal"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__()
+        self.detail = detail[:DETAIL_MAX_CHARS].replace("\0", "").encode(errors="replace").decode()
+
+
+class EmptyReply(UserFacingError):
+    """The assistant ended without an answer. Your message is saved. Please try again."""
+
+    code = "empty_reply"
+
+
+class CutBeforeAnswer(UserFacingError):
+    """The model reached its limit before it came to an answer. Your message is saved. Try again, or ask for something
+    that takes less thought."""
+
+    code = "cut_before_answer"
+
+
+class MessageTooLong(UserFacingError):
+    """Your message is longer than this model reads. It is saved. Shorten it, or choose another model and try again."""
+
+    code = "message_too_long"
+
+    def __init__(self, error: ContextTooLong | None = None) -> None:
+        super().__init__()
+        self.detail = error.detail if error else ""
+        self.upstream = error.upstream if error else None
+
+
+class ServerBusy(UserFacingError):
+    """This server is writing as many replies as it can at once. Your message is saved. Please try again in a moment."""
+
+    code = "server_busy"
+
+
+class ReplyTooLong(UserFacingError):
+    """The answer did not end, so it was stopped at {limit:,} characters. What came is kept. Ask for a shorter one."""
+
+    code = "reply_too_long"
+
+
+class Maker:
+    """A reply that this process makes, and the task that does it. A `refusal` ends it before the model is asked."""
+
+    def __init__(
+        self,
+        reply: LiveReply,
+        *,
+        worker: str,
+        person: UUID,
+        model: str,
+        options: Mapping[str, Any] | None = None,
+        window: Window | None = None,
+        begun: str = "",
+        refusal: UserFacingError | None = None,
+    ) -> None:
+        self.reply = reply
+        self.worker = worker
+        self.person = person
+        self.model = model
+        self.options = options
+        """What a program asked for beside the text; None for a person's reply."""
+        self.task: asyncio.Task[None] | None = None
+        self.outcome: Outcome | None = None
+        """How the reply ended; from then on it is only to be saved, and no stop changes it."""
+        self._asked = "" if model == llm.OTHER_MODEL else model
+        self._refusal = refusal
+        self._window = window
+        self._begun = False
+        self._stop_requested = False
+        self._sent = False
+        """Whether the model was asked: who stops it before its first word may have to pay for the question."""
+        self._saved_length = 0
+        self._saved_thought: Thought | None = None
+        self._begun_with = begun
+        """The text with which the reply goes on."""
+        self._thought_before = len(reply.thought.text) if begun else 0
+        self._thinking = Thinking(before=reply.thought) if begun else Thinking()
+        self._was_thought = False
+        """Whether what had come as text turned out to be a thought."""
+        self._first_token_at: datetime | None = None
+        self._usage: llm.Usage | None = None
+        self._beside = 0
+        """Characters of what came beside text and thought, which is not kept."""
+        self._finish_reason = ""
+
+    def draft(self) -> Draft:
+        """What the next checkpoint has to save."""
+        text = self.reply.text
+        changed = len(text) != self._saved_length
+        self._saved_length = len(text)
+        # The last pieces before a pause would wait for the next one otherwise.
+        self._think(self._thinking.look())
+        # The first words take the place of an earlier maker's thought too.
+        thought = self.reply.thought
+        thought_changed = thought is not self._saved_thought and bool(text or thought.text)
+        if thought_changed:
+            self._saved_thought = thought
+        return Draft(
+            self.reply.message_id, self.worker, text if changed else None, thought if thought_changed else None
+        )
+
+    def forget_checkpoint(self) -> None:
+        """Let the next checkpoint save everything: the last one failed."""
+        self._saved_length = 0
+        self._saved_thought = None
+
+    def stop(self) -> None:
+        """End the reply with the text that came."""
+        if self._stop_requested or self.outcome:
+            return
+        self._stop_requested = True
+        # A task that is cancelled before its first step would never notice why.
+        if self._begun and self.task:
+            self.task.cancel()
+
+    async def run(self, database: Database) -> Outcome:
+        """Ask the model and gather its answer until there is an outcome. Every failure becomes one.
+
+        Raises `asyncio.CancelledError` when the task was cancelled for another reason than `stop`.
+        """
+        self._begun = True
+        try:
+            if self._refusal:
+                raise self._refusal
+            if not self._stop_requested:
+                await self._gather(database)
+            self.outcome = self._ended()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._stop_requested or task is None:
+                raise
+            task.uncancel()
+            self.outcome = self._outcome(Status.STOPPED)
+        except UserFacingError as error:
+            if self._begun_with and getattr(error, "is_empty", False):
+                # Asked to go on, the model has nothing to add.
+                self._finish_reason = "stop"
+                self.outcome = self._outcome(Status.COMPLETE)
+                return self.outcome
+            error = self._explained(error)
+            logger.info("Reply %s failed: %s", self.reply.message_id, error.code)
+            self.reply.failure = error
+            self.outcome = self._outcome(Status.FAILED, error)
+        except Exception as error:
+            logger.exception("Reply %s failed.", self.reply.message_id)
+            self.outcome = self.failed(error)
+        return self.outcome
+
+    def failed(self, error: Exception) -> Outcome:
+        """The outcome of a fault of ours: the text and the error, and nothing that may be the fault's cause."""
+        # Staff who may not read what was said may read this: its own words could be the row that was refused.
+        failed = ReplyFailed(faults.described(error))
+        return Outcome(
+            Status.FAILED,
+            self.reply.text,
+            error_code=failed.code,
+            error=str(failed),
+            error_detail=failed.detail,
+            thought=self.reply.thought,
+            model=self._asked,
+            tokens=self.tokens(),
+        )
+
+    def count(self, outcome: Outcome) -> None:
+        """Count the reply, which has ended so."""
+        label = metrics.model_label(self._asked)
+        metrics.replies.labels(outcome.status, outcome.error_code, label).inc()
+        metrics.reply_seconds.labels(label).observe(time.perf_counter() - self.reply.since)
+
+    def tokens(self) -> int:
+        """What the reply counts toward the person's limits so far."""
+        answered = self.reply.text[len(self._begun_with) :] + self.reply.thought.text[self._thought_before :]
+        asked = self._window.messages if self._window else ()
+        return context.tokens_used(asked, answered, self._usage, stopped=self._stop_requested and self._sent)
+
+    async def _gather(self, database: Database) -> None:
+        read = partial(window_for, begun=self._begun_with)
+        self._window = self._window or await database(read, self.reply.message_id)
+        limit = settings.CHAT_REPLY_MAX_CHARS
+        metrics.added_seconds.observe(time.perf_counter() - self.reply.since)
+        self._sent = True
+        options = dict(self.options or {})
+        asked = llm.stream(
+            self._window.messages,
+            model=self.model,
+            temperature=options.pop("temperature", self._window.temperature),
+            options=options,
+            patience=None if self.options is None else PROGRAM_PATIENCE,
+        )
+        async with contextlib.aclosing(asked) as events:
+            async for event in events:
+                self._take(event, limit)
+                if max(len(self.reply.text), self._thinking.size, self._beside) > limit:
+                    raise ReplyTooLong(limit=limit)
+
+    def _take(self, event: llm.Event, limit: int) -> None:
+        match event:
+            case llm.TextDelta(text=text):
+                if self._first_token_at is None:
+                    self._first_token_at = datetime.now(UTC)
+                    waited = time.perf_counter() - self.reply.since
+                    metrics.first_token_seconds.labels(metrics.model_label(self._asked)).observe(waited)
+                self._think(self._thinking.end())
+                self.reply.text += text[: max(0, limit + OVERHANG - len(self.reply.text))]
+                self.reply.wake()
+            case llm.ReasoningDelta(text=text):
+                self._think(self._thinking.add(text[: max(0, limit + OVERHANG - self._thinking.size)]))
+            case llm.Extra():
+                self._beside += len(str(event.value))
+            case llm.TextWasThought():
+                self._turn_into_thought()
+            case llm.Usage():
+                self._usage = event
+            case llm.Finish():
+                self._finish_reason = CUT if event.is_cut else event.reason[:REASON_MAX_CHARS]
+            case llm.Asked(model=model):
+                self._asked = model
+
+    def _think(self, thought: Thought | None) -> None:
+        if thought:
+            self.reply.thought = thought
+            self.reply.wake()
+
+    def _turn_into_thought(self) -> None:
+        began = self._first_token_at or datetime.now(UTC)
+        seconds = (datetime.now(UTC) - began).total_seconds()
+        taken = self._thinking.take(self.reply.text[len(self._begun_with) :], seconds)
+        self.reply.turn_into(taken, text=self._begun_with)
+        self._was_thought = True
+        # The next checkpoint saves the text, however short.
+        self._saved_length = -1
+        self.reply.wake()
+
+    def _explained(self, error: UserFacingError) -> UserFacingError:
+        """The error in the words that help: a single message that is too long is no conversation that has grown."""
+        asked = self._window.messages if self._window else []
+        if isinstance(error, ContextTooLong) and sum(message.role != "system" for message in asked) == 1:
+            return MessageTooLong(error)
+        return error
+
+    def _ended(self) -> Outcome:
+        if self._stop_requested:
+            return self._outcome(Status.STOPPED)
+        if not self.reply.text.strip():
+            return self._outcome(Status.FAILED, CutBeforeAnswer() if self._finish_reason == CUT else EmptyReply())
+        return self._outcome(Status.COMPLETE)
+
+    def _outcome(self, status: Status, error: UserFacingError | None = None) -> Outcome:
+        """How the reply ended."""
+        self._think(self._thinking.end())
+        return Outcome(
+            status=status,
+            text=self.reply.text,
+            is_draft_void=self._was_thought,
+            thought=replace(self.reply.thought, text=self.reply.thought.text.rstrip()),
+            model=self._asked,
+            finish_reason=self._finish_reason,
+            error_code=error.code if error else "",
+            error=str(error) if error else "",
+            error_detail=getattr(error, "detail", ""),
+            prompt_tokens=self._usage.prompt_tokens if self._usage else None,
+            completion_tokens=self._usage.completion_tokens if self._usage else None,
+            cached_tokens=self._usage.cached_tokens if self._usage else None,
+            reasoning_tokens=self._usage.reasoning_tokens if self._usage else None,
+            tokens=self.tokens(),
+            first_token_at=self._first_token_at,
+            window_start=self._window.start if self._window else None,
+            window_cut=bool(self._window and self._window.is_cut),
+        )
+
+
+def window_for(message_id: UUID, *, begun: str = "") -> Window:
+    """What to ask the model for a reply that has begun so. Causes queries."""
+    return context.window_for(Message.objects.select_related("conversation").get(pk=message_id), begun=begun)

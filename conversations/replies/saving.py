@@ -1,0 +1,66 @@
+"""How a reply's end gets into the database, which may be away just then."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from chatbot.core.threads import DATABASE_AWAY, DatabaseThreads
+from conversations.replies import leases
+from conversations.replies.leases import Outcome
+from conversations.replies.makers import Maker
+from conversations.usage import limits
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 600.0
+"""How long a finished reply waits in memory for a database that is away."""
+
+INTERVAL = 0.2
+"""Seconds between two attempts: fewer than between two looks of a follower, to be back before one takes over."""
+
+
+class Saver:
+    """Writes the ends of one engine's replies, in its threads."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        self._database = threads.run
+
+    async def save(self, maker: Maker, outcome: Outcome) -> bool:
+        """Write the outcome; one that cannot be written, as a failure. False when the reply is another's or gone, or
+        cannot be written at all."""
+        try:
+            return await self._save(maker, outcome)
+        except Exception as error:
+            logger.exception("Reply %s cannot be saved as it is.", maker.reply.message_id)
+            failed = maker.failed(error)
+        try:
+            return await self._save(maker, failed)
+        except Exception:
+            logger.exception("Reply %s cannot be saved; it will be made again.", maker.reply.message_id)
+            return False
+
+    async def count(self, maker: Maker) -> None:
+        """Count the tokens of a reply that was deleted while it was made. One that was taken over is counted there."""
+        try:
+            await self._database(limits.count_tokens, maker.person, maker.tokens(), unless=maker.reply.message_id)
+        except Exception:
+            logger.exception("The tokens of reply %s cannot be counted.", maker.reply.message_id)
+
+    async def once_back[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the function in a thread, again and again while the database is away."""
+        deadline = asyncio.get_running_loop().time() + SECONDS
+        while True:
+            try:
+                return await self._database(function, *args, **kwargs)
+            except DATABASE_AWAY as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                logger.warning("A reply waits for the database: %s", error)
+                await asyncio.sleep(INTERVAL)
+
+    async def _save(self, maker: Maker, outcome: Outcome) -> bool:
+        key = maker.reply.message_id
+        saved = await self.once_back(leases.finish, key, outcome, worker=maker.worker, person=maker.person)
+        if saved:
+            maker.count(outcome)
+        return saved

@@ -1,0 +1,142 @@
+"""Looking through what everybody said, newest first, as far as there is time for; it can be gone on with."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from chatbot.core.cursors import Cursor
+from conversations.search.searching import EXCERPT, EXCERPT_BEFORE, Hit, needle
+
+STATEMENT = """
+    WITH looked AS MATERIALIZED (
+        SELECT id, {columns}, {time} AS time, row_number() OVER (ORDER BY {time} DESC, id DESC) AS number
+        FROM {table} WHERE ({time}, id) < (%(time)s, %(key)s) AND {time} >= %(since)s
+        ORDER BY {time} DESC, id DESC LIMIT %(block)s
+    ), hit AS (
+        SELECT looked.*, strpos(folded, %(first)s) AS place FROM looked
+        CROSS JOIN LATERAL (SELECT ' ' || chat_fold(content) AS folded OFFSET 0) AS text
+        WHERE (SELECT bool_and(strpos(folded, needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)
+        ORDER BY number LIMIT %(most)s
+    )
+    SELECT (SELECT count(*) FROM looked), last.id, last.time, hit.number, hit.id, hit.time, hit.role,
+        conversation.id, conversation.title, conversation.trashed_at IS NOT NULL, person.email,
+        substr(hit.content, greatest(place - {before}, 1), {excerpt}), place > {before} + 1
+    FROM (SELECT id, time FROM looked ORDER BY number DESC LIMIT 1) AS last
+    LEFT JOIN hit ON true
+    LEFT JOIN conversations_conversation AS conversation ON conversation.id = hit.conversation_id
+    LEFT JOIN accounts_user AS person ON person.id = conversation.user_id
+    ORDER BY hit.number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is looked through, and how far on one page."""
+
+    noun: str
+    table: str
+    columns: str
+    time: str
+    """The column by which it is ordered."""
+    block: int
+    """Rows that one statement looks through."""
+    at_most: int
+    """Rows that a page looks through."""
+    seconds: float
+    """How long it goes on with a further block."""
+    hits: int
+
+    @property
+    def sql(self) -> str:
+        """The statement that looks through a block."""
+        return STATEMENT.format(
+            table=self.table, columns=self.columns, time=self.time, before=EXCERPT_BEFORE, excerpt=EXCERPT
+        )
+
+
+TITLES = Source(
+    "title",
+    "conversations_conversation",
+    "id AS conversation_id, title AS content, '' AS role",
+    "updated_at",
+    block=2_000,
+    at_most=50_000,
+    seconds=0.5,
+    hits=20,
+)
+MESSAGES = Source(
+    "message",
+    "conversations_message",
+    "conversation_id, content, role",
+    "created_at",
+    block=2_000,
+    at_most=50_000,
+    seconds=2.0,
+    hits=50,
+)
+
+FIRST = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+"""Before everything."""
+
+
+@dataclass(slots=True)
+class Looked:
+    """How far a search over everybody has come."""
+
+    rows: int = 0
+    until: datetime | None = None
+    """The time of the last row that was looked at."""
+    place: Cursor | None = None
+    """Where it goes on; None at the end."""
+
+
+def look(
+    source: Source, terms: tuple[str, ...], before: Cursor = FIRST, *, since: datetime | None = None
+) -> tuple[Looked, list[tuple[Hit, str]]]:
+    """The rows before this one, newest first, that hold every term, each with whose it is; and how far that has looked.
+
+    Ends at as many hits or rows as the source allows, or after its time, each by a block at most.
+    """
+    looked, found, deadline = Looked(place=before), list[tuple[Hit, str]](), monotonic() + source.seconds
+    needles = [needle(term) for term in terms]
+    parameters = {"needles": needles, "first": max(needles, key=len), "block": source.block}
+    parameters["since"] = since or "-infinity"
+    while looked.rows < source.at_most and len(found) < source.hits and monotonic() < deadline:
+        room, start = source.hits - len(found), looked.place or before
+        rows = _rows(source.sql, parameters | {"time": start.time, "key": start.key, "most": room + 1})
+        if not rows:
+            looked.place = None
+            break
+        count, last, time = rows[0][:3]
+        hits = [row[3:] for row in rows if row[3] is not None]
+        found += [_hit(row) for row in hits[:room]]
+        goes_on = count == source.block
+        if len(hits) > room:
+            # The rest of the block is looked at again by whoever goes on.
+            count, last, time = hits[room - 1][:3]
+            goes_on = True
+        looked.rows += count
+        looked.until, looked.place = time, Cursor(time, last) if goes_on else None
+        if looked.place is None:
+            break
+    return looked, found
+
+
+def _hit(row: tuple[Any, ...]) -> tuple[Hit, str]:
+    _, key, time, role, conversation, title, is_trashed, email, excerpt, is_cut = row
+    if not role:
+        return Hit(conversation, title, time, is_trashed=is_trashed), email
+    return Hit(conversation, title, time, key, role, excerpt, is_cut=is_cut, is_trashed=is_trashed), email
+
+
+def _rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows, unless that takes unduly long: then the database breaks off."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '5s'")
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

@@ -1,0 +1,1 @@
+"""Keeping conversations in order: retention, erasure, demonstration data."""

@@ -1,0 +1,236 @@
+"""Which limits hold for a person, how much of them is used, and what is said when nothing is left.
+
+Only `turns.admit` asks, in the transaction that stores a turn and before the model is asked; so whatever asks the model
+for a person goes through it.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from accounts.models import User
+from chatbot.core.errors import UserFacingError
+from chatbot.web.door_errors import NO_RETRY
+from conversations.models import TODAY, Period, TurnWindow, Use, counted
+
+UNITS = ("messages", "tokens")
+NAMES = {Period.DAY: "today", Period.MONTH: "this month"}
+NEAR_PERCENT = 80
+"""From here on a person is told what is left."""
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+class Limit(NamedTuple):
+    """What one person may use in a period; None is no limit."""
+
+    messages: int | None
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of one number of a limit is used."""
+
+    period: Period
+    unit: str
+    """`messages` or `tokens`."""
+    used: int
+    limit: int
+    ends_at: datetime
+    """When the period ends."""
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing is left."""
+        return self.used >= self.limit
+
+    @property
+    def amount(self) -> str:
+        """The limit in words."""
+        return f"{self.limit:,} {self.unit.removesuffix('s') if self.limit == 1 else self.unit}"
+
+    @property
+    def period_name(self) -> str:
+        """The period that goes on now."""
+        return NAMES[self.period]
+
+    @property
+    def percent(self) -> int:
+        """How much of the limit is used, at most 100."""
+        return min(100, 100 * self.used // self.limit) if self.limit else 100
+
+    @property
+    def ends(self) -> str:
+        """When the period ends, in words."""
+        return when(self.ends_at)
+
+    @property
+    def sentence(self) -> str:
+        """How much of it is used: `12 of 50 messages today`."""
+        return f"{self.used:,} of {self.amount} {self.period_name}"
+
+    @property
+    def left(self) -> str:
+        """The rest of it: `8 of 50 messages left today`."""
+        return f"{max(0, self.limit - self.used):,} of {self.amount} left {self.period_name}"
+
+
+class LimitReached(UserFacingError):
+    """You have used your {amount} for {period}. You can write again {when}."""
+
+    code = "usage_limit_reached"
+    http_status = 429
+    is_told = True
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__(amount=standing.amount, period=standing.period_name, when=standing.ends)
+        self.standing = standing
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When the period ends; OpenAI's clients are told not to ask again before."""
+        return {
+            NO_RETRY: "false",
+            "Retry-After": str(max(1, math.ceil((self.standing.ends_at - timezone.now()).total_seconds()))),
+        }
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """What is used up, and when the period ends."""
+        limit = self.standing
+        return {
+            "period": limit.period,
+            "unit": limit.unit,
+            "limit": limit.limit,
+            "used": limit.used,
+            "resets_at": limit.ends_at.isoformat(),
+        }
+
+
+class NothingAllowed(LimitReached):
+    """Your limit here is {amount}, so nothing can be asked. Whoever runs this site can raise it."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """OpenAI's clients are told not to ask again: no time helps."""
+        return {NO_RETRY: "false"}
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """What is used up, without an end."""
+        return {**super().members, "resets_at": None}
+
+
+def check(user: User, use: Use) -> Standing | None:
+    """Raise `LimitReached` for a person who has nothing left; `use` is without the message that is sent now.
+
+    Returns the number of which least is left after it, if that is little. Causes a query.
+    """
+    before = standings(use, limits_of(user))
+    if used_up := [standing for standing in before if standing.is_used_up]:
+        if never := [standing for standing in used_up if not standing.limit]:
+            raise NothingAllowed(never[0])
+        # On a month's last day both end at once: then the month is told, which says more.
+        raise LimitReached(max(used_up, key=lambda standing: (standing.ends_at, standing.period == Period.MONTH)))
+    after = [replace(one, used=one.used + 1) if one.unit == "messages" else one for one in before]
+    near = [standing for standing in after if standing.percent >= NEAR_PERCENT]
+    return max(near, key=lambda standing: standing.percent, default=None)
+
+
+def standings_of(user: User) -> list[Standing]:
+    """Where the person stands; nothing where no limit holds. Causes two queries."""
+    limits = limits_of(user)
+    if not limits:
+        return []
+    return standings(TurnWindow.use_of(user), limits)
+
+
+def standings(use: Use, limits: Mapping[Period, Limit]) -> list[Standing]:
+    """Where somebody stands who has used so much."""
+    return [
+        Standing(period, unit, getattr(use, f"{period}_{unit}"), number, end_of(period, use))
+        for period, limit in limits.items()
+        for unit, number in zip(UNITS, limit, strict=True)
+        if number is not None
+    ]
+
+
+def use_in_words(use: Use, period: Period) -> str:
+    """What was used in the period that goes on: `12 messages, 3,400 tokens today`."""
+    numbers = ", ".join(f"{getattr(use, f'{period}_{unit}'):,} {unit}" for unit in UNITS)
+    return f"{numbers} {NAMES[period]}"
+
+
+def end_of(period: Period, use: Use) -> datetime:
+    """The next midnight, or the first one of the next month, in the site's time zone."""
+    first = use.day.replace(day=1) + timedelta(days=32) if period == Period.MONTH else use.day + DAY
+    day = first.replace(day=1) if period == Period.MONTH else first
+    return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone()).astimezone(UTC)
+
+
+def limits_of(user: User) -> dict[Period, Limit]:
+    """What holds for the person now, by period, as `UsageLimit` says. Causes a query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT 0 AS level, period, messages, tokens FROM conversations_usagelimit WHERE user_id = %(user)s
+            UNION ALL
+            SELECT 1, period, messages, tokens FROM accounts_user_groups AS belongs
+                JOIN conversations_usagelimit AS usagelimit ON usagelimit.group_id = belongs.group_id
+                WHERE belongs.user_id = %(user)s
+            UNION ALL
+            SELECT 2, period, messages, tokens FROM conversations_usagelimit
+                WHERE user_id IS NULL AND group_id IS NULL
+            """,
+            {"user": user.pk},
+        )
+        rows = cursor.fetchall()
+    found: dict[Period, Limit] = {}
+    for period in Period:
+        levels = [level for level, of, *_ in rows if of == period]
+        nearest = [(messages, tokens) for level, of, messages, tokens in rows if of == period and level == min(levels)]
+        if nearest:
+            found[period] = Limit(*(most_generous(numbers) for numbers in zip(*nearest, strict=True)))
+    return found
+
+
+def most_generous(numbers: Iterable[int | None]) -> int | None:
+    """The largest of several limits; None, which is no limit, is larger than any."""
+    listed = list(numbers)
+    return None if None in listed else max(number for number in listed if number is not None)
+
+
+def count_tokens(person: UUID, tokens: int, *, unless: UUID | None = None) -> None:
+    """Count tokens for which no stored reply ends; nothing where the message `unless` is still there to end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
+            FROM (SELECT {TODAY} AS today) AS now
+            WHERE user_id = %(user)s AND NOT EXISTS (SELECT FROM conversations_message WHERE id = %(unless)s)
+            """,  # noqa: S608 (constants)
+            {
+                "tokens": tokens,
+                "user": person,
+                "unless": unless,
+                "zone": settings.TIME_ZONE,
+            },
+        )
+
+
+def when(end: datetime) -> str:
+    """A moment to come, in the reader's time zone: `at 00:00 (in 5 hours)`, `on 1 December at 00:00 (in 9 days)`."""
+    left = max(end - timezone.now(), MINUTE)
+    unit, name = next((unit, name) for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")) if left >= unit)
+    count = round(left / unit)
+    clock = date_format(timezone.localtime(end), "H:i" if left < DAY else r"j F \a\t H:i")
+    return f"{'at' if left < DAY else 'on'} {clock} (in {count} {name}{'' if count == 1 else 's'})"
