@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts import access_tokens, callers
 from accounts.jwts import InvalidToken
 from accounts.models import AccessToken, User
+from tests.support.elements import read
 
 pytestmark = pytest.mark.django_db
 
@@ -18,15 +19,15 @@ PAGE = "/accounts/tokens/"
 
 def test_a_token_is_made_and_shown_once(signed_in: Client, user: User) -> None:
     shown = signed_in.post(PAGE, {"name": "Nightly report", "lifetime": "30"})
-    found = re.search(r"<code>(chat_[\w-]{43})</code>", shown.content.decode())
-    assert found
-    caller = callers.identify(found[1])
+    codes = [code.text() for code in read(shown.content.decode()).all("code")]
+    (made,) = [code for code in codes if re.fullmatch(r"chat_[\w-]{43}", code)]
+    caller = callers.identify(made)
     assert (caller.user, caller.is_read_only) == (user, False)
     again = signed_in.get(PAGE).content.decode()
     assert "Nightly report" in again
-    assert found[1] not in again
+    assert made not in again
     token = AccessToken.objects.get()
-    assert found[1] not in str(vars(token))
+    assert made not in str(vars(token))
     assert token.expires_at
     assert timedelta(days=29) < token.expires_at - timezone.now() < timedelta(days=30)
     assert "no-store" in shown["Cache-Control"]

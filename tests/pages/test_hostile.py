@@ -1,8 +1,5 @@
 """Pages of chats whose texts are too much for a renderer, a page or a network."""
 
-import re
-from html import unescape
-
 import pytest
 from django.db import connection
 from django.test import Client
@@ -11,12 +8,12 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from conversations.models import Conversation, Generation, Message, Status
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory
+from tests.support.elements import Element, read
 from tests.support.pages import HTMX, page
 
 pytestmark = pytest.mark.django_db
 
 FENCES = "- ````\n"
-MORE = re.compile(r'<a class="button"\s+href="([^"]+)"')
 
 
 def test_four_replies_of_a_megabyte_make_a_small_page(signed_in: Client, user: User) -> None:
@@ -49,34 +46,34 @@ def test_a_page_of_many_long_texts_reads_and_shows_the_newest_first(signed_in: C
 def test_what_is_not_formatted_can_be_asked_for(signed_in: Client, user: User) -> None:
     text = "".join(f"Line *{number}*.\n\n" for number in range(60_000))
     reply = ReplyFactory.create(conversation=ConversationFactory.create(user=user), content=text)
-    html = page(signed_in, reply.conversation.get_absolute_url())
-    seen = numbers(html)
-    path = unescape(MORE.findall(html)[0])
-    fragment = page(signed_in, path, **HTMX)
-    assert "<html" not in fragment
-    assert numbers(fragment)[0] == seen[-1] + 1
-    whole_page = page(signed_in, path)
-    assert "<h1>" in whole_page
-    assert numbers(whole_page) == numbers(fragment)
-    assert len(MORE.findall(fragment)) == 1
+    beginning = read(page(signed_in, reply.conversation.get_absolute_url()))
+    seen = numbers(beginning)
+    (path,) = more(beginning)
+    part = read(page(signed_in, path, **HTMX))
+    assert not part.all("html")
+    assert numbers(part)[0] == seen[-1] + 1
+    whole_page = read(page(signed_in, path))
+    assert whole_page.all("h1")
+    assert numbers(whole_page) == numbers(part)
+    assert len(more(part)) == 1
     for _ in range(40):
-        seen += numbers(fragment)
-        if not (paths := MORE.findall(fragment)):
+        seen += numbers(part)
+        if not (paths := more(part)):
             break
-        fragment = page(signed_in, unescape(paths[0]), **HTMX)
+        part = read(page(signed_in, paths[0], **HTMX))
     assert seen == list(range(60_000))
 
 
 def test_a_long_message_of_a_person_can_be_read_on(signed_in: Client, user: User) -> None:
     text = "<b>" + "word\r\n" * 100_000 + "end"
     message = MessageFactory.create(conversation=ConversationFactory.create(user=user), content=text)
-    html = page(signed_in, message.conversation.get_absolute_url())
-    shown = article(html)
+    part = read(page(signed_in, message.conversation.get_absolute_url()))
+    shown = part.all("div.body")[0].text(without="div.rest")
     for _ in range(20):
-        if not (paths := MORE.findall(html)):
+        if not (paths := more(part)):
             break
-        html = page(signed_in, unescape(paths[0]), **HTMX)
-        shown += unescape(html.split('<div class="rest"')[0])
+        part = read(page(signed_in, paths[0], **HTMX))
+        shown += part.text(without="div.rest")
     assert "".join(shown.split()) == "".join(text.split())
 
 
@@ -104,13 +101,11 @@ def test_a_reply_shows_its_thought_and_draft_as_before(signed_in: Client, user: 
     assert Message.objects.get(content="One *word*").conversation == Conversation.objects.get(pk=chat.pk)
 
 
-def numbers(html: str) -> list[int]:
+def numbers(shown: Element) -> list[int]:
     """The lines that are formatted."""
-    return [int(number) for number in re.findall(r"<p>Line <em>(\d+)</em>", html)]
+    return [int(line.text()) for line in shown.all("p em")]
 
 
-def article(html: str) -> str:
-    """What is shown of the first message."""
-    found = re.search(r'<div class="body" dir="auto">(.*?)<div class="rest"', html, re.DOTALL)
-    assert found
-    return unescape(found[1])
+def more(shown: Element) -> list[str]:
+    """Where a text that is not shown to its end goes on."""
+    return [link["href"] for link in shown.all("a.button")]

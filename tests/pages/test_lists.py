@@ -12,6 +12,7 @@ from accounts.models import User
 from conversations.models import Conversation, Message
 from conversations.views.organizing import DEEDS
 from tests.factories import ConversationFactory, exchange
+from tests.support.elements import read
 from tests.support.pages import page
 
 pytestmark = pytest.mark.django_db
@@ -24,11 +25,15 @@ def conversation(user: User) -> Conversation:
     return exchange(ConversationFactory.create(user=user, title="Capitals"), "Hello", "Good day").conversation
 
 
+def entries(html: str) -> list[str]:
+    """What the box of each conversation in a list is called."""
+    return [label.words for label in read(html).all('label[for^="select-"]')]
+
+
 def undo(client: Client, html: str) -> str:
     """Press Undo in the notice of a page; the page that then comes."""
-    found = re.search(r'action="([^"]+)">\s*<input[^>]+csrf[^>]+>\s*<input[^>]+name="at" value="(\d+)"', html)
-    assert found
-    response = client.post(found[1], {"at": found[2]}, follow=True)
+    (form,) = [form for form in read(html).all("form") if form.all('input[name="at"]')]
+    response = client.post(form["action"], {"at": form.one('input[name="at"]')["value"]}, follow=True)
     return str(response.content.decode())
 
 
@@ -57,11 +62,9 @@ def test_a_list_goes_on_where_it_ended(user: User, signed_in: Client, path: str,
     for number in range(60):
         ConversationFactory.create(user=user, title=f"T{number:02}", **{column: now - timedelta(minutes=number)})
     first = page(signed_in, path)
-    entries = r'for="select-[^>]+><span class="hidden">Select (T\d+)'
-    assert re.findall(entries, first) == [f"T{number:02}" for number in range(50)]
-    found = re.search(r'href="(\?after=[^"]+)"', first)
-    assert found
-    assert re.findall(entries, page(signed_in, path + found[1])) == [f"T{number}" for number in range(50, 60)]
+    assert entries(first) == [f"Select T{number:02}" for number in range(50)]
+    further = read(first).one('[href^="?after="]')["href"]
+    assert entries(page(signed_in, path + further)) == [f"Select T{number}" for number in range(50, 60)]
 
 
 def test_delete_moves_to_the_trash_at_once_and_undo_brings_it_back(

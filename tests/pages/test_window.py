@@ -15,7 +15,7 @@ from conversations.models import Conversation, Generation, Message, Status
 from tests.factories import ConversationFactory, exchange, last_said, long_chat
 from tests.kit.provider import ScriptedProvider, reply
 from tests.kit.server import ChatServer
-from tests.support.pages import HTMX
+from tests.support.pages import HTMX, further
 from tests.support.viewer import Stream
 
 pytestmark = pytest.mark.django_db
@@ -52,12 +52,6 @@ def page(client: Client, path: str, **headers: str) -> str:
     return re.sub(r"\s+", " ", response.content.decode())
 
 
-def older(html: str) -> str:
-    found = re.search(r'hx-get="([^"]+before=[^"]+)"', html)
-    assert found
-    return found[1].replace("&amp;", "&")
-
-
 def test_the_line_stands_above_the_oldest_message_that_was_seen(signed_in: Client, chat: Chat) -> None:
     html = page(signed_in, chat(5, since=3).get_absolute_url())
     assert html.count('class="window"') == 1
@@ -84,9 +78,9 @@ def test_a_line_on_an_older_page_is_announced_at_the_top_and_drawn_there(signed_
     newest = page(signed_in, chat(80, since=10).get_absolute_url())
     assert newest.index(OLDER) < newest.index("Question-055")
     assert LINE not in newest
-    middle = page(signed_in, older(newest), **HTMX)
+    middle = page(signed_in, further(newest, "before"), **HTMX)
     assert middle.index(OLDER) < middle.index("Question-030")
-    oldest = page(signed_in, older(middle), **HTMX)
+    oldest = page(signed_in, further(middle, "before"), **HTMX)
     assert oldest.index("Answer-009") < oldest.index(LINE) < oldest.index("Question-010")
     assert OLDER not in oldest
 
@@ -100,7 +94,7 @@ def test_a_line_at_the_very_top_of_a_page_is_drawn_there(signed_in: Client, chat
 def test_a_page_of_which_nothing_is_seen_has_no_line(signed_in: Client, chat: Chat) -> None:
     newest = page(signed_in, chat(60, since=50).get_absolute_url())
     assert LINE in newest
-    assert 'class="window"' not in page(signed_in, older(newest), **HTMX)
+    assert 'class="window"' not in page(signed_in, further(newest, "before"), **HTMX)
 
 
 def test_the_line_costs_no_query_on_the_newest_page_and_one_on_the_others(
@@ -110,7 +104,7 @@ def test_the_line_costs_no_query_on_the_newest_page_and_one_on_the_others(
     with django_assert_num_queries(5):
         newest = page(signed_in, conversation.get_absolute_url())
     with django_assert_num_queries(5):
-        page(signed_in, older(newest), **HTMX)
+        page(signed_in, further(newest, "before"), **HTMX)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -164,4 +158,4 @@ def test_ten_thousand_messages_cost_no_more_than_fifty(
         newest = page(signed_in, conversation.get_absolute_url())
     assert OLDER in newest
     with django_assert_max_num_queries(5):
-        page(signed_in, older(newest), **HTMX)
+        page(signed_in, further(newest, "before"), **HTMX)

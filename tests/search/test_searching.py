@@ -1,6 +1,5 @@
 """Finding what was said, as its owner, a stranger and somebody who is not signed in."""
 
-import html
 import re
 from datetime import timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from conversations.search import searching
 from conversations.search.searching import search
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
 from tests.models.test_indexes import explain_sql, sequential_scans
+from tests.support.elements import read
 from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
@@ -200,7 +200,7 @@ def test_what_was_found_is_shown_as_text(user: User, signed_in: Client) -> None:
             page = signed_in.get("/search/", {"q": query}, headers=headers).content.decode()
             assert "<script>alert" not in page
             assert "<img src" not in page
-            assert html.unescape(re.sub("</?mark>", "", page)).count("onerror=alert(1)> needle </mark>") >= 2
+            assert read(page).text().count("onerror=alert(1)> needle </mark>") >= 2
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,9 @@ def test_hits_are_marked_as_they_were_written(text: str, terms: list[str], expec
 def test_of_a_long_message_the_passage_around_the_hit_is_shown(user: User, signed_in: Client) -> None:
     said(user, f"{'before ' * 500}needle{' after' * 500}")
     page = signed_in.get("/search/?q=needle", headers=HTMX).content.decode()
-    assert re.search("…[^<]{50,60}<mark>needle</mark>[^<]{150,180}…", page)
+    passage = read(page).one("mark").parent
+    assert passage
+    assert re.fullmatch("You: …[^…]{50,60}needle[^…]{150,180}…", passage.text().strip())
 
 
 # --- Its indexes ------------------------------------------------------------------------------------------------------

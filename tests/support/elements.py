@@ -1,0 +1,195 @@
+"""HTML as a test reads it: elements, found by selectors like those of CSS."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from itertools import accumulate
+from typing import Self
+
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+FOREIGN = {"svg", "math"}
+"""Within these, `<x/>` is an element without content."""
+
+TOKEN = re.compile(
+    r"""
+    (?P<comma>\s*,\s*) | (?P<space>\s+)
+    | (?P<tag>\*|[a-z][\w-]*) | \#(?P<id>[\w-]+) | \.(?P<kind>[\w-]+)
+    | \[(?P<name>[\w-]+) (?:(?P<how>[*^$]?=)"(?P<value>[^"]*)")? \]
+    """,
+    re.VERBOSE,
+)
+"""What a selector is made of."""
+
+Compound = list[re.Match[str]]
+"""What a selector says of one element."""
+
+
+class Element:
+    """An element with its attributes, and with what is in it; `read` gives one without a name that holds all others."""
+
+    def __init__(self, tag: str, attributes: dict[str, str], parent: Self | None) -> None:
+        self.tag = tag
+        self.attributes = attributes
+        self.parent = parent
+        self.children: list[Self | str] = []
+        self.inner = ""
+        """What is between its tags, as it was written."""
+
+    def __getitem__(self, name: str) -> str:
+        return self.attributes[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.attributes
+
+    def __iter__(self) -> Iterator[Self]:
+        """All elements in it, in the order of their start tags."""
+        for child in self.children:
+            if not isinstance(child, str):
+                yield child
+                yield from child
+
+    def all(self, selector: str) -> list[Self]:
+        """The elements in it that a selector means: `a.button[href^="/c/"]`, `#results li`, `h1, h2`."""
+        return [element for element in self if element.is_one(selector)]
+
+    def one(self, selector: str) -> Self:
+        """The only such element. Fails when there is none, or another one."""
+        found = self.all(selector)
+        assert len(found) == 1, f"{len(found)} of {selector}"
+        return found[0]
+
+    def is_one(self, selector: str) -> bool:
+        """Whether the selector means this element."""
+        return any(self._ends(compounds) for compounds in _alternatives(selector))
+
+    def _ends(self, compounds: list[Compound]) -> bool:
+        *above, own = compounds
+        if not self._is(own):
+            return False
+        around = self.parent
+        for compound in reversed(above):
+            while around is not None and not around._is(compound):
+                around = around.parent
+            if around is None:
+                return False
+            around = around.parent
+        return True
+
+    def _is(self, compound: Compound) -> bool:
+        return all(self._has(simple) for simple in compound)
+
+    def _has(self, simple: re.Match[str]) -> bool:
+        if tag := simple["tag"]:
+            return tag in ("*", self.tag)
+        if simple["id"]:
+            return self.attributes.get("id") == simple["id"]
+        if simple["kind"]:
+            return simple["kind"] in self.attributes.get("class", "").split()
+        if (value := self.attributes.get(simple["name"])) is None:
+            return False
+        sought = simple["value"] or ""
+        match simple["how"]:
+            case "=":
+                return value == sought
+            case "^=":
+                return value.startswith(sought)
+            case "$=":
+                return value.endswith(sought)
+            case _:
+                return sought in value
+
+    def text(self, *, without: str = "") -> str:
+        """All text in it as it stands, but for that of the elements that a selector means."""
+        return "".join(self._texts(without))
+
+    @property
+    def words(self) -> str:
+        """The text in it, one space between words and between pieces that tags set apart."""
+        return " ".join(" ".join(self._texts("")).split())
+
+    def _texts(self, without: str) -> Iterator[str]:
+        for child in self.children:
+            if isinstance(child, str):
+                yield child
+            elif not (without and child.is_one(without)):
+                yield from child._texts(without)
+
+
+@cache
+def _alternatives(selector: str) -> list[list[Compound]]:
+    """Of each selector in a list of them: its parts, from the outermost element to the one that is meant."""
+    alternatives: list[list[Compound]] = [[[]]]
+    end = 0
+    for token in TOKEN.finditer(selector):
+        assert token.start() == end, f"{selector!r} is no selector"
+        end = token.end()
+        if token["comma"]:
+            alternatives.append([[]])
+        elif token["space"]:
+            alternatives[-1].append([])
+        else:
+            alternatives[-1][-1].append(token)
+    assert end == len(selector), f"{selector!r} is no selector"
+    assert all(all(compounds) for compounds in alternatives), f"{selector!r} is no selector"
+    return alternatives
+
+
+class Reader(HTMLParser):
+    """Makes elements of HTML; fails where tags are not well nested."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.root = self.open = Element("", {}, None)
+        self._begins: list[int] = [0]
+        """Of each open element: where its content begins."""
+
+        self._html = html
+        self._lines = list(accumulate((len(line) + 1 for line in html.split("\n")), initial=0))
+        self.feed(html)
+        self.close()
+        assert self.open is self.root, f"<{self.open.tag}> has no end"
+        self.root.inner = html
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._start(tag, attrs)
+        if tag in VOID:
+            self._end(self._begins[-1])
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._start(tag, attrs)
+        if tag in VOID or self._is_foreign():
+            self._end(self._begins[-1])
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.open.tag, f"</{tag}> ends <{self.open.tag}>"
+        self._end(self._here())
+
+    def handle_data(self, data: str) -> None:
+        self.open.children.append(data)
+
+    def _start(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs}, self.open)
+        self.open.children.append(element)
+        self.open = element
+        self._begins.append(self._here() + len(self.get_starttag_text() or ""))
+
+    def _end(self, end: int) -> None:
+        self.open.inner = self._html[self._begins.pop() : end]
+        assert self.open.parent is not None
+        self.open = self.open.parent
+
+    def _is_foreign(self) -> bool:
+        element: Element | None = self.open
+        while element is not None and element.tag not in FOREIGN:
+            element = element.parent
+        return element is not None
+
+    def _here(self) -> int:
+        line, column = self.getpos()
+        return self._lines[line - 1] + column
+
+
+def read(html: str) -> Element:
+    """The elements of a page or of a part of one. Fails where tags are not well nested."""
+    return Reader(html).root
