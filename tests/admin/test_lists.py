@@ -17,6 +17,7 @@ from conversations.admin import filters
 from conversations.models import Conversation, Feedback, Generation, Message, Role, Status
 from tests.admin.conftest import VIEW, Staff
 from tests.factories import ConversationFactory, MessageFactory, UserFactory, exchange, long_chat
+from tests.support.elements import read
 
 pytestmark = pytest.mark.django_db
 
@@ -70,14 +71,14 @@ def listed(client: Client, address: str) -> tuple[list[str], str]:
     response = client.get(address)
     assert response.status_code == 200, address
     html = response.content.decode()
-    found = re.findall(r'<th class="field-[^>]*><a href="([^"?]*)', html)
-    return found, html
+    found = read(html).all('th[class^="field-"] a')
+    return [link["href"].partition("?")[0] for link in found], html
 
 
 def older(html: str) -> str:
     """The address of the next page; empty on the last one."""
-    found = re.search(r'<a href="([^"]*)">\s*(?:Older|Look further back)', html)
-    return found[1].replace("&amp;", "&") if found else ""
+    found = [link for link in read(html).all("a") if link.words in ("Older", "Look further back")]
+    return found[0]["href"] if found else ""
 
 
 @pytest.mark.parametrize("model", LISTS)
@@ -209,12 +210,12 @@ def test_a_filter_without_an_index_looks_so_far_and_says_how_far(staff: Staff, m
 def test_dates_lead_from_years_to_days(staff: Staff) -> None:
     fill(MANY)
     client = staff(*VIEW)
-    years = re.findall(r'<a href="(\?updated_at__year=\d+)">(\d+)</a>', listed(client, f"{ADMIN}/conversation/")[1])
-    assert [year for _, year in years] == ["2026", "2025"]
+    years = read(listed(client, f"{ADMIN}/conversation/")[1]).all('a[href^="?updated_at__year="]')
+    assert [year.words for year in years] == ["2026", "2025"]
     rows, html = listed(client, f"{ADMIN}/conversation/?updated_at__year=2026&updated_at__month=2")
     assert len(rows) == 28
     assert "February 2026" in html
-    assert len(re.findall(r"updated_at__day=\d+", html)) == 28
+    assert len(read(html).all('a[href*="updated_at__day="]')) == 28
     day = f"{ADMIN}/conversation/?updated_at__year=2026&updated_at__month=2&updated_at__day=3"
     assert len(listed(client, day)[0]) == 1
     for nonsense in (
@@ -241,9 +242,9 @@ def test_lists_in_the_order_of_keys_are_opened_at_a_date(staff: Staff) -> None:
     client = staff(*VIEW)
 
     def follow(html: str, words: str) -> tuple[list[str], str]:
-        found = re.search(rf'<a href="([^"]*)">{words}</a>', html)
-        assert found, words
-        return listed(client, f"{ADMIN}/generation/" + found[1].replace("&amp;", "&"))
+        links = [link for link in read(html).all("a") if link.words == words]
+        assert links, words
+        return listed(client, f"{ADMIN}/generation/" + links[0]["href"])
 
     rows, html = listed(client, f"{ADMIN}/generation/?status=failed")
     assert str(keys[0]) in rows[0]

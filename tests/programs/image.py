@@ -25,6 +25,8 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener
 import django
 import psycopg
 
+from tests.support.elements import read
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILDAH = ["buildah", "--root", f"{ROOT}/var/image/storage", "--runroot", f"{ROOT}/var/image/run"]
 IMAGE = "localhost/chatbot:latest"
@@ -74,14 +76,14 @@ def sign_up(url: str) -> None:
     """Open an account as a browser does, and see the page of a new chat with its files."""
     browser = build_opener(HTTPCookieProcessor(http.cookiejar.CookieJar()))
     with browser.open(f"{url}/accounts/signup/") as answer:
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', answer.read().decode())
-    assert token
-    fields = {"email": "ada@example.org", "password1": secrets.token_urlsafe(16), "csrfmiddlewaretoken": token[1]}
+        token = read(answer.read().decode()).all('input[name="csrfmiddlewaretoken"]')[0]["value"]
+    fields = {"email": "ada@example.org", "password1": secrets.token_urlsafe(16), "csrfmiddlewaretoken": token}
     with browser.open(Request(f"{url}/accounts/signup/", urlencode(fields).encode())) as answer:
-        page = answer.read().decode()
-    assert 'name="message"' in page, page
+        page = read(answer.read().decode())
+    assert page.all('[name="message"]'), page.words
     say("somebody signed up and sees a new chat")
-    files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+    named = [element.attributes.get("href") or element.attributes.get("src") or "" for element in page]
+    files = [address for address in named if address.startswith("/static/")]
     assert any(re.search(r"\.[0-9a-f]{12}\.css$", file) for file in files), "static files are not hashed"
     for file in files:
         with browser.open(url + file) as answer:

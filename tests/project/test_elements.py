@@ -47,6 +47,7 @@ def test_an_element_has_its_attributes_its_text_and_what_was_written() -> None:
     assert page.one("button").text() == "Go on"
     assert page.one("button").text(without="b, i") == "Go "
     assert page.one("#results").inner == PAGE[PAGE.index('<li class="hit">') : PAGE.index("</ul>")]
+    assert page.one("svg").outer == '<svg><path d="M0"/></svg>'
     assert page.one("li.hit").text() == "One <two>"
     assert page.words == "Go on One <two> Three"
 

@@ -36,6 +36,9 @@ class Element:
         self.inner = ""
         """What is between its tags, as it was written."""
 
+        self.outer = ""
+        """The same with its tags."""
+
     def __getitem__(self, name: str) -> str:
         return self.attributes[name]
 
@@ -141,29 +144,30 @@ class Reader(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.root = self.open = Element("", {}, None)
-        self._begins: list[int] = [0]
-        """Of each open element: where its content begins."""
+        self._begins: list[tuple[int, int]] = []
+        """Of each open element: where it begins, and where its content does."""
 
         self._html = html
         self._lines = list(accumulate((len(line) + 1 for line in html.split("\n")), initial=0))
         self.feed(html)
         self.close()
         assert self.open is self.root, f"<{self.open.tag}> has no end"
-        self.root.inner = html
+        self.root.inner = self.root.outer = html
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._start(tag, attrs)
         if tag in VOID:
-            self._end(self._begins[-1])
+            self._end(self._begins[-1][1], self._begins[-1][1])
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._start(tag, attrs)
         if tag in VOID or self._is_foreign():
-            self._end(self._begins[-1])
+            self._end(self._begins[-1][1], self._begins[-1][1])
 
     def handle_endtag(self, tag: str) -> None:
         assert tag == self.open.tag, f"</{tag}> ends <{self.open.tag}>"
-        self._end(self._here())
+        end = self._here()
+        self._end(end, self._html.index(">", end) + 1)
 
     def handle_data(self, data: str) -> None:
         self.open.children.append(data)
@@ -172,10 +176,12 @@ class Reader(HTMLParser):
         element = Element(tag, {name: value or "" for name, value in attrs}, self.open)
         self.open.children.append(element)
         self.open = element
-        self._begins.append(self._here() + len(self.get_starttag_text() or ""))
+        begin = self._here()
+        self._begins.append((begin, begin + len(self.get_starttag_text() or "")))
 
-    def _end(self, end: int) -> None:
-        self.open.inner = self._html[self._begins.pop() : end]
+    def _end(self, content_end: int, end: int) -> None:
+        begin, content = self._begins.pop()
+        self.open.inner, self.open.outer = self._html[content:content_end], self._html[begin:end]
         assert self.open.parent is not None
         self.open = self.open.parent
 

@@ -1,11 +1,10 @@
 """How the tests of the import make files, and what they read of the page that answers."""
 
 import json
-import re
-from html import unescape
 from typing import Any
 from uuid import uuid4
 
+from tests.support.elements import read
 from tests.support.visitor import Answer
 
 TIME = "2026-05-01T10:00:00+00:00"
@@ -32,8 +31,7 @@ def document(*conversations: Any, **head: Any) -> bytes:
 def told(answer: Answer) -> list[tuple[str, str]]:
     """What the page says of each conversation: its class and its words."""
     assert answer.status == 200, answer.text
-    found = re.findall(r'<li class="(\w+)"[^>]*>(.*?)</li>', answer.text, re.DOTALL)
-    return [(kind, " ".join(unescape(re.sub(r"<[^>]+>", " ", words)).split())) for kind, words in found]
+    return [(entry["class"], entry.words) for entry in read(answer.text).all("li[class]")]
 
 
 def outcomes(answer: Answer) -> list[str]:

@@ -1,6 +1,5 @@
 """The site below a path of its host, behind the nginx of the documents: every address that it gives is below it."""
 
-import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +14,12 @@ from chatbot.core.environment import Environment
 from conversations.actions import turns
 from tests.kit.provider import ScriptedProvider, reply
 from tests.kit.server import ROOT, ChatServer, session_cookie
+from tests.support.elements import read
 from tests.support.findings import sought
 from tests.support.proxies import BELIEVED, EXAMPLES, UPSTREAM, address, certified, nginx
 from tests.support.viewer import parsed
 
 BELOW = "/chat"
-ADDRESSES = re.compile(r'(?:href|src|action|hx-[a-z]+|data-[a-z-]+)="(/[^"]*)"')
 TOKEN = "a token for tests, long enough"
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,6 +55,14 @@ def below(
             yield url, server, ssl.create_default_context(cafile=certificate[0])
 
 
+def addresses(html: str) -> Iterator[str]:
+    """All addresses of this host that a page names."""
+    for element in read(html):
+        for name, value in element.attributes.items():
+            if name in ("href", "src", "action") or name.startswith(("hx-", "data-")):
+                yield from [value] if value.startswith("/") else []
+
+
 def test_every_page_file_and_stream_is_below_the_path(
     below: tuple[str, ChatServer, ssl.SSLContext], user: User, provider: ScriptedProvider
 ) -> None:
@@ -75,10 +82,11 @@ def test_every_page_file_and_stream_is_below_the_path(
 
     status, _, stream = get(f"{BELOW}/messages/{turn.reply.pk}/stream/")
     assert status == 200
-    assert list(parsed(stream.splitlines()))[-1][0] == "end"
+    events = list(parsed(stream.splitlines()))
+    assert events[-1][0] == "end"
     status, landed, page = get(f"{BELOW}/", signed_in=False)
     assert (status, landed) == (200, f"{url}{BELOW}/accounts/login/?next={BELOW}/")
-    pages = [page, stream]
+    pages = [page, *(data for _, data in events)]
     for path in (f"/c/{turn.reply.conversation_id}/", "/", "/accounts/tokens/", "/trash/", "/api/docs"):
         status, _, page = get(BELOW + path)
         assert status == 200, path
@@ -86,7 +94,7 @@ def test_every_page_file_and_stream_is_below_the_path(
     status, _, page = get(f"{BELOW}/c/no-such-page/")
     assert status == 404
     pages.append(page)
-    given = {found for page in pages for found in ADDRESSES.findall(page)}
+    given = {found for page in pages for found in addresses(page)}
     assert {found for found in given if not found.startswith(f"{BELOW}/")} == set()
     files = {found for found in given if "/static/" in found}
     assert {found.rpartition(".")[2] for found in files} >= {"css", "js", "svg"}
