@@ -1,8 +1,6 @@
 """Whatever a text says, formatting it has bounds, and everybody sees them at the same place."""
 
-import re
 import tracemalloc
-from html import unescape
 from itertools import pairwise
 
 import pytest
@@ -26,6 +24,7 @@ from conversations.markdown.budget import (
 from conversations.markdown.rendering import BlockStream, Rendered, render, rendered
 from conversations.markdown.source import clean
 from tests.kit.hostile import hostile
+from tests.support.elements import read
 from tests.support.growing import fed
 from tests.support.markup import check, random_from_a_seed
 
@@ -108,7 +107,7 @@ def test_asking_for_more_comes_to_the_end(name: str) -> None:
 def test_a_long_list_goes_on_as_another_one() -> None:
     text = "".join(f"1. item *{number}*\n" for number in range(3_000))
     html = render(text)
-    starts = [int(start) for start in re.findall(r'<ol start="(\d+)">', html)]
+    starts = [int(part["start"]) for part in read(html).all("ol[start]")]
     assert len(starts) > 2
     before = html[: html.index(f'<ol start="{starts[-1]}">')]
     assert before.count("<li>") == starts[-1] - 1
@@ -198,7 +197,9 @@ def test_a_long_text_is_cleaned_as_a_short_one() -> None:
 
 def shown(found: Rendered) -> str:
     """The plain text that is shown."""
-    return unescape(re.sub(r"</?span[^>]*>", "", found.plain))
+    plain = read(found.plain)
+    assert plain.all("*") == plain.all("span")
+    return plain.text()
 
 
 @pytest.mark.parametrize("count", [1, 7, 1_000])

@@ -1,19 +1,19 @@
 """Text that runs from right to left: which blocks say so."""
 
-import re
 import time
 
 import pytest
 
 from conversations.markdown.direction import directed
 from conversations.markdown.rendering import BlockStream, render
+from tests.support.elements import read
 
 HEBREW, ARABIC, PERSIAN = "שלום עולם", "مرحبا بالعالم", "سلام دنیا"
 
 
 def directions(text: str) -> list[str]:
     """Tag and direction of each block that has one."""
-    return [f"{tag} {way}" for tag, way in re.findall(r'<(\w+)[^>]*? dir="(\w+)"', render(text))]
+    return [f"{block.tag} {block['dir']}" for block in read(render(text)).all("[dir]")]
 
 
 @pytest.mark.parametrize("words", [HEBREW, ARABIC, PERSIAN, "ދިވެހި", "ߒߞߏ", "שָׁלוֹם", "𞤀𞤣"])

@@ -1,10 +1,9 @@
 """Links of replies: where an address ends, what may be followed, and what says where it leads."""
 
-import re
-
 import pytest
 
 from conversations.markdown.rendering import render
+from tests.support.elements import read
 from tests.support.growing import fed
 from tests.support.markup import check
 
@@ -13,7 +12,7 @@ def links(text: str) -> list[tuple[str, str]]:
     """Targets and words of the links in a text."""
     html = render(text)
     check(html)
-    return re.findall(r'<a href="([^"]*)"[^>]*>(.*?)</a>', html)
+    return [(link["href"], link.inner) for link in read(html).all("a")]
 
 
 def words(text: str) -> str:

@@ -1,10 +1,9 @@
 """Reference links and footnotes: what one block defines for others, also for those that are there already."""
 
-import re
-
 import pytest
 
 from conversations.markdown.rendering import BlockStream, render
+from tests.support.elements import read
 from tests.support.growing import fed
 from tests.support.markup import check, random_from_a_seed
 
@@ -12,7 +11,7 @@ from tests.support.markup import check, random_from_a_seed
 def links(html: str) -> list[tuple[str, str]]:
     """Targets and words of the links in HTML."""
     check(html)
-    return re.findall(r'<a href="([^"]*)"[^>]*>(.*?)</a>', html, re.DOTALL)
+    return [(link["href"], link.inner) for link in read(html).all("a")]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +119,7 @@ def test_footnotes_follow_each_other_and_what_is_before() -> None:
 
 def test_no_two_footnotes_of_a_page_have_one_id() -> None:
     text = "[^1]\n\n[^1]: a\n\n[^1]: b\n\n[^ 1]: c\n\n[^2]: d"
-    ids = re.findall(r'id="([^"]*)"', render(text, key="a") + render(text, key="b"))
+    ids = [note["id"] for note in read(render(text, key="a") + render(text, key="b")).all("[id]")]
     assert len(ids) == len(set(ids)) >= 4
     assert all(name.startswith(("note-a-", "note-b-")) for name in ids)
 

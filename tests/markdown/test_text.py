@@ -1,10 +1,9 @@
 """Text as people write it: emphasis without spaces, line feeds, Markdown within Markdown, bare formulas."""
 
-import re
-
 import pytest
 
 from conversations.markdown.rendering import BlockStream, render
+from tests.support.elements import read
 from tests.support.growing import fed
 from tests.support.markup import check
 
@@ -79,8 +78,8 @@ def code(text: str) -> list[tuple[str, str]]:
     html = render(text)
     check(html)
     assert fed(text) == html
-    found = re.findall(r"<figcaption><span>(.*?)</span>.*?<code>(.*?)</code></pre>", html, re.DOTALL)
-    return [(language, re.sub("<[^>]*>", "", inner)) for language, inner in found]
+    blocks = read(html).all("figure.code")
+    return [(block.one("figcaption span").text(), block.one("code").text()) for block in blocks]
 
 
 def test_code_within_markdown_does_not_end_it() -> None:
