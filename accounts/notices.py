@@ -27,7 +27,7 @@ _pending = threading.local()
 
 
 def send(email: str, name: str, details: dict[str, Any]) -> None:
-    """Send the mail with this template to the address. One that cannot be sent is logged: the deed is done."""
+    """Send the mail with this template to the address. One that cannot be sent is logged: what it tells of is done."""
     request = context.request
     reset = request.build_absolute_uri(reverse("account_reset_password")) if request else ""
     subject, _, body = render_to_string(f"account/notices/{name}.txt", details | {"reset": reset}).partition("\n")

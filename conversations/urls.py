@@ -27,12 +27,12 @@ urlpatterns = [
     path("c/<uuid:pk>/export/", exports.ConversationExportView.as_view(), name="conversation-export"),
     path("export/", exports.ConversationsExportView.as_view(), name="conversations-export"),
     *(
-        path(f"c/<uuid:pk>/{verb}/", organizing.OrganizeView.as_view(verb=verb), name=f"conversation-{verb}")
-        for verb in organizing.DEEDS
+        path(f"c/<uuid:pk>/{name}/", organizing.OrganizeView.as_view(name=name), name=f"conversation-{name}")
+        for name in organizing.VERBS
     ),
     *(
-        path(f"conversations/{verb}/", organizing.OrganizeView.as_view(verb=verb), name=f"conversations-{verb}")
-        for verb in organizing.DEEDS
+        path(f"conversations/{name}/", organizing.OrganizeView.as_view(name=name), name=f"conversations-{name}")
+        for name in organizing.VERBS
     ),
     path("conversations/", lists.ListingView.as_view(name="conversations"), name="conversations"),
     path("archive/", lists.ListingView.as_view(name="archive"), name="archive"),

@@ -115,15 +115,15 @@ def model_label(model: str) -> str:
 
 
 class Gauges(Collector):
-    """Figures that are looked up when they are asked for: `look` gives each name its value."""
+    """Figures that are looked up when they are asked for: `read` gives each name its value."""
 
-    def __init__(self, helps: Mapping[str, str], look: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, helps: Mapping[str, str], read: Callable[[], Mapping[str, float]]) -> None:
         self._helps = helps
-        self._look = look
+        self._read = read
 
     def collect(self) -> Iterable[Metric]:
         """The figures that there are now. Names that end in `_total` only grow."""
-        for name, value in self._look().items():
+        for name, value in self._read().items():
             family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
             yield family(name, self._helps[name], value=value)
 

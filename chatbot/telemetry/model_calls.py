@@ -42,7 +42,7 @@ class ModelCall:
         if self._span:
             self._span.set_attribute("gen_ai.response.time_to_first_chunk", waited)
 
-    def use(self, prompt_tokens: int, completion_tokens: int) -> None:
+    def count_tokens(self, prompt_tokens: int, completion_tokens: int) -> None:
         """The provider has counted."""
         self._prompt_tokens, self._completion_tokens = prompt_tokens, completion_tokens
         label = metrics.model_label(self._model)

@@ -8,7 +8,7 @@ from chatbot.core.errors import UserFacingError
 from chatbot.telemetry import origin
 from conversations.llm.errors import ContextTooLong, ProviderInstructions, ProviderModel, ProviderRefused
 from conversations.models import CUT, Generation, Message, Status
-from conversations.replies.makers import MessageTooLong, ReplyTooLong
+from conversations.replies.workers import MessageTooLong, ReplyTooLong
 
 RETRYABLE = (Status.FAILED, Status.STOPPED)
 
@@ -43,8 +43,8 @@ def open_again(message: Message) -> None:
         **_pending(),
         continues=False,
         draft="",
-        thought="",
-        thought_seconds=None,
+        reasoning="",
+        reasoning_seconds=None,
         prompt_tokens=None,
         completion_tokens=None,
         cached_tokens=None,

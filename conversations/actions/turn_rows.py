@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Model
 
 from accounts.models import User
-from conversations.models import NO_MAKER, OPEN, TODAY, Conversation, Message, Tally, Use, counted
+from conversations.models import NO_WORKER, OPEN, TODAY, Conversation, Message, PersonUsage, Tally, counted
 
 RATE_PERIOD = "1 minute"
 
@@ -28,7 +28,7 @@ class Admission(NamedTuple):
     """Requests of this minute."""
     is_there: bool
     """Whether the conversation is there, as a new one is, and one in the trash is not."""
-    use: Use
+    usage: PersonUsage
     """Without this one."""
     has_limits: bool
     """Whether the site limits anybody's use."""
@@ -65,11 +65,11 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
             "zone": settings.TIME_ZONE,
         },
     )
-    use = Use.at(day, Tally(day, *messages), Tally(tokens_on, day_tokens, month_tokens))
-    return Admission(turns, conversation is None or bool(locked), use, has_limits)
+    usage = PersonUsage.at(day, Tally(day, *messages), Tally(tokens_on, day_tokens, month_tokens))
+    return Admission(turns, conversation is None or bool(locked), usage, has_limits)
 
 
-def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:
+def open_replies_and_end(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:
     """How many replies of the person are being made or about to be, and the end of the conversation's chosen branch,
     by default its newest message.
 
@@ -82,7 +82,7 @@ def look(user: User, conversation: Conversation | None) -> tuple[int, UUID | Non
             (SELECT count(*) FROM conversations_generation AS generation
                 JOIN conversations_conversation AS conversation ON conversation.id = generation.conversation_id
                 WHERE conversation.user_id = %(user)s AND generation.status = ANY(%(open)s)
-                    AND (NOT {NO_MAKER} OR conversation.updated_at > statement_timestamp() - interval '1 minute')),
+                    AND (NOT {NO_WORKER} OR conversation.updated_at > statement_timestamp() - interval '1 minute')),
             (SELECT coalesce(current_message_id, (SELECT id FROM conversations_message AS message
                     WHERE message.conversation_id = chosen.id ORDER BY created_at DESC, id DESC LIMIT 1))
                 FROM conversations_conversation AS chosen WHERE id = %(conversation)s)

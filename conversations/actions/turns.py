@@ -143,7 +143,7 @@ def store(
 def stop(message: Message) -> None:
     """End an open reply and keep its text so far. A reply that has ended stays as it is.
 
-    A reply that no living process makes ends at once; one that is being made is asked to end, and its maker answers
+    A reply that no living process makes ends at once; one that is being made is asked to end, and its worker answers
     within a second.
     """
     leases.stop(message.pk)
@@ -231,8 +231,8 @@ def admit(
         raise TooManyTurns
     if not admission.is_there:
         raise ConversationGone
-    standing = limits.check(user, admission.use) if admission.has_limits else None
-    open_replies, end = turn_rows.look(user, conversation)
+    standing = limits.check(user, admission.usage) if admission.has_limits else None
+    open_replies, end = turn_rows.open_replies_and_end(user, conversation)
     limit = settings.CHAT_REPLIES_PER_USER
     return TooManyReplies(limit=limit) if open_replies + unkept >= limit else None, end, standing
 

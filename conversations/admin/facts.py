@@ -37,7 +37,7 @@ class Contents:
     email: str
     messages: int
     characters: int
-    """Of what was said and thought."""
+    """Of messages and reasoning."""
     feedback: int
     running: int
     """Replies that are still to come."""

@@ -1,4 +1,4 @@
-"""Generations: how replies were made; their drafts and thoughts are in the transcript."""
+"""Generations: how replies were made; their drafts and reasoning are in the transcript."""
 
 from typing import Any
 

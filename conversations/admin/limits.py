@@ -1,4 +1,4 @@
-"""How much people may use, and how much they do."""
+"""How much people may use, and how much they have used."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from conversations.admin.people import PersonAdmin
 from conversations.admin.readings import staff
 from conversations.models import Period, TurnWindow, UsageLimit
 from conversations.usage import limits
-from conversations.usage.limits import use_in_words
+from conversations.usage.limits import usage_in_words
 
 WHICH_HOLDS = (
     "For the day and for the month one level counts: the person's own limit; without one, those of their groups, of "
@@ -51,7 +51,7 @@ class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscri
     def used(self, limit: UsageLimit) -> str:
         """What the person has used in the limit's period."""
         return (
-            use_in_words(TurnWindow.use_of(limit.user), Period(limit.period))
+            usage_in_words(TurnWindow.usage_of(limit.user), Period(limit.period))
             if limit.user
             else "counted for each person"
         )
@@ -95,17 +95,17 @@ class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable 
     @admin.display(ordering="messages_now", description="messages this month")
     def messages(self, window: TurnWindow) -> str:
         """The month's messages."""
-        return f"{window.use.month_messages:,}"
+        return f"{window.usage.month_messages:,}"
 
     @admin.display(ordering="tokens_now", description="tokens this month")
     def tokens(self, window: TurnWindow) -> str:
         """The month's tokens."""
-        return f"{window.use.month_tokens:,}"
+        return f"{window.usage.month_tokens:,}"
 
     @admin.display
     def today(self, window: TurnWindow) -> str:
         """The day's use."""
-        return use_in_words(window.use, Period.DAY)
+        return usage_in_words(window.usage, Period.DAY)
 
 
 class OnePerPeriod(BaseInlineFormSet):  # type: ignore[type-arg] # not subscriptable at run time
@@ -153,9 +153,9 @@ class LimitedPersonAdmin(PersonAdmin):
     @admin.display
     def used(self, person: User) -> SafeString:
         """What is used of the limits that hold, whosever they are, and of the periods that have none."""
-        use = TurnWindow.use_of(person)
-        lines = [use_in_words(use, period) for period in Period]
-        standings = limits.standings(use, limits.limits_of(person))
+        usage = TurnWindow.usage_of(person)
+        lines = [usage_in_words(usage, period) for period in Period]
+        standings = limits.standings(usage, limits.limits_of(person))
         lines += [f"Limit: {standing.sentence}" for standing in standings]
         return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
 

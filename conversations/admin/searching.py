@@ -20,7 +20,7 @@ from chatbot.core.cursors import Cursor
 from conversations.admin.links import transcript_url
 from conversations.admin.readings import record
 from conversations.pages.found import marked, passage_of
-from conversations.search.everybody import FIRST, MESSAGES, TITLES, Looked, look
+from conversations.search.everybody import FIRST, MESSAGES, TITLES, Scanned, scan
 from conversations.search.searching import Among, Hit, folded, search, terms_of
 
 FOUND = "Found in a search of what was said."
@@ -48,7 +48,7 @@ class Part:
 
     noun: str
     results: list[Result]
-    looked: Looked | None = None
+    scanned: Scanned | None = None
     """How far; None of one person, where all is looked at."""
     further: str = ""
     """The address where it goes on."""
@@ -90,11 +90,11 @@ def _of_everybody(
         if places and name not in places:
             continue
         if not terms:
-            yield Part(source.noun, [], Looked())
+            yield Part(source.noun, [], Scanned())
             continue
-        looked, found = look(source, terms, places.get(name, start), since=since)
-        further = f"?{urlencode(asked | {name: str(looked.place)})}" if looked.place else ""
-        yield Part(source.noun, [_line(hit, terms, email) for hit, email in found], looked, further)
+        scanned, found = scan(source, terms, places.get(name, start), since=since)
+        further = f"?{urlencode(asked | {name: str(scanned.place)})}" if scanned.place else ""
+        yield Part(source.noun, [_line(hit, terms, email) for hit, email in found], scanned, further)
 
 
 def _line(hit: Hit, terms: tuple[str, ...], email: str) -> Result:

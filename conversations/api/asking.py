@@ -95,13 +95,13 @@ def too_long(tokens: int) -> Problem:
     )
 
 
-async def limited(person: UUID, read: list[ChatMessage], asked: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+async def limited(user_id: UUID, read: list[ChatMessage], asked: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
     """The events of the model, which was `asked` and has to `read` so much, one reply of the person's and of this
     process's; raises `Problem` when that has too many.
 
     However it ends, what came of it counts toward the person's limits.
     """
-    with running(person):
+    with running(user_id):
         room = settings.CHAT_REPLY_MAX_CHARS
         answered: list[str] = []
         usage, stopped = None, False
@@ -126,7 +126,7 @@ async def limited(person: UUID, read: list[ChatMessage], asked: AsyncGenerator[E
             stopped = True
             raise
         finally:
-            await count(person, context.tokens_used(read, "".join(answered), usage, stopped=stopped))
+            await count(user_id, context.tokens_used(read, "".join(answered), usage, stopped=stopped))
 
 
 def saying(event: Event) -> str:
@@ -139,11 +139,11 @@ def saying(event: Event) -> str:
     return ""
 
 
-async def count(person: UUID, tokens: int) -> None:
+async def count(user_id: UUID, tokens: int) -> None:
     """Count the tokens of a completion. Not to be interrupted by a client that went away."""
     if not tokens:
         return
-    counting = asyncio.ensure_future(dispatch.engine().database(limits.count_tokens, person, tokens))
+    counting = asyncio.ensure_future(dispatch.engine().database(limits.count_tokens, user_id, tokens))
     try:
         await asyncio.shield(counting)
     except DATABASE_AWAY as error:
@@ -151,17 +151,17 @@ async def count(person: UUID, tokens: int) -> None:
 
 
 @contextmanager
-def running(person: UUID) -> Iterator[None]:
+def running(user_id: UUID) -> Iterator[None]:
     """Count as one request that is being answered. Raises `Problem` when the process has as many as it may have."""
     if dispatch.engine().making + _running.total() >= settings.CHAT_REPLIES_PER_PROCESS:
         raise Problem("server_busy")
-    _running[person] += 1
+    _running[user_id] += 1
     try:
         yield
     finally:
-        _running[person] -= 1
-        if not _running[person]:
-            del _running[person]
+        _running[user_id] -= 1
+        if not _running[user_id]:
+            del _running[user_id]
 
 
 async def gathered(completion: Completion, events: AsyncGenerator[Event]) -> dict[str, object]:

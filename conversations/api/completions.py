@@ -38,7 +38,7 @@ class Completion:
     model: str
     created: int = field(default_factory=lambda: int(time.time()))
     text: Pieces = field(default_factory=Pieces)
-    thought: Pieces = field(default_factory=Pieces)
+    reasoning: Pieces = field(default_factory=Pieces)
     reason: str = "stop"
     usage: Usage | None = None
     extras: dict[str, Any] = field(default_factory=dict)
@@ -62,10 +62,10 @@ class Completion:
                 self.text.add(text)
                 return {"delta": {"content": text}}
             case llm.ReasoningDelta(text=text):
-                self.thought.add(text)
+                self.reasoning.add(text)
                 return {"delta": {"reasoning_content": text}}
-            case llm.TextWasThought():
-                self.thought.add(str(self.text).lstrip())
+            case llm.TextWasReasoning():
+                self.reasoning.add(str(self.text).lstrip())
                 self.text = Pieces()
             case llm.Extra():
                 return self._extra(event)
@@ -99,10 +99,10 @@ class Completion:
 
     def whole(self) -> dict[str, Any]:
         """All of it."""
-        text, thought = str(self.text), str(self.thought)
+        text, reasoning = str(self.text), str(self.reasoning)
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
-        if thought:
-            message["reasoning_content"] = thought
+        if reasoning:
+            message["reasoning_content"] = reasoning
         if self.tools.calls:
             message["tool_calls"] = self.tools.calls
         message |= {name: value for name, value in self.extras.items() if name != "logprobs"}

@@ -82,19 +82,19 @@ class EmbeddingsOut(Schema):
 def embedded(caller: Caller, body: EmbeddingsIn) -> HttpResponseBase:
     """The provider's answer. Raises `Problem` and what `turns.admit` raises."""
     asking.admit(caller)
-    person = caller.user.pk
+    user_id = caller.user.pk
 
     async def make() -> HttpResponseBase:
         tokens = 0
         try:
-            with asking.running(person):
+            with asking.running(user_id):
                 answer = await llm.embed(body.model_dump(exclude_none=True))
                 tokens = tokens_of(answer) or estimate(body.input)
                 return HttpResponse(answer, "application/json")
         except Exception as error:  # noqa: BLE001 (each becomes an answer)
             return problems.answer(as_problem(error), door=True)
         finally:
-            await asking.count(person, tokens)
+            await asking.count(user_id, tokens)
 
     return AwaitedResponse(make)
 

@@ -21,12 +21,12 @@ SAMPLING = names("""
     dry_multiplier dry_base dry_allowed_length dry_penalty_last_n samplers random_seed
 """)
 FORMS = names("guided_json guided_regex guided_choice guided_grammar structured_outputs grammar json_schema")
-THOUGHTS = names("""
+REASONING = names("""
     chat_template_kwargs enable_thinking thinking thinking_budget thinking_token_budget reasoning reasoning_format
     reasoning_budget include_reasoning prompt_mode safe_prompt cache_prompt n_keep n_probs
 """)
 
-EXTRAS = SAMPLING | FORMS | THOUGHTS
+EXTRAS = SAMPLING | FORMS | REASONING
 """The fields that vLLM, llama.cpp, Ollama and others know beside OpenAI's; they go on as they are too. What could
 choose another model, another address or another bill is none of them."""
 

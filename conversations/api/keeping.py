@@ -29,7 +29,7 @@ from conversations.llm import service as llm
 from conversations.models import Configuration, Message
 from conversations.replies import dispatch, streams
 from conversations.replies.live import LiveReply
-from conversations.replies.makers import CutBeforeAnswer
+from conversations.replies.workers import CutBeforeAnswer
 from conversations.transfer.documents import said
 
 NEW = "new"
@@ -95,9 +95,9 @@ async def chunks(completion: Completion, reply: Message, *, with_usage: bool) ->
         async for live in changes:
             if live.ended:
                 break
-            if frame := sent.frame(live.text, live.thought.text):
+            if frame := sent.frame(live.text, live.reasoning.text):
                 yield frame
-            if live.text or live.thought.text:
+            if live.text or live.reasoning.text:
                 await live.rest(streams.FRAME_INTERVAL)
         else:
             # Most often this process ends; the reply goes on in another, of whose words these chunks know nothing.
@@ -110,11 +110,11 @@ def ending(sent: "Sent", message_id: UUID, live: LiveReply, *, with_usage: bool)
     message = answers.find(message_id)
     if message is None:
         raise Problem("not_found")
-    text, thought = said(message), message.generation.thought
-    if not sent.fits(text, thought):
+    text, reasoning = said(message), message.generation.reasoning
+    if not sent.fits(text, reasoning):
         # It was made anew by another process.
         raise Problem("interrupted", conversation_id=str(message.conversation_id), message_id=str(message_id))
-    rest = sent.frame(text, thought)
+    rest = sent.frame(text, reasoning)
     return rest + filled(sent.completion, message, live.failure).last(with_usage=with_usage)
 
 
@@ -124,24 +124,24 @@ class Sent:
     def __init__(self, completion: Completion) -> None:
         self.completion = completion
 
-    def fits(self, text: str, thought: str) -> bool:
-        """Whether a reply can go on from what was sent. What was sent as text stands, though it was a thought."""
+    def fits(self, text: str, reasoning: str) -> bool:
+        """Whether a reply can go on from what was sent. What was sent as text stands, though it was reasoning."""
         completion = self.completion
-        sent_text, sent_thought = str(completion.text), str(completion.thought)
+        sent_text, sent_reasoning = str(completion.text), str(completion.reasoning)
         if text.startswith(sent_text):
-            return thought.startswith(sent_thought.rstrip())
-        if not thought.startswith((sent_thought + sent_text.lstrip()).rstrip()):
+            return reasoning.startswith(sent_reasoning.rstrip())
+        if not reasoning.startswith((sent_reasoning + sent_text.lstrip()).rstrip()):
             return False
-        completion.add(llm.TextWasThought())
+        completion.add(llm.TextWasReasoning())
         return True
 
-    def frame(self, text: str, thought: str) -> bytes:
+    def frame(self, text: str, reasoning: str) -> bytes:
         """The chunks that bring the client to where the reply is; nothing for one that does not fit what was sent."""
         completion = self.completion
-        if not self.fits(text, thought):
+        if not self.fits(text, reasoning):
             return b""
         chunks = b""
-        if more := thought[len(str(completion.thought)) :]:
+        if more := reasoning[len(str(completion.reasoning)) :]:
             chunks += completion.chunk(llm.ReasoningDelta(more))
         if more := text[len(str(completion.text)) :]:
             chunks += completion.chunk(llm.TextDelta(more))
@@ -160,7 +160,7 @@ def filled(completion: Completion, message: Message, failure: UserFacingError | 
         completion.reason = problem.code
     if not completion.is_begun:
         completion.text.add(said(message))
-        completion.thought.add(generation.thought)
+        completion.reasoning.add(generation.reasoning)
     completion.model = generation.model or completion.model
     if generation.prompt_tokens is not None and generation.completion_tokens is not None:
         completion.usage = llm.Usage(

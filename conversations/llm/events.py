@@ -22,8 +22,8 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class TextWasThought:
-    """All text so far was a thought: its end came, `</think>`, though its beginning had not been marked."""
+class TextWasReasoning:
+    """All text so far was reasoning: its end came, `</think>`, though its beginning had not been marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Usage:
     cached_tokens: int = 0
     """Of the prompt, those that the provider had read before."""
     reasoning_tokens: int = 0
-    """Of the completion, those of the thought."""
+    """Of the completion, those of the reasoning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +66,4 @@ class Asked:
     model: str
 
 
-Event = Asked | TextDelta | ReasoningDelta | TextWasThought | Extra | Usage | Finish
+Event = Asked | TextDelta | ReasoningDelta | TextWasReasoning | Extra | Usage | Finish

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from conversations.llm.events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasThought, Usage
+from conversations.llm.events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasReasoning, Usage
+from conversations.llm.reasoning import ThinkSplitter
 from conversations.llm.sse import EVENT_MAX_BYTES, EventStream, ProtocolError, decode, looks_like
-from conversations.llm.thinking import ThinkSplitter
 
 __all__ = [
     "EVENT_MAX_BYTES",
@@ -19,7 +19,7 @@ __all__ = [
     "ReasoningDelta",
     "SentError",
     "TextDelta",
-    "TextWasThought",
+    "TextWasReasoning",
     "ThinkSplitter",
     "Usage",
     "looks_like",
@@ -29,13 +29,13 @@ COUNT_LIMIT = 2**31
 """More tokens than this nobody has counted; a column could not hold it."""
 
 EXTRAS = ("tool_calls", "function_call", "annotations")
-"""The fields of an answer beside its text and its thought."""
+"""The fields of an answer beside its text and its reasoning."""
 
 PLAIN_DELTA = frozenset({"content", "role"})
 """What a piece of text may have as its fields."""
 
 REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
-"""The fields that providers have for a thought; those that have several say the same in them."""
+"""The fields that providers have for reasoning; those that have several say the same in them."""
 
 FINE = ("0", "200", "ok", "success")
 NOTHING = (None, 0, "", "0")
@@ -93,10 +93,10 @@ class Answer:
         self._think = ThinkSplitter()
         self._clean = Cleaner()
         self._clean_reasoning = Cleaner()
-        self._thought: dict[str, str] = {}
-        """The first piece of the thought by where it came from: a field, tags in the text."""
+        self._reasoning: dict[str, str] = {}
+        """The first piece of the reasoning by where it came from: a field, tags in the text."""
         self._told_twice: str | None = None
-        """Where the thought comes from that was told already; empty when both are different."""
+        """Where the reasoning comes from that was told already; empty when both are different."""
 
     @property
     def unknown(self) -> str:
@@ -204,7 +204,7 @@ class Answer:
         if isinstance(message, dict):
             # The end of a stream may bring the whole message once more.
             came = {"content", "refusal"} if self._has_text else set()
-            came |= set(REASONING) if self._thought else set()
+            came |= set(REASONING) if self._reasoning else set()
             came |= self._extras
             yield from self._delta({name: value for name, value in message.items() if name not in came})
         if isinstance(logprobs := choice.get("logprobs"), dict):
@@ -246,10 +246,10 @@ class Answer:
         yield event
 
     def _thinks(self, text: str, source: str) -> Iterator[Event]:
-        """The next piece of a thought. Some servers tell it twice, in a field and in the text."""
-        first = self._thought.setdefault(source, text).strip()
-        if self._told_twice is None and len(self._thought) > 1:
-            other = next(iter(self._thought.values())).strip()
+        """The next piece of reasoning. Some servers tell it twice, in a field and in the text."""
+        first = self._reasoning.setdefault(source, text).strip()
+        if self._told_twice is None and len(self._reasoning) > 1:
+            other = next(iter(self._reasoning.values())).strip()
             self._told_twice = source if first.startswith(other) or other.startswith(first) else ""
         if source != self._told_twice:
             self.begun = True
@@ -277,7 +277,7 @@ def _error_in(answer: dict[str, Any]) -> object:
 
 
 def _reasoning(value: object) -> str:
-    """The text of a thought: as text, or in parts."""
+    """The text of reasoning: as text, or in parts."""
     if isinstance(value, list):
         return "".join(map(_reasoning, value))
     if isinstance(value, dict):

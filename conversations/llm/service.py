@@ -24,7 +24,7 @@ from chatbot.telemetry import metrics
 from chatbot.telemetry.model_calls import ModelCall
 from conversations.llm import catalogue, errors, redaction
 from conversations.llm.errors import LLMError, Upstream
-from conversations.llm.events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasThought, Usage
+from conversations.llm.events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasReasoning, Usage
 from conversations.llm.protocol import Answer
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
     "LLMError",
     "ReasoningDelta",
     "TextDelta",
-    "TextWasThought",
+    "TextWasReasoning",
     "Upstream",
     "Usage",
     "aclose",
@@ -152,7 +152,7 @@ async def stream(
                     if not call.begun:
                         call.begin(body["model"])
                     if type(event) is Usage:
-                        call.use(event.prompt_tokens, event.completion_tokens)
+                        call.count_tokens(event.prompt_tokens, event.completion_tokens)
                     yield event
             call.finish()
             return

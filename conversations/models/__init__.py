@@ -6,17 +6,17 @@ from conversations.models.feedback import COMMENT_MAX_CHARS, Feedback, Rating
 from conversations.models.generations import (
     CUT,
     HEARTBEAT_TIMEOUT,
-    NO_MAKER,
+    NO_WORKER,
     OPEN,
     WAITING,
     Generation,
     GenerationQuerySet,
     Status,
-    has_no_maker,
+    has_no_worker,
 )
 from conversations.models.messages import Message, MessageQuerySet, Role
 from conversations.models.presets import PRESET_NAME_MAX_CHARS, Preset, PresetQuerySet
-from conversations.models.turn_windows import TODAY, Tally, TurnWindow, Use, counted
+from conversations.models.turn_windows import TODAY, PersonUsage, Tally, TurnWindow, counted
 from conversations.models.usage import Grain, Measure, Usage, UsageLatency, UsageMark, UsagePeople, UsagePresence
 from conversations.models.usage_limits import Period, UsageLimit
 
@@ -25,7 +25,7 @@ __all__ = [
     "CUT",
     "HEARTBEAT_TIMEOUT",
     "MODEL_MAX_CHARS",
-    "NO_MAKER",
+    "NO_WORKER",
     "OPEN",
     "PRESET_NAME_MAX_CHARS",
     "TEMPERATURE_MAX",
@@ -55,9 +55,9 @@ __all__ = [
     "UsageMark",
     "UsagePeople",
     "UsagePresence",
-    "Use",
+    "PersonUsage",
     "WAITING",
     "counted",
-    "has_no_maker",
+    "has_no_worker",
     "trash_expiry",
 ]

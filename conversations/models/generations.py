@@ -11,7 +11,7 @@ from conversations.models.conversations import Conversation
 from conversations.models.messages import Message
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
-"""A reply whose maker gave no sign of life for this long may be made again by another process."""
+"""A reply whose worker gave no sign of life for this long may be made again by another process."""
 
 
 class Status(models.TextChoices):
@@ -35,7 +35,7 @@ OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
 WAITING = f"status IN ('{Status.PENDING}', '{Status.INTERRUPTED}')"
 """The condition of a generation that no process has taken, or that its process handed back."""
 
-NO_MAKER = f"""(
+NO_WORKER = f"""(
     {WAITING}
     OR status = '{Status.RUNNING}'
         AND greatest(heartbeat_at, pg_postmaster_start_time())
@@ -47,7 +47,7 @@ While the database was away nobody could give one, so its own start counts as on
 """
 
 
-def has_no_maker(condition: str = NO_MAKER) -> RawSQL:
+def has_no_worker(condition: str = NO_WORKER) -> RawSQL:
     """The same, or another such condition, for queries of generations."""
     return RawSQL(condition, (), models.BooleanField())  # noqa: S611 (nothing in it comes from outside)
 
@@ -59,9 +59,9 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """Those whose reply is still to come."""
         return self.filter(status__in=OPEN)
 
-    def without_maker(self, condition: str = NO_MAKER) -> Self:
+    def without_worker(self, condition: str = NO_WORKER) -> Self:
         """The open ones that no living process is making, by this condition."""
-        return self.filter(has_no_maker(condition))
+        return self.filter(has_no_worker(condition))
 
 
 class Generation(models.Model):
@@ -79,10 +79,16 @@ class Generation(models.Model):
     model = models.CharField(max_length=200, blank=True)
     draft = models.TextField(blank=True, help_text="The text so far; empty once the message holds it.")
     # Default in the database too: processes of the version before go on while a deployment migrates.
-    thought = models.TextField(
-        blank=True, default="", db_default="", help_text="What the model thought before it answered."
+    reasoning = models.TextField(
+        db_column="thought",
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The model's reasoning before its answer.",
     )
-    thought_seconds = models.FloatField(null=True, blank=True, help_text="How long it thought.")
+    reasoning_seconds = models.FloatField(
+        db_column="thought_seconds", null=True, blank=True, help_text="How long the reasoning took."
+    )
     continues = models.BooleanField(
         default=False, db_default=False, help_text="Whether it goes on with its text, which is the draft's beginning."
     )
@@ -109,7 +115,7 @@ class Generation(models.Model):
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     cached_tokens = models.IntegerField(null=True, blank=True, help_text="Of the prompt's, those read before.")
-    reasoning_tokens = models.IntegerField(null=True, blank=True, help_text="Of the completion's, the thought.")
+    reasoning_tokens = models.IntegerField(null=True, blank=True, help_text="Of the completion, the reasoning.")
     options = models.JSONField(
         null=True, blank=True, help_text="What a program asked of the model beside the text, such as `max_tokens`."
     )
@@ -156,6 +162,6 @@ class Generation(models.Model):
         """Whether the reply ended because it might be no longer."""
         return self.status == Status.COMPLETE and self.finish_reason == CUT
 
-    def lacks_maker(self) -> bool:
+    def lacks_worker(self) -> bool:
         """Whether the reply is still to come and no living process makes it. Causes a query."""
-        return Generation.objects.filter(pk=self.pk).without_maker().exists()
+        return Generation.objects.filter(pk=self.pk).without_worker().exists()

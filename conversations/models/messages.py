@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from conversations.models.conversations import Conversation
-from conversations.models.thoughts import Thought
+from conversations.models.reasoning import Reasoning
 
 
 class Role(models.TextChoices):
@@ -99,8 +99,8 @@ class Message(models.Model):
     """What of its content is not in `html`; the page sets it too."""
     is_cut = False
     """Whether the content that was read is not all of it."""
-    thought: Thought
-    """What the model thought before the reply; the page sets it too."""
+    reasoning: Reasoning
+    """The model's reasoning before the reply; the page sets it too."""
     is_resumable: bool
     """Whether a reply can go on where its text ended, if nothing follows it; the page sets it too."""
     place: object

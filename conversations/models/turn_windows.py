@@ -43,7 +43,7 @@ class Tally(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class PersonUsage:
     """What a person has used on a day, and in its month so far."""
 
     day: date
@@ -80,23 +80,23 @@ class TurnWindow(models.Model):
     month_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
-        verbose_name = "person's use"
-        verbose_name_plural = "use by person"
+        verbose_name = "person's usage"
+        verbose_name_plural = "usage by person"
 
     def __str__(self) -> str:
         return f"{self.turns} turns since {self.began_at}"
 
     @classmethod
-    def use_of(cls, user: User) -> Use:
+    def usage_of(cls, user: User) -> PersonUsage:
         """What the person has used. Causes a query, unless the window was read with the person."""
-        use: Use = (getattr(user, "turn_window", None) or cls(user=user)).use
-        return use
+        usage: PersonUsage = (getattr(user, "turn_window", None) or cls(user=user)).usage
+        return usage
 
     @property
-    def use(self) -> Use:
+    def usage(self) -> PersonUsage:
         """What counts now: nothing of a day or a month that is over."""
         day = timezone.localdate(timezone=timezone.get_default_timezone())
-        return Use.at(
+        return PersonUsage.at(
             day,
             Tally(self.messages_on, self.day_messages, self.month_messages),
             Tally(self.tokens_on, self.day_tokens, self.month_tokens),

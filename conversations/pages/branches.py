@@ -105,10 +105,10 @@ def _read(keys: RawSQL) -> list[Message]:
         Message.objects.filter(pk__in=keys)
         .select_related("generation", "feedback")
         .with_alternatives()
-        .defer("content", "tool_calls", "generation__thought", "generation__draft")
+        .defer("content", "tool_calls", "generation__reasoning", "generation__draft")
         .annotate(
             content_shown=_beginning("conversations_message.content"),
-            thought_shown=_beginning("conversations_generation.thought"),
+            reasoning_shown=_beginning("conversations_generation.thought"),
             draft_shown=_beginning("conversations_generation.draft"),
             content_size=RawSQL("octet_length(conversations_message.content)", ()),  # noqa: S611 (a constant)
         )
@@ -119,7 +119,7 @@ def _read(keys: RawSQL) -> list[Message]:
         message.content = read["content_shown"]
         message.is_cut = len(message.content.encode()) < read["content_size"]
         if message.role == Role.ASSISTANT:
-            message.generation.thought, message.generation.draft = read["thought_shown"], read["draft_shown"]
+            message.generation.reasoning, message.generation.draft = read["reasoning_shown"], read["draft_shown"]
     return messages
 
 

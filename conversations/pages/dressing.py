@@ -11,7 +11,7 @@ from conversations.actions import reopening
 from conversations.markdown import rendering
 from conversations.markdown.budget import LONG_COST, MESSAGE_SIZE, PIECE, Budget, PageBudget, cost, part
 from conversations.models import Message, Role
-from conversations.models.thoughts import Thought
+from conversations.models.reasoning import Reasoning
 from conversations.pages.branches import Place
 
 
@@ -34,7 +34,7 @@ class Said:
 
 def dress(messages: Sequence[Message]) -> None:
     """Give each message its `place` among its alternatives, what it says as `html`, and the `rest` of that if it is
-    beyond the page's budget; and each reply its `thought`, and whether it `is_resumable`.
+    beyond the page's budget; and each reply its `reasoning`, and whether it `is_resumable`.
 
     The newest come first to what the budget has. Raises `Moved` in a thread that has no time for so much.
     """
@@ -45,7 +45,7 @@ def dress(messages: Sequence[Message]) -> None:
         message.place = Place.of(message)
         if message.role == Role.ASSISTANT:
             said = _reply(message, budget)
-            message.thought = _thought(message, budget)
+            message.reasoning = _reasoning(message, budget)
             message.is_resumable = reopening.can_resume(message)
         else:
             said = _as_written(message.content, budget, is_cut=message.is_cut)
@@ -100,9 +100,9 @@ def _as_written(text: str, budget: Budget, *, is_cut: bool) -> Said:
     return Said(escape(shown), None if is_whole else Rest(SafeString(), len(shown)))
 
 
-def _thought(message: Message, budget: Budget) -> Thought:
+def _reasoning(message: Message, budget: Budget) -> Reasoning:
     generation = message.generation
-    text = generation.thought
+    text = generation.reasoning
     most = max(budget.plain, PIECE)
     budget.plain -= min(len(text), budget.plain)
-    return Thought(text if len(text) <= most else f"{text[:most]}…", generation.thought_seconds)
+    return Reasoning(text if len(text) <= most else f"{text[:most]}…", generation.reasoning_seconds)

@@ -26,8 +26,8 @@ from conversations.replies.affinity import Affinity
 from conversations.replies.context import Window
 from conversations.replies.leases import Claim, Draft
 from conversations.replies.live import LiveReply
-from conversations.replies.makers import Maker, ServerBusy
 from conversations.replies.saving import Saver
+from conversations.replies.workers import ServerBusy, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class ReplyEngine:
 
     def __init__(self) -> None:
         self._replies: dict[UUID, LiveReply] = {}
-        self._makers: dict[UUID, Maker] = {}
+        self._workers: dict[UUID, Worker] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
         self.viewers = 0
         """Viewers of this process, of whatever reply."""
@@ -69,16 +69,16 @@ class ReplyEngine:
     @property
     def making(self) -> int:
         """Replies that this process makes."""
-        return len(self._makers)
+        return len(self._workers)
 
     def counts(self) -> dict[str, int]:
         """How many replies are being made, wait for the database, and are followed; and their viewers."""
-        makers = list(self._makers.values())
-        others = [reply for key, reply in list(self._replies.items()) if key not in self._makers]
-        ended = sum(maker.outcome is not None for maker in makers)
+        workers = list(self._workers.values())
+        others = [reply for key, reply in list(self._replies.items()) if key not in self._workers]
+        ended = sum(worker.outcome is not None for worker in workers)
         joining = sum(reply.joined is not None and not reply.joined.done() for reply in others)
         return {
-            "replies_running": len(makers) - ended,
+            "replies_running": len(workers) - ended,
             "replies_queued": ended + joining,
             "replies_followed": len(others) - joining,
             "reply_viewers": self.viewers,
@@ -100,7 +100,7 @@ class ReplyEngine:
         """A turn was stored here: begin its reply now if its stream is likely to come here, else leave it to whom it
         comes to."""
         # A busy process answers the POSTs of others first.
-        if len(self._makers) < EAGER_REPLIES and self._affinity.is_likely() and not self._draining:
+        if len(self._workers) < EAGER_REPLIES and self._affinity.is_likely() and not self._draining:
             self.join(message_id)
         self._affinity.stored(message_id)
 
@@ -115,7 +115,7 @@ class ReplyEngine:
         the iteration ends before the reply has. Raises what the database raises when it cannot be read.
         """
         self._affinity.watched(message_id)
-        while not self._closing.is_set() and (message_id in self._makers or not self._draining):
+        while not self._closing.is_set() and (message_id in self._workers or not self._draining):
             reply = self.join(message_id)
             reply.viewers += 1
             self.viewers += 1
@@ -135,8 +135,8 @@ class ReplyEngine:
 
     def stop(self, message_id: UUID) -> None:
         """End a reply that this process makes; does nothing for others."""
-        if maker := self._makers.get(message_id):
-            maker.stop()
+        if worker := self._workers.get(message_id):
+            worker.stop()
 
     def wait_for(self, task: asyncio.Task[Any]) -> None:
         """Let this task end too, which makes an answer that is stored nowhere, before the process does."""
@@ -156,10 +156,10 @@ class ReplyEngine:
         # Claims under way come first: a reply that this process has just won is not one to send viewers away from.
         await self._claims()
         for key, reply in list(self._replies.items()):
-            if key not in self._makers:
+            if key not in self._workers:
                 self._forget(reply)
                 reply.lose()
-        if tasks := [maker.task for maker in self._makers.values() if maker.task] + list(self._guests):
+        if tasks := [worker.task for worker in self._workers.values() if worker.task] + list(self._guests):
             await asyncio.wait(tasks, timeout=grace)
         await self.shut_down()
 
@@ -170,16 +170,16 @@ class ReplyEngine:
         self._closing.set()
         await self._claims()
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
-        makers = list(self._makers.values())
-        for maker in makers:
-            if maker.task and not maker.outcome:
-                maker.task.cancel()
-        if tasks := [maker.task for maker in makers if maker.task]:
+        workers = list(self._workers.values())
+        for worker in workers:
+            if worker.task and not worker.outcome:
+                worker.task.cancel()
+        if tasks := [worker.task for worker in workers if worker.task]:
             _, late = await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)
             for task in late:
                 task.cancel()
         drafts = [
-            Draft(key, maker.worker, maker.reply.text, maker.reply.thought) for key, maker in self._makers.items()
+            Draft(key, worker.name, worker.reply.text, worker.reply.reasoning) for key, worker in self._workers.items()
         ]
         try:
             await self.database(leases.hand_back, drafts)
@@ -203,58 +203,57 @@ class ReplyEngine:
         """Make the reply here if nobody makes it, follow it if somebody does."""
         try:
             if not await self._claim(reply):
-                await self._look([reply])
+                await self._refresh([reply])
         except BaseException:
             self._forget(reply)
             raise
-        if not reply.ended and reply.message_id not in self._makers:
+        if not reply.ended and reply.message_id not in self._workers:
             self._keep_running("follow", self._follow)
 
     async def _claim(self, reply: LiveReply) -> bool:
-        """Become the reply's maker if nobody is. Must not be cancelled: what it won would be nobody's."""
+        """Become the reply's worker if nobody is. Must not be cancelled: what it won would be nobody's."""
         if self._draining or self._closing.is_set():
             return False
-        worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
-        claim, window = await self.database(_claim, reply.message_id, worker=worker)
+        name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
+        claim, window = await self.database(_claim, reply.message_id, worker=name)
         if claim is None:
             return False
         if claim.begun:
-            reply.show(claim.begun, claim.thought)
+            reply.show(claim.begun, claim.reasoning)
         else:
             reply.clear()
         self._replies[reply.message_id] = reply
-        refusal = ServerBusy() if len(self._makers) >= settings.CHAT_REPLIES_PER_PROCESS else None
+        refusal = ServerBusy() if len(self._workers) >= settings.CHAT_REPLIES_PER_PROCESS else None
         model = model_choices.to_ask(claim.model)
-        person = claim.message.user_id
-        maker = Maker(
+        worker = Worker(
             reply,
-            worker=worker,
-            person=person,
+            name=name,
+            user_id=claim.message.user_id,
             model=model,
             options=claim.options,
             window=window,
             begun=claim.begun,
             refusal=refusal,
         )
-        self._makers[reply.message_id] = maker
-        maker.task = asyncio.create_task(self._make(maker, claim), name=f"reply {reply.message_id}")
+        self._workers[reply.message_id] = worker
+        worker.task = asyncio.create_task(self._make(worker, claim), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
         return True
 
-    async def _look(self, replies: list[LiveReply]) -> None:
-        """Bring the replies to what the database has, and take over those whose maker is gone."""
-        progress = await self.database(leases.look, [reply.message_id for reply in replies])
-        without_maker: list[LiveReply] = []
+    async def _refresh(self, replies: list[LiveReply]) -> None:
+        """Bring the replies to what the database has, and take over those whose worker is gone."""
+        progress = await self.database(leases.progress_of, [reply.message_id for reply in replies])
+        without_worker: list[LiveReply] = []
         for reply in replies:
             seen = progress.get(reply.message_id)
             if seen:
-                reply.show(seen.text, seen.thought)
+                reply.show(seen.text, seen.reasoning)
             if seen is None or not seen.is_open:
                 self._forget(reply)
                 reply.end()
-            elif not seen.has_maker:
-                without_maker.append(reply)
-        for reply in without_maker:
+            elif not seen.has_worker:
+                without_worker.append(reply)
+        for reply in without_worker:
             reply.since = time.perf_counter()
             await self._claim(reply)
 
@@ -276,7 +275,7 @@ class ReplyEngine:
 
     def _followed(self) -> list[LiveReply]:
         """The replies that others make and that somebody watches here; those that nobody watches are forgotten."""
-        others = [reply for key, reply in self._replies.items() if key not in self._makers]
+        others = [reply for key, reply in self._replies.items() if key not in self._workers]
         for reply in others:
             if not reply.viewers and reply.joined and reply.joined.done():
                 self._forget(reply)
@@ -285,7 +284,7 @@ class ReplyEngine:
     async def _follow(self) -> None:
         while not self._closing.is_set() and (followed := self._followed()):
             try:
-                await self._look(followed)
+                await self._refresh(followed)
             except DATABASE_AWAY as error:
                 logger.warning("Replies of other processes cannot be followed now: %s", error)
                 await self._pause(CHECKPOINT_INTERVAL)
@@ -294,58 +293,58 @@ class ReplyEngine:
             await self._pause(FOLLOW_INTERVAL)
 
     async def _checkpoint(self) -> None:
-        while self._makers and not self._closing.is_set():
+        while self._workers and not self._closing.is_set():
             await self._pause(CHECKPOINT_INTERVAL)
-            makers = dict(self._makers)
+            workers = dict(self._workers)
             try:
-                kept = await self.database(leases.checkpoint, [maker.draft() for maker in makers.values()])
+                kept = await self.database(leases.checkpoint, [worker.draft() for worker in workers.values()])
             except Exception as error:
                 if isinstance(error, DATABASE_AWAY):
                     logger.warning("Drafts cannot be saved now: %s", error)
                 else:
                     logger.exception("Drafts cannot be saved now.")
-                for maker in makers.values():
-                    maker.forget_checkpoint()
+                for worker in workers.values():
+                    worker.forget_checkpoint()
                 continue
-            for key, maker in makers.items():
+            for key, worker in workers.items():
                 if key in kept:
                     if kept[key]:
-                        maker.stop()
-                elif not maker.outcome and self._makers.get(key) is maker:
-                    self._lose(maker)
-                    await self._saver.count(maker)
+                        worker.stop()
+                elif not worker.outcome and self._workers.get(key) is worker:
+                    self._lose(worker)
+                    await self._saver.count(worker)
 
-    def _lose(self, maker: Maker) -> None:
+    def _lose(self, worker: Worker) -> None:
         """Another process has taken the reply over, or it was deleted: viewers follow it there."""
-        logger.warning("Reply %s is no longer made here.", maker.reply.message_id)
-        self._drop(maker)
-        maker.reply.lose()
-        if maker.task and maker.task is not asyncio.current_task():
-            maker.task.cancel()
+        logger.warning("Reply %s is no longer made here.", worker.reply.message_id)
+        self._drop(worker)
+        worker.reply.lose()
+        if worker.task and worker.task is not asyncio.current_task():
+            worker.task.cancel()
 
-    def _drop(self, maker: Maker) -> None:
-        if self._makers.get(maker.reply.message_id) is maker:
-            del self._makers[maker.reply.message_id]
-        self._forget(maker.reply)
+    def _drop(self, worker: Worker) -> None:
+        if self._workers.get(worker.reply.message_id) is worker:
+            del self._workers[worker.reply.message_id]
+        self._forget(worker.reply)
 
     # --- Making -------------------------------------------------------------------------------------------------------
 
-    async def _make(self, maker: Maker, claim: Claim) -> None:
+    async def _make(self, worker: Worker, claim: Claim) -> None:
         origin.begin(
             request_id=claim.request_id or origin.request_id(),
             conversation_id=str(claim.message.conversation_id),
-            message_id=str(maker.reply.message_id),
+            message_id=str(worker.reply.message_id),
             **origin.trace(),
         )
         try:
-            outcome = await maker.run(self._saver.once_back)
-            if await self._saver.save(maker, outcome):
-                self._drop(maker)
-                maker.reply.end()
+            outcome = await worker.run(self._saver.once_back)
+            if await self._saver.save(worker, outcome):
+                self._drop(worker)
+                worker.reply.end()
         finally:
             # However it ended: a reply that nobody makes must not be kept alive by heartbeats.
-            if self._makers.get(maker.reply.message_id) is maker and not self._closing.is_set():
-                self._lose(maker)
+            if self._workers.get(worker.reply.message_id) is worker and not self._closing.is_set():
+                self._lose(worker)
 
 
 def _note_failure(task: asyncio.Task[None]) -> None:
@@ -358,7 +357,7 @@ def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Window | Non
     """Claim the reply; when that is won, also what to ask the model, or None when it cannot be read now."""
     if not (claim := leases.claim(message_id, worker=worker)):
         return None, None
-    # What fails here fails once more in the maker, which knows how to end a reply that failed.
+    # What fails here fails once more in the worker, which knows how to end a reply that failed.
     with contextlib.suppress(Exception):
         return claim, context.window_for(claim.message, begun=claim.begun)
     return claim, None

@@ -16,10 +16,10 @@ HELPS = {
 
 def register() -> None:
     """Let these figures be shown, from now on."""
-    metrics.registry.register(metrics.Gauges(HELPS, look))
+    metrics.registry.register(metrics.Gauges(HELPS, read))
 
 
-def look() -> Mapping[str, float]:
+def read() -> Mapping[str, float]:
     """The figures now; for any thread."""
     counts = dispatch.counts() | {"streams": streams.open_streams()}
     # A process that has had no reply yet has none of each.

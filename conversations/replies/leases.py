@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 
 from chatbot.core.database import WITHOUT_WAITING, seconds_since_away
 from conversations.models import (
-    NO_MAKER,
+    NO_WORKER,
     OPEN,
     TODAY,
     WAITING,
@@ -32,14 +32,14 @@ from conversations.models import (
     Message,
     Status,
     counted,
-    has_no_maker,
+    has_no_worker,
 )
-from conversations.models.thoughts import NOTHING, Thought
+from conversations.models.reasoning import NOTHING, Reasoning
 
 logger = logging.getLogger(__name__)
 
 AWAY_SECONDS = 6.0
-"""How long this process takes nobody for dead after the database was out of its reach: longer than a maker of another
+"""How long this process takes nobody for dead after the database was out of its reach: longer than a worker of another
 process may need to notice that it is back."""
 
 
@@ -63,18 +63,18 @@ class Claim:
     """What a program asked of the model beside the text; None for a person's reply."""
     begun: str = ""
     """The text with which the reply goes on, if it was continued."""
-    thought: Thought = NOTHING
-    """What was thought for that text."""
+    reasoning: Reasoning = NOTHING
+    """The reasoning that led to that text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a worker has of a reply: all its text and thought, each None when it is as at the last checkpoint."""
+    """What a worker has of a reply: all its text and reasoning, each None when it is as at the last checkpoint."""
 
     message_id: UUID
     worker: str
     text: str | None
-    thought: Thought | None = None
+    reasoning: Reasoning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Outcome:
     text: str
     is_draft_void: bool = False
     """Whether nothing that was saved of the text is part of it."""
-    thought: Thought = NOTHING
+    reasoning: Reasoning = NOTHING
     model: str = ""
     """The one that was asked, as far as known."""
     finish_reason: str = ""
@@ -108,9 +108,9 @@ class Progress:
     """A reply as the database has it."""
 
     text: str
-    thought: Thought
+    reasoning: Reasoning
     is_open: bool
-    has_maker: bool
+    has_worker: bool
 
 
 def _unmade() -> str:
@@ -119,13 +119,13 @@ def _unmade() -> str:
     Whoever could not reach the database just now must assume that others could not either, and gave no sign of life for
     no other reason.
     """
-    return NO_MAKER if seconds_since_away() >= AWAY_SECONDS else WAITING
+    return NO_WORKER if seconds_since_away() >= AWAY_SECONDS else WAITING
 
 
 def claim(message_id: UUID, *, worker: str) -> Claim | None:
     """Take the reply for `worker`, if it is open and nobody makes it; what to ask for the one that won, else None.
 
-    One whose maker died with a wish to stop unanswered is ended.
+    One whose worker died with a wish to stop unanswered is ended.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -146,12 +146,12 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
             [worker, message_id],
         )
         if won := cursor.fetchone():
-            parent_id, model, key, person, system_prompt, temperature, request_id, options, begun, *thought = won
+            parent_id, model, key, user_id, system_prompt, temperature, request_id, options, begun, *reasoning = won
             conversation = Conversation(pk=key, system_prompt=system_prompt, temperature=temperature)
-            message = Message(pk=message_id, conversation=conversation, user_id=person, parent_id=parent_id)
-            had = Thought(*thought) if thought[0] else NOTHING
+            message = Message(pk=message_id, conversation=conversation, user_id=user_id, parent_id=parent_id)
+            had = Reasoning(*reasoning) if reasoning[0] else NOTHING
             return Claim(message, model, request_id, options and json.loads(options), begun, had)
-        # Its maker died with a stop request unanswered. Made by the ORM, the question would cost more than its answer.
+        # Its worker died with a stop request unanswered. Made by the ORM, the question would cost more than its answer.
         cursor.execute(
             f"""
             SELECT FROM conversations_generation
@@ -189,14 +189,14 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
                 [draft.message_id for draft in drafts],
                 [draft.worker for draft in drafts],
                 [draft.text for draft in drafts],
-                [draft.thought and draft.thought.text for draft in drafts],
-                [draft.thought and draft.thought.seconds for draft in drafts],
+                [draft.reasoning and draft.reasoning.text for draft in drafts],
+                [draft.reasoning and draft.reasoning.seconds for draft in drafts],
             ],
         )
         return dict(cursor.fetchall())
 
 
-def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> bool:
+def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) -> bool:
     """Write the reply and how it ended, and count the person's tokens, in one statement. False when it is no longer
     this worker's; the tokens of one that was deleted count all the same.
 
@@ -221,16 +221,17 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
         name: getattr(outcome, name)
         for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
     }
-    # A second try that ends before its first word leaves the text and the thought of the first one.
-    if outcome.text or outcome.thought.text:
-        columns |= _thought_columns(outcome.thought)
+    # A second try that ends before its first word leaves the text and the reasoning of the first one.
+    if outcome.text or outcome.reasoning.text:
+        # The columns have the older name.
+        columns |= {"thought": outcome.reasoning.text, "thought_seconds": outcome.reasoning.seconds}
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             WITH counted AS (
                 UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
                 FROM (SELECT {TODAY} AS today) AS now
-                WHERE user_id = %(person)s AND %(tokens)s > 0 AND NOT EXISTS (
+                WHERE user_id = %(user_id)s AND %(tokens)s > 0 AND NOT EXISTS (
                     SELECT FROM conversations_generation WHERE message_id = %(message)s
                         AND (worker <> %(worker)s OR status <> 'running'))
                 RETURNING user_id
@@ -256,7 +257,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
             | {
                 "message": message_id,
                 "worker": worker,
-                "person": person,
+                "user_id": user_id,
                 "tokens": outcome.tokens,
                 "zone": settings.TIME_ZONE,
                 "text": outcome.text,
@@ -269,7 +270,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, person: UUID) -> 
 def end_stopped(message_id: UUID) -> bool:
     """End an open reply that nobody makes, keeping its draft. False when there is none."""
     with transaction.atomic():
-        free = Generation.objects.filter(pk=message_id).without_maker(_unmade()).select_for_update()
+        free = Generation.objects.filter(pk=message_id).without_worker(_unmade()).select_for_update()
         draft = free.values_list("draft", flat=True).first()
         if draft is None:
             return False
@@ -282,7 +283,7 @@ def end_stopped(message_id: UUID) -> bool:
 
 
 def stop(message_id: UUID) -> None:
-    """End an open reply that nobody makes; ask the maker of one that is being made to end it, which it hears of within
+    """End an open reply that nobody makes; ask the worker of one that is being made to end it, which it hears of within
     a second. Either way its text so far is kept. A reply that has ended stays as it is."""
     if not end_stopped(message_id):
         # Not only a running one: its process may have handed it back meanwhile, and who claims it next hears of it.
@@ -294,8 +295,8 @@ def hand_back(drafts: Iterable[Draft]) -> None:
     for draft in drafts:
         own = Generation.objects.filter(pk=draft.message_id, worker=draft.worker, status=Status.RUNNING)
         changes: dict[str, Any] = {"draft": draft.text} if draft.text else {}
-        if draft.thought and (draft.text or draft.thought.text):
-            changes |= _thought_columns(draft.thought)
+        if draft.reasoning and (draft.text or draft.reasoning.text):
+            changes |= {"reasoning": draft.reasoning.text, "reasoning_seconds": draft.reasoning.seconds}
         try:
             own.update(status=Status.INTERRUPTED, worker="", **changes)
         except DataError:
@@ -303,21 +304,17 @@ def hand_back(drafts: Iterable[Draft]) -> None:
             logger.exception("Reply %s cannot be handed back.", draft.message_id)
 
 
-def _thought_columns(thought: Thought) -> dict[str, Any]:
-    return {"thought": thought.text, "thought_seconds": thought.seconds}
-
-
-def look(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
+def progress_of(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
     """How far these replies are, in one statement; those that are gone are left out."""
     rows = Generation.objects.filter(pk__in=list(message_ids)).values_list(
         "pk",
         "status",
         Case(When(status__in=OPEN, then="draft"), default="message__content"),
-        "thought",
-        "thought_seconds",
-        Case(When(has_no_maker(_unmade()), then=Value(value=False)), default=Value(value=True)),
+        "reasoning",
+        "reasoning_seconds",
+        Case(When(has_no_worker(_unmade()), then=Value(value=False)), default=Value(value=True)),
     )
     return {
-        key: Progress(text, Thought(thought, seconds), status in OPEN, has_maker)
-        for key, status, text, thought, seconds, has_maker in rows
+        key: Progress(text, Reasoning(reasoning, seconds), status in OPEN, has_worker)
+        for key, status, text, reasoning, seconds, has_worker in rows
     }

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from chatbot.core.errors import UserFacingError
-from conversations.models.thoughts import NOTHING, Thought
+from conversations.models.reasoning import NOTHING, Reasoning
 
 
 class LiveReply:
     """A reply as this process knows it, shared by its viewers.
 
-    `text` and `thought` only grow, except that a new maker begins again, or that the text turns out to have been a
-    thought: then `restarts` grows by one.
+    `text` and `reasoning` only grow, except that a new worker begins again, or that the text turns out to have been
+    reasoning: then `restarts` grows by one.
     """
 
     def __init__(self, message_id: UUID) -> None:
         self.message_id = message_id
         self.text = ""
-        self.thought = NOTHING
+        self.reasoning = NOTHING
         self.restarts = 0
         self.ended = False
         self.failure: UserFacingError | None = None
@@ -42,27 +42,27 @@ class LiveReply:
         self.changes += 1
         _end(self._watching)
 
-    def show(self, text: str, thought: Thought = NOTHING) -> None:
-        """Replace the text and the thought by what the database has."""
-        if text != self.text or thought != self.thought:
-            if not text.startswith(self.text) or not thought.text.startswith(self.thought.text):
+    def show(self, text: str, reasoning: Reasoning = NOTHING) -> None:
+        """Replace the text and the reasoning by what the database has."""
+        if text != self.text or reasoning != self.reasoning:
+            if not text.startswith(self.text) or not reasoning.text.startswith(self.reasoning.text):
                 self.restarts += 1
             self.text = text
-            self.thought = thought
+            self.reasoning = reasoning
             self.wake()
 
     def clear(self) -> None:
-        """Forget what an earlier maker wrote: the reply is made from its beginning."""
-        if self.text or self.thought.text:
+        """Forget what an earlier worker wrote: the reply is made from its beginning."""
+        if self.text or self.reasoning.text:
             self.restarts += 1
         self.text = ""
-        self.thought = NOTHING
+        self.reasoning = NOTHING
 
-    def turn_into(self, thought: Thought, *, text: str = "") -> None:
-        """Keep only this of the text; the rest of it belongs to the thought."""
+    def turn_into(self, reasoning: Reasoning, *, text: str = "") -> None:
+        """Keep only this of the text; the rest of it belongs to the reasoning."""
         self.restarts += 1
         self.text = text
-        self.thought = thought
+        self.reasoning = reasoning
 
     def end(self) -> None:
         """Say that nothing more will come."""

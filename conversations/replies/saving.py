@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chatbot.core.threads import DATABASE_AWAY, DatabaseThreads
 from conversations.replies import leases
 from conversations.replies.leases import Outcome
-from conversations.replies.makers import Maker
+from conversations.replies.workers import Worker
 from conversations.usage import limits
 
 logger = logging.getLogger(__name__)
@@ -25,26 +25,26 @@ class Saver:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._database = threads.run
 
-    async def save(self, maker: Maker, outcome: Outcome) -> bool:
+    async def save(self, worker: Worker, outcome: Outcome) -> bool:
         """Write the outcome; one that cannot be written, as a failure. False when the reply is another's or gone, or
         cannot be written at all."""
         try:
-            return await self._save(maker, outcome)
+            return await self._save(worker, outcome)
         except Exception as error:
-            logger.exception("Reply %s cannot be saved as it is.", maker.reply.message_id)
-            failed = maker.failed(error)
+            logger.exception("Reply %s cannot be saved as it is.", worker.reply.message_id)
+            failed = worker.failed(error)
         try:
-            return await self._save(maker, failed)
+            return await self._save(worker, failed)
         except Exception:
-            logger.exception("Reply %s cannot be saved; it will be made again.", maker.reply.message_id)
+            logger.exception("Reply %s cannot be saved; it will be made again.", worker.reply.message_id)
             return False
 
-    async def count(self, maker: Maker) -> None:
+    async def count(self, worker: Worker) -> None:
         """Count the tokens of a reply that was deleted while it was made. One that was taken over is counted there."""
         try:
-            await self._database(limits.count_tokens, maker.person, maker.tokens(), unless=maker.reply.message_id)
+            await self._database(limits.count_tokens, worker.user_id, worker.tokens(), unless=worker.reply.message_id)
         except Exception:
-            logger.exception("The tokens of reply %s cannot be counted.", maker.reply.message_id)
+            logger.exception("The tokens of reply %s cannot be counted.", worker.reply.message_id)
 
     async def once_back[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the function in a thread, again and again while the database is away."""
@@ -58,9 +58,9 @@ class Saver:
                 logger.warning("A reply waits for the database: %s", error)
                 await asyncio.sleep(INTERVAL)
 
-    async def _save(self, maker: Maker, outcome: Outcome) -> bool:
-        key = maker.reply.message_id
-        saved = await self.once_back(leases.finish, key, outcome, worker=maker.worker, person=maker.person)
+    async def _save(self, worker: Worker, outcome: Outcome) -> bool:
+        key = worker.reply.message_id
+        saved = await self.once_back(leases.finish, key, outcome, worker=worker.name, user_id=worker.user_id)
         if saved:
-            maker.count(outcome)
+            worker.count(outcome)
         return saved

@@ -1,7 +1,7 @@
 """A reply as server-sent events: the only place that makes a streaming response.
 
 Events, each with HTML as its data: `reply`, the whole reply as it stands, first on every connection and again when a
-new maker begins or a thought does; `thought`, what to append to the thought; `thought-title`, how long it took;
+new worker begins or reasoning does; `reasoning`, what to append to the reasoning; `reasoning-title`, how long it took;
 `blocks`, finished blocks to append; `tail`, the block that still grows, which is empty after these; `tail-end`, how
 many of its UTF-16 units stay as they were sent, and what follows them; `end`, the final message.
 
@@ -29,7 +29,7 @@ from django.utils.safestring import SafeString
 
 from chatbot.core.threads import DATABASE_AWAY
 from conversations.markdown.rendering import BlockStream
-from conversations.models.thoughts import NOTHING, Thought
+from conversations.models.reasoning import NOTHING, Reasoning
 from conversations.replies import dispatch
 from conversations.replies.engine import ReplyEngine
 from conversations.replies.live import LiveReply
@@ -78,9 +78,9 @@ _open: Counter[UUID] = Counter()
 """Streams of this process by person."""
 
 
-def has_too_many(person: UUID) -> bool:
+def has_too_many(user_id: UUID) -> bool:
     """Whether the person has as many streams open in this process as one may have."""
-    return _open[person] >= settings.CHAT_STREAMS_PER_USER
+    return _open[user_id] >= settings.CHAT_STREAMS_PER_USER
 
 
 def open_streams() -> int:
@@ -89,14 +89,14 @@ def open_streams() -> int:
 
 
 def response(
-    message_id: UUID, *, person: UUID, end: Callable[[], str], is_welcome: Callable[[], bool]
+    message_id: UUID, *, user_id: UUID, end: Callable[[], str], is_welcome: Callable[[], bool]
 ) -> StreamingHttpResponse:
     """Stream the reply to the page until it has ended, or until its viewer is no longer welcome.
 
     `end` renders the final event's HTML; both may use the database.
     """
     frames = events(message_id, viewer=Viewer(), end=lambda: event("end", end()), is_welcome=is_welcome)
-    return sent(person, frames)
+    return sent(user_id, frames)
 
 
 class Closing:
@@ -111,11 +111,11 @@ class Closing:
 
 
 def sent(
-    person: UUID, frames: AsyncGenerator[bytes], *, close: Callable[[], None] | None = None
+    user_id: UUID, frames: AsyncGenerator[bytes], *, close: Callable[[], None] | None = None
 ) -> StreamingHttpResponse:
     """The frames as an event stream, which counts as one that the person has open; `close` is called when the response
     is closed."""
-    counting = counted(person, frames)
+    counting = counted(user_id, frames)
     return StreamingHttpResponse(
         Closing(counting, close) if close else counting,
         content_type="text/event-stream",
@@ -123,24 +123,24 @@ def sent(
     )
 
 
-async def counted(person: UUID, frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def counted(user_id: UUID, frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """The same frames, as one open stream of the person."""
-    with watching(person):
+    with watching(user_id):
         async with aclosing(frames):
             async for frame in frames:
                 yield frame
 
 
 @contextmanager
-def watching(person: UUID) -> Iterator[None]:
+def watching(user_id: UUID) -> Iterator[None]:
     """Count as one open stream of the person."""
-    _open[person] += 1
+    _open[user_id] += 1
     try:
         yield
     finally:
-        _open[person] -= 1
-        if not _open[person]:
-            del _open[person]
+        _open[user_id] -= 1
+        if not _open[user_id]:
+            del _open[user_id]
 
 
 class Frames(Protocol):
@@ -184,7 +184,7 @@ async def events(
                 yield viewer.frame(reply)
                 sent = time.perf_counter()
                 # The first words are waited for, and so is the end.
-                if reply.text or reply.thought.text:
+                if reply.text or reply.reasoning.text:
                     pause = viewer.pause(sent - begun, late, engine.viewers)
                     await reply.rest(pause)
                     late = 0.0 if reply.ended else time.perf_counter() - sent - pause
@@ -286,7 +286,7 @@ _renderings: WeakKeyDictionary[LiveReply, tuple[int, Rendering]] = WeakKeyDictio
 
 
 def rendering(reply: LiveReply) -> Rendering:
-    """The reply's HTML as of now; a new one when a new maker has begun."""
+    """The reply's HTML as of now; a new one when a new worker has begun."""
     restarts, shared = _renderings.get(reply, (-1, None))
     if shared is None or restarts != reply.restarts:
         shared = Rendering(reply.message_id)
@@ -307,10 +307,10 @@ class Viewer:
         self._tail = ""
         self._known_tail = ""
         """What the viewer can be sent the end of: nothing when the open block came in another event than its own."""
-        self._thought = NOTHING
+        self._reasoning = NOTHING
         self._sent = 0
         self._said = 0
-        """Bytes of the texts that came before this one, and of the thought."""
+        """Bytes of the texts that came before this one, and of the reasoning."""
 
     def frame(self, reply: LiveReply) -> bytes:
         """The events that bring the viewer to where the reply is."""
@@ -320,22 +320,22 @@ class Viewer:
 
     def _frame(self, reply: LiveReply) -> bytes:
         current = rendering(reply)
-        # A thought that begins needs its place: the reply is sent whole, which then is next to nothing.
+        # reasoning that begins needs its place: the reply is sent whole, which then is next to nothing.
         is_other = current is not self._rendering
         if self._rendering is not None and is_other:
             self._said += self._rendering.text_size
         is_revised = current.revision != self._revision and self._affords(current, current.finished_size)
-        is_new = is_other or is_revised or (reply.thought.text != "" and not self._thought.text)
+        is_new = is_other or is_revised or (reply.reasoning.text != "" and not self._reasoning.text)
         finished = "".join(current.finished[0 if is_new else self._finished :])
         self._rendering, self._finished = current, len(current.finished)
         if is_new:
-            self._think(reply.thought)
+            self._think(reply.reasoning)
             self._tail, self._known_tail, self._revision = current.tail, "", current.revision
-            return event("reply", render_reply(finished, current.tail, reply.thought))
-        thought = self._think(reply.thought)
+            return event("reply", render_reply(finished, current.tail, reply.reasoning))
+        reasoning = self._think(reply.reasoning)
         if finished:
             self._tail = self._known_tail = ""
-        return (thought + (event("blocks", finished) if finished else b"") + self._grow(current)) or KEEP_ALIVE
+        return (reasoning + (event("blocks", finished) if finished else b"") + self._grow(current)) or KEEP_ALIVE
 
     def _grow(self, current: Rendering) -> bytes:
         """The event that makes the open block what it is; none while it would cost too much."""
@@ -355,15 +355,15 @@ class Viewer:
         to_come = current.finished_size + 2 * len(current.tail.encode())
         return self._sent + size + to_come <= SENT_RATIO * (self._said + current.text_size) + SENT_FREE
 
-    def _think(self, thought: Thought) -> bytes:
-        """The events that bring the viewer to where the thought is."""
-        sent, self._thought = self._thought, thought
-        if thought is sent:
+    def _think(self, reasoning: Reasoning) -> bytes:
+        """The events that bring the viewer to where the reasoning is."""
+        sent, self._reasoning = self._reasoning, reasoning
+        if reasoning is sent:
             return b""
-        more = thought.text[len(sent.text) :]
+        more = reasoning.text[len(sent.text) :]
         self._said += len(more.encode(errors="replace"))
-        frame = event("thought", escape(more)) if more else b""
-        return frame if thought.title == sent.title else frame + event("thought-title", thought.title)
+        frame = event("reasoning", escape(more)) if more else b""
+        return frame if reasoning.title == sent.title else frame + event("reasoning-title", reasoning.title)
 
     def pause(self, cost: float, late: float = 0.0, viewers: int = 1) -> float:
         """Seconds to wait after a frame that took `cost` seconds; the wait before it ended `late` seconds late.
@@ -385,9 +385,9 @@ def pause(cost: float, late: float, viewers: int, *, size: int = 0) -> float:
     return min(max(FRAME_INTERVAL, *shares), FRAME_INTERVAL_MAX)
 
 
-def render_reply(finished: str, tail: str, thought: Thought) -> str:
+def render_reply(finished: str, tail: str, reasoning: Reasoning) -> str:
     """The inside of a reply that is still being made."""
-    context = {"finished": SafeString(finished), "tail": SafeString(tail), "thought": thought}
+    context = {"finished": SafeString(finished), "tail": SafeString(tail), "reasoning": reasoning}
     return render_to_string("conversations/messages/_reply.html", context)
 
 

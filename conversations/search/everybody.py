@@ -12,20 +12,20 @@ from chatbot.core.cursors import Cursor
 from conversations.search.searching import EXCERPT, EXCERPT_BEFORE, Hit, needle
 
 STATEMENT = """
-    WITH looked AS MATERIALIZED (
+    WITH scanned AS MATERIALIZED (
         SELECT id, {columns}, {time} AS time, row_number() OVER (ORDER BY {time} DESC, id DESC) AS number
         FROM {table} WHERE ({time}, id) < (%(time)s, %(key)s) AND {time} >= %(since)s
         ORDER BY {time} DESC, id DESC LIMIT %(block)s
     ), hit AS (
-        SELECT looked.*, strpos(folded, %(first)s) AS place FROM looked
+        SELECT scanned.*, strpos(folded, %(first)s) AS place FROM scanned
         CROSS JOIN LATERAL (SELECT ' ' || chat_fold(content) AS folded OFFSET 0) AS text
         WHERE (SELECT bool_and(strpos(folded, needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)
         ORDER BY number LIMIT %(most)s
     )
-    SELECT (SELECT count(*) FROM looked), last.id, last.time, hit.number, hit.id, hit.time, hit.role,
+    SELECT (SELECT count(*) FROM scanned), last.id, last.time, hit.number, hit.id, hit.time, hit.role,
         conversation.id, conversation.title, conversation.trashed_at IS NOT NULL, person.email,
         substr(hit.content, greatest(place - {before}, 1), {excerpt}), place > {before} + 1
-    FROM (SELECT id, time FROM looked ORDER BY number DESC LIMIT 1) AS last
+    FROM (SELECT id, time FROM scanned ORDER BY number DESC LIMIT 1) AS last
     LEFT JOIN hit ON true
     LEFT JOIN conversations_conversation AS conversation ON conversation.id = hit.conversation_id
     LEFT JOIN accounts_user AS person ON person.id = conversation.user_id
@@ -35,7 +35,7 @@ STATEMENT = """
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is looked through, and how far on one page."""
+    """What is searched, and how far on one page."""
 
     noun: str
     table: str
@@ -84,7 +84,7 @@ FIRST = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 
 @dataclass(slots=True)
-class Looked:
+class Scanned:
     """How far a search over everybody has come."""
 
     rows: int = 0
@@ -94,22 +94,22 @@ class Looked:
     """Where it goes on; None at the end."""
 
 
-def look(
+def scan(
     source: Source, terms: tuple[str, ...], before: Cursor = FIRST, *, since: datetime | None = None
-) -> tuple[Looked, list[tuple[Hit, str]]]:
-    """The rows before this one, newest first, that hold every term, each with whose it is; and how far that has looked.
+) -> tuple[Scanned, list[tuple[Hit, str]]]:
+    """The rows before this one, newest first, that hold every term, each with whose it is, and how far it came.
 
     Ends at as many hits or rows as the source allows, or after its time, each by a block at most.
     """
-    looked, found, deadline = Looked(place=before), list[tuple[Hit, str]](), monotonic() + source.seconds
+    scanned, found, deadline = Scanned(place=before), list[tuple[Hit, str]](), monotonic() + source.seconds
     needles = [needle(term) for term in terms]
     parameters = {"needles": needles, "first": max(needles, key=len), "block": source.block}
     parameters["since"] = since or "-infinity"
-    while looked.rows < source.at_most and len(found) < source.hits and monotonic() < deadline:
-        room, start = source.hits - len(found), looked.place or before
+    while scanned.rows < source.at_most and len(found) < source.hits and monotonic() < deadline:
+        room, start = source.hits - len(found), scanned.place or before
         rows = _rows(source.sql, parameters | {"time": start.time, "key": start.key, "most": room + 1})
         if not rows:
-            looked.place = None
+            scanned.place = None
             break
         count, last, time = rows[0][:3]
         hits = [row[3:] for row in rows if row[3] is not None]
@@ -119,11 +119,11 @@ def look(
             # The rest of the block is looked at again by whoever goes on.
             count, last, time = hits[room - 1][:3]
             goes_on = True
-        looked.rows += count
-        looked.until, looked.place = time, Cursor(time, last) if goes_on else None
-        if looked.place is None:
+        scanned.rows += count
+        scanned.until, scanned.place = time, Cursor(time, last) if goes_on else None
+        if scanned.place is None:
             break
-    return looked, found
+    return scanned, found
 
 
 def _hit(row: tuple[Any, ...]) -> tuple[Hit, str]:

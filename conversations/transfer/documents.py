@@ -50,8 +50,8 @@ def generation_fields(generation: Generation) -> dict[str, Any]:
     return {
         "status": generation.status,
         "model": generation.model,
-        "thought": generation.thought,
-        "thought_seconds": generation.thought_seconds,
+        "thought": generation.reasoning,
+        "thought_seconds": generation.reasoning_seconds,
         "finish_reason": generation.finish_reason,
         "error_code": generation.error_code,
         "error": generation.error,

@@ -25,7 +25,7 @@ from conversations.models import (
     Feedback,
     Generation,
     Message,
-    has_no_maker,
+    has_no_worker,
 )
 
 BATCH = 2_000
@@ -115,7 +115,7 @@ class Share:
     conversations: int
     messages: int
     bytes: int
-    """Of what was said and thought, as UTF-8."""
+    """Of messages and reasoning, as UTF-8."""
 
 
 def batches(rules: Rules, *, size: int = BATCH) -> Iterator[list[Found]]:
@@ -148,7 +148,9 @@ def remove(batch: Sequence[Found], rules: Rules, *, size: int = BATCH) -> Iterat
 
 def shares(rules: Rules) -> Iterator[Share]:
     """What is due, by person and month. Reads all of it once."""
-    size = _bytes("messages__content") + _bytes("messages__generation__thought") + _bytes("messages__generation__draft")
+    size = (
+        _bytes("messages__content") + _bytes("messages__generation__reasoning") + _bytes("messages__generation__draft")
+    )
     found = (
         rules.due()
         .annotate(month=TruncMonth("updated_at"))
@@ -222,7 +224,7 @@ def _is_running() -> Exists:
     """Whether a reply of the conversation is being made, or may be yet."""
     fresh = Q(conversation__updated_at__gt=timezone.now() - ABANDONED_AFTER)
     replies = Generation.objects.open().filter(conversation=OuterRef("pk"))
-    return Exists(replies.annotate(unmade=has_no_maker()).filter(fresh | Q(unmade=False)))
+    return Exists(replies.annotate(unmade=has_no_worker()).filter(fresh | Q(unmade=False)))
 
 
 def _bytes(field: str) -> Coalesce:

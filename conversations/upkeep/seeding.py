@@ -24,7 +24,7 @@ from conversations.upkeep.seeding_texts import (
     FIRST_NAMES,
     LAST_NAMES,
     QUESTIONS,
-    THOUGHTS,
+    REASONING,
     TOPICS,
 )
 
@@ -163,7 +163,7 @@ def _make(rows: Rows, message: Message, chance: Random) -> None:
         generation.error_code = "unreachable"
         generation.error = "The model cannot be reached. Try again in a moment."
     if chance.random() < 0.1:
-        generation.thought, generation.thought_seconds = chance.choice(THOUGHTS), chance.uniform(0.5, 9)
+        generation.reasoning, generation.reasoning_seconds = chance.choice(REASONING), chance.uniform(0.5, 9)
     rows.generations.append(generation)
     if chance.random() < 0.04:
         rating = Rating.UP.value if chance.random() < 0.8 else Rating.DOWN.value

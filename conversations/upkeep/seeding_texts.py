@@ -46,7 +46,7 @@ CODE = (
     "```sql\nSELECT customer.name, count(*) AS orders\nFROM customer JOIN orders ON orders.customer_id = customer.id\n"
     "WHERE orders.placed_at > now() - interval '30 days'\nGROUP BY customer.name\nORDER BY orders DESC;\n```",
 )
-THOUGHTS = (
+REASONING = (
     "The question is broad. A short answer with one concrete step is more useful than a complete one.",
     "They asked for a list before, so a list again, but shorter. No more than four points.",
 )

@@ -19,7 +19,7 @@ from django.utils.formats import date_format
 from accounts.models import User
 from chatbot.core.errors import UserFacingError
 from chatbot.web.door_errors import NO_RETRY
-from conversations.models import TODAY, Period, TurnWindow, Use, counted
+from conversations.models import TODAY, Period, PersonUsage, TurnWindow, counted
 
 UNITS = ("messages", "tokens")
 NAMES = {Period.DAY: "today", Period.MONTH: "this month"}
@@ -130,12 +130,12 @@ class NothingAllowed(LimitReached):
         return {**super().members, "resets_at": None}
 
 
-def check(user: User, use: Use) -> Standing | None:
-    """Raise `LimitReached` for a person who has nothing left; `use` is without the message that is sent now.
+def check(user: User, usage: PersonUsage) -> Standing | None:
+    """Raise `LimitReached` for a person who has nothing left; `usage` is without the message that is sent now.
 
     Returns the number of which least is left after it, if that is little. Causes a query.
     """
-    before = standings(use, limits_of(user))
+    before = standings(usage, limits_of(user))
     if used_up := [standing for standing in before if standing.is_used_up]:
         if never := [standing for standing in used_up if not standing.limit]:
             raise NothingAllowed(never[0])
@@ -151,28 +151,28 @@ def standings_of(user: User) -> list[Standing]:
     limits = limits_of(user)
     if not limits:
         return []
-    return standings(TurnWindow.use_of(user), limits)
+    return standings(TurnWindow.usage_of(user), limits)
 
 
-def standings(use: Use, limits: Mapping[Period, Limit]) -> list[Standing]:
+def standings(usage: PersonUsage, limits: Mapping[Period, Limit]) -> list[Standing]:
     """Where somebody stands who has used so much."""
     return [
-        Standing(period, unit, getattr(use, f"{period}_{unit}"), number, end_of(period, use))
+        Standing(period, unit, getattr(usage, f"{period}_{unit}"), number, end_of(period, usage))
         for period, limit in limits.items()
         for unit, number in zip(UNITS, limit, strict=True)
         if number is not None
     ]
 
 
-def use_in_words(use: Use, period: Period) -> str:
+def usage_in_words(usage: PersonUsage, period: Period) -> str:
     """What was used in the period that goes on: `12 messages, 3,400 tokens today`."""
-    numbers = ", ".join(f"{getattr(use, f'{period}_{unit}'):,} {unit}" for unit in UNITS)
+    numbers = ", ".join(f"{getattr(usage, f'{period}_{unit}'):,} {unit}" for unit in UNITS)
     return f"{numbers} {NAMES[period]}"
 
 
-def end_of(period: Period, use: Use) -> datetime:
+def end_of(period: Period, usage: PersonUsage) -> datetime:
     """The next midnight, or the first one of the next month, in the site's time zone."""
-    first = use.day.replace(day=1) + timedelta(days=32) if period == Period.MONTH else use.day + DAY
+    first = usage.day.replace(day=1) + timedelta(days=32) if period == Period.MONTH else usage.day + DAY
     day = first.replace(day=1) if period == Period.MONTH else first
     return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone()).astimezone(UTC)
 
@@ -209,7 +209,7 @@ def most_generous(numbers: Iterable[int | None]) -> int | None:
     return None if None in listed else max(number for number in listed if number is not None)
 
 
-def count_tokens(person: UUID, tokens: int, *, unless: UUID | None = None) -> None:
+def count_tokens(user_id: UUID, tokens: int, *, unless: UUID | None = None) -> None:
     """Count tokens for which no stored reply ends; nothing where the message `unless` is still there to end."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -220,7 +220,7 @@ def count_tokens(person: UUID, tokens: int, *, unless: UUID | None = None) -> No
             """,  # noqa: S608 (constants)
             {
                 "tokens": tokens,
-                "user": person,
+                "user": user_id,
                 "unless": unless,
                 "zone": settings.TIME_ZONE,
             },

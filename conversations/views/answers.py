@@ -33,7 +33,7 @@ def chat_page(
         context = chat_context(request.user, conversation, before=before, at=at)
     except Message.DoesNotExist as error:
         raise Http404 from error
-    if (reply := context.get("open_message")) and reply.generation.lacks_maker():
+    if (reply := context.get("open_message")) and reply.generation.lacks_worker():
         dispatch.start(reply.pk)
     return _page(request, "conversations/chat.html", context | begun_with | more, status)
 

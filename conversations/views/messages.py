@@ -48,7 +48,7 @@ class MessageStreamView(View):
             with timezone.override(zone):
                 return render_to_string("conversations/messages/_end.html", context, request)
 
-        return streams.response(pk, person=request.user.pk, end=end, is_welcome=partial(is_signed_in, request))
+        return streams.response(pk, user_id=request.user.pk, end=end, is_welcome=partial(is_signed_in, request))
 
 
 class MessageStopView(View):

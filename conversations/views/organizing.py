@@ -24,7 +24,7 @@ NOTHING_SELECTED = "Select a conversation first."
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Verb:
     """Something that is done to conversations."""
 
     act: Callable[[ConversationQuerySet], Change]
@@ -38,14 +38,14 @@ class Deed:
     """Whether it is done in the trash, and only there."""
 
 
-DEEDS = {
-    "pin": Deed(organizing.pin),
-    "unpin": Deed(organizing.unpin),
-    "archive": Deed(organizing.archive, "Archived", undo="unarchive"),
-    "unarchive": Deed(organizing.unarchive, "Back in the list", stamp="archived_at"),
-    "delete": Deed(organizing.trash, "Moved to the trash", undo="restore"),
-    "restore": Deed(organizing.restore, "Restored", stamp="trashed_at", in_trash=True),
-    "delete-forever": Deed(organizing.delete, "Deleted for ever", in_trash=True),
+VERBS = {
+    "pin": Verb(organizing.pin),
+    "unpin": Verb(organizing.unpin),
+    "archive": Verb(organizing.archive, "Archived", undo="unarchive"),
+    "unarchive": Verb(organizing.unarchive, "Back in the list", stamp="archived_at"),
+    "delete": Verb(organizing.trash, "Moved to the trash", undo="restore"),
+    "restore": Verb(organizing.restore, "Restored", stamp="trashed_at", in_trash=True),
+    "delete-forever": Verb(organizing.delete, "Deleted for ever", in_trash=True),
 }
 """By the verb in the address."""
 
@@ -53,12 +53,12 @@ DEEDS = {
 class OrganizeView(View):
     """One verb, for the conversation in the address, or for those that a form has selected."""
 
-    verb = ""
+    name = ""
 
     def post(self, request: ChatRequest, pk: UUID | None = None) -> HttpResponse:
         """Do it, and go back to where the form was."""
-        deed = DEEDS[self.verb]
-        conversations = self.find(request, deed, pk)
+        verb = VERBS[self.name]
+        conversations = self.find(request, verb, pk)
         if conversations is None:
             say(request, NOTHING_SELECTED)
             return HttpResponseRedirect(next_url(request))
@@ -66,23 +66,23 @@ class OrganizeView(View):
         if not keys:
             raise Http404
         try:
-            change = deed.act(conversations)
+            change = verb.act(conversations)
         except UserFacingError as error:
             say(request, str(error))
             return HttpResponseRedirect(next_url(request))
         for message_id in change.stopped:
             dispatch.stop(message_id)
-        if deed.done and change.count:
-            undo = f"conversations-{deed.undo}" if deed.undo else ""
-            say(request, sentence(deed.done, change.count), undo=undo, at=change.at)
+        if verb.done and change.count:
+            undo = f"conversations-{verb.undo}" if verb.undo else ""
+            say(request, sentence(verb.done, change.count), undo=undo, at=change.at)
         return HttpResponseRedirect(self.place(request, keys))
 
-    def find(self, request: ChatRequest, deed: Deed, pk: UUID | None) -> ConversationQuerySet | None:
+    def find(self, request: ChatRequest, verb: Verb, pk: UUID | None) -> ConversationQuerySet | None:
         """The person's own conversations that are meant; None when the form has selected none."""
         objects = Conversation.objects
-        owned = objects.trash_of(request.user) if deed.in_trash else objects.owned_by(request.user)
-        if pk is None and deed.stamp and "at" in request.POST:
-            return owned.filter(**{deed.stamp: moment(request.POST["at"])})
+        owned = objects.trash_of(request.user) if verb.in_trash else objects.owned_by(request.user)
+        if pk is None and verb.stamp and "at" in request.POST:
+            return owned.filter(**{verb.stamp: moment(request.POST["at"])})
         keys = [pk] if pk else selected(request)
         return owned.filter(pk__in=keys) if keys else None
 
@@ -90,9 +90,9 @@ class OrganizeView(View):
         """Where to go then: never to a conversation that has just gone, and to the one that was brought back."""
         here = next_url(request)
         pages = [reverse("conversation-detail", args=(key,)) for key in keys]
-        if self.verb == "delete" and here.startswith(tuple(pages)):
+        if self.name == "delete" and here.startswith(tuple(pages)):
             return reverse("conversation-new")
-        return pages[0] if self.verb == "restore" and "at" in request.POST and len(pages) == 1 else here
+        return pages[0] if self.name == "restore" and "at" in request.POST and len(pages) == 1 else here
 
 
 class TrashEmptyView(View):

@@ -21,6 +21,6 @@ class UsageView(View):
         if request.htmx:
             nearest = max(standings, key=lambda standing: standing.percent, default=None)
             return HttpResponse(nearest.sentence if nearest else "", "text/plain")
-        use = TurnWindow.use_of(request.user)
-        used = [limits.use_in_words(use, period) for period in Period]
+        usage = TurnWindow.usage_of(request.user)
+        used = [limits.usage_in_words(usage, period) for period in Period]
         return render(request, "conversations/usage.html", {"standings": standings, "used": used})

@@ -89,17 +89,17 @@
       become(place, parsed(html).content, from);
     },
     tail: (place, html) => become(place, parsed(html).content),
-    thought: (place, html) => place.insertAdjacentHTML("beforeend", html),
-    "thought-title": (place, html) => (place.innerHTML = html),
+    reasoning: (place, html) => place.insertAdjacentHTML("beforeend", html),
+    "reasoning-title": (place, html) => (place.innerHTML = html),
   };
 
-  // In the final message text and thought stay the elements they are.
+  // In the final message text and reasoning stay the elements they are.
   const finish = (article, html) => {
     const template = parsed(html);
     const made = template.content.querySelector("article");
     if (made?.id !== article.id) return htmx.swap(article, html, { swapStyle: "outerHTML" }, { contextElement: article });
     for (const name of ["blocks", "tail"]) part(article, name).replaceWith(...part(article, name).childNodes);
-    for (const name of [".body", ".thought"]) {
+    for (const name of [".body", ".reasoning"]) {
       const [old, node] = [article, made].map((place) => place.querySelector(name));
       if (!old || !node) continue;
       dress(old, node);

@@ -17,7 +17,7 @@ LISTS = ("conversation", "message", "generation", "feedback")
 def answer(answer: Message) -> Message:
     """With all that can be read beside it."""
     Feedback.objects.create(message=answer, user=answer.user, rating="down", comment="Too short")
-    Generation.objects.filter(pk=answer.pk).update(thought="Hm, France.", draft="It is Paris")
+    Generation.objects.filter(pk=answer.pk).update(reasoning="Hm, France.", draft="It is Paris")
     Conversation.objects.filter(pk=answer.conversation_id).update(system_prompt="Secretly a pirate")
     return answer
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from conversations.admin import searching
 from conversations.models import Conversation, Message
-from conversations.search.everybody import MESSAGES, TITLES, look
+from conversations.search.everybody import MESSAGES, TITLES, scan
 from tests.admin.conftest import READ, Staff
 from tests.factories import ConversationFactory, exchange, long_chat
 from tests.support.elements import read
@@ -62,11 +62,11 @@ def test_markup_in_a_text_stays_text(staff: Staff) -> None:
 def test_a_search_over_everybody_is_bounded_and_goes_on_where_it_stopped() -> None:
     messages = long_chat(ConversationFactory.create(), 40)
     Message.objects.filter(pk__in=[message.pk for message in messages[:2]]).update(content="needle")
-    looked, found = look(replace(MESSAGES, block=10, at_most=20), ("needle",))
-    assert (looked.rows, found) == (20, [])
-    assert looked.place is not None
-    looked, found = look(replace(MESSAGES, block=10, at_most=30), ("needle",), looked.place)
-    assert (looked.rows, len(found), looked.place) == (20, 2, None)
+    scanned, found = scan(replace(MESSAGES, block=10, at_most=20), ("needle",))
+    assert (scanned.rows, found) == (20, [])
+    assert scanned.place is not None
+    scanned, found = scan(replace(MESSAGES, block=10, at_most=30), ("needle",), scanned.place)
+    assert (scanned.rows, len(found), scanned.place) == (20, 2, None)
 
 
 def test_titles_are_looked_through_in_the_same_way() -> None:
@@ -74,13 +74,13 @@ def test_titles_are_looked_through_in_the_same_way() -> None:
     for number in range(8):
         title = "needle" if number > 4 else "hay"
         ConversationFactory.create(title=title, updated_at=now - number * DAY)
-    looked, found = look(replace(TITLES, block=2, at_most=4), ("needle",))
-    assert (looked.rows, found) == (4, [])
-    assert looked.place is not None
-    looked, found = look(replace(TITLES, block=3, hits=2), ("needle",), looked.place)
+    scanned, found = scan(replace(TITLES, block=2, at_most=4), ("needle",))
+    assert (scanned.rows, found) == (4, [])
+    assert scanned.place is not None
+    scanned, found = scan(replace(TITLES, block=3, hits=2), ("needle",), scanned.place)
     assert [hit.time for hit, _ in found] == [now - 5 * DAY, now - 6 * DAY]
-    assert looked.place is not None
-    assert len(look(TITLES, ("needle",), looked.place)[1]) == 1
+    assert scanned.place is not None
+    assert len(scan(TITLES, ("needle",), scanned.place)[1]) == 1
 
 
 def test_more_hits_than_a_page_shows_are_on_the_next_one(staff: Staff) -> None:

@@ -52,8 +52,8 @@ def test_beside_a_reply_stands_how_it_was_made_and_what_the_person_thinks(staff:
         model="large",
         prompt_tokens=1200,
         completion_tokens=34,
-        thought="France has one capital.",
-        thought_seconds=4.25,
+        reasoning="France has one capital.",
+        reasoning_seconds=4.25,
         error_code="provider_timeout",
         error_detail="read timed out",
         error="It took too long.",
@@ -179,7 +179,7 @@ def test_what_is_not_there_is_not_found(staff: Staff, answer: Message) -> None:
 
 @pytest.mark.parametrize("model", ["message", "generation"])
 def test_other_pages_lead_to_the_transcript_and_show_no_text(staff: Staff, answer: Message, model: str) -> None:
-    Generation.objects.filter(pk=answer.pk).update(thought="Hm, France.", draft="It is")
+    Generation.objects.filter(pk=answer.pk).update(reasoning="Hm, France.", draft="It is")
     html = staff().get(f"/admin/conversations/{model}/{answer.pk}/change/").content.decode()
     assert f"/admin/conversations/conversation/{answer.conversation_id}/change/?at={answer.pk}#m-{answer.pk}" in html
     for said in ("Paris", "Hm, France", "Capital"):

@@ -58,7 +58,7 @@ def test_a_retry_of_what_broke_off_names_the_new_answer(program: Program, module
     assert Message.objects.get(pk=failed["message_id"]).content == "Half"
 
 
-def test_thoughts_that_used_up_the_limit_are_told_as_such(program: Program, module_provider: ScriptedProvider) -> None:
+def test_reasoning_that_used_up_the_limit_are_told_as_such(program: Program, module_provider: ScriptedProvider) -> None:
     module_provider.play(stream(Reasoning("Hm"), Finish("length"), Done()))
     answer = program.say("Hello")
     assert answer.problem == (502, "cut_before_answer")

@@ -107,7 +107,7 @@ def test_a_reply_that_was_made_anew_is_given_from_its_beginning(program: Program
     ]
 
 
-def test_a_thought_that_came_as_text_is_void_once_its_end_comes(
+def test_reasoning_that_came_as_text_is_void_once_its_end_comes(
     program: Program, module_provider: ScriptedProvider
 ) -> None:
     module_provider.play(stream(Text("The sky?\n"), Gate("more"), Text("</think>\n\nIt is"), Text(" blue."), *END))

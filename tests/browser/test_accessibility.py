@@ -158,7 +158,7 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "the settings": ("conversation-detail", both(press("Chat settings", role="link"), shows("#settings form"))),
     "the settings of a new chat": ("conversation-new", both(press("Chat settings"), shows("#settings"))),
     "deleting a preset": ("preset-detail", press("Delete preset")),
-    "a thought": ("conversation-detail", lambda page: page.locator("details.thought summary").first.click()),
+    "a thought": ("conversation-detail", lambda page: page.locator("details.reasoning summary").first.click()),
     "editing": ("conversation-detail", both(press("Edit message", role="link"), shows("[data-edit] textarea"))),
     "another branch": ("conversation-detail", show_another_branch),
     "results in the sidebar": ("conversation-detail", both(show_sidebar, look_for("madrid"))),
@@ -196,8 +196,8 @@ def conversation(user: User) -> Conversation:
         content="It is Madrid.",
         generation__status="failed",
         generation__error="The model did not answer in time.",
-        generation__thought="Spain, then.",
-        generation__thought_seconds=2,
+        generation__reasoning="Spain, then.",
+        generation__reasoning_seconds=2,
         generation__model="a-model",
     )
     for title, fields in {

@@ -27,7 +27,7 @@ def conversation(user: User) -> Conversation:
     first = exchange(ConversationFactory.create(user=user, title="Paris"), "Capital of France?", "It is **Lyon**.")
     Feedback.objects.create(message=first, user=user, rating="down", comment="It is Paris")
     answer = branches.regenerate(first)
-    Generation.objects.filter(pk=answer.pk).update(status=Status.COMPLETE, model="large", thought="Hm.")
+    Generation.objects.filter(pk=answer.pk).update(status=Status.COMPLETE, model="large", reasoning="Hm.")
     Message.objects.filter(pk=answer.pk).update(content=RICH, tool_calls=[{"name": "look_up"}])
     return first.conversation
 

@@ -68,14 +68,14 @@ def in_lines(speech: Words) -> Split:
     return Split(whole(speech), tuple(range(3, len(event(whole(speech))), 11)))
 
 
-def thoughtful(speech: Words) -> Script:
-    """The answer after a thought."""
+def reasoned(speech: Words) -> Script:
+    """The answer after reasoning."""
     return stream(Reasoning("Let me think. "), Reasoning("So."), *speech.script.steps)
 
 
 FAULTS = {
     "none": Fault(lambda speech: [speech.script]),
-    "thought": Fault(lambda speech: [thoughtful(speech)]),
+    "reasoning": Fault(lambda speech: [reasoned(speech)]),
     "split characters": Fault(lambda speech: [stream(in_characters(speech), *END)]),
     "split lines": Fault(lambda speech: [stream(in_lines(speech), *END)]),
     "one large event": Fault(lambda speech: [stream(whole(speech), *END)]),

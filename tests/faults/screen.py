@@ -99,8 +99,8 @@ class Said:
 
 def visible_text(html: str) -> str:
     """What a reader sees of some HTML, without white space."""
-    without_thought = re.sub(r"<details.*?</details>", "", html, flags=re.DOTALL)
-    return visible(unescape(re.sub(r"<[^>]*>", "", without_thought)))
+    without_reasoning = re.sub(r"<details.*?</details>", "", html, flags=re.DOTALL)
+    return visible(unescape(re.sub(r"<[^>]*>", "", without_reasoning)))
 
 
 def visible(text: str) -> str:

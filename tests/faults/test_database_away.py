@@ -18,7 +18,7 @@ from tests.kit.provider import ScriptedProvider
 SECONDS_AWAY = (3.0, 10.0, 30.0) if FULL else (2.0,)
 CUTS = 20 if FULL else 5
 SECONDS_OUT_OF_REACH = 20.0 if FULL else 2.0
-"""In full longer than a maker may give no sign of life."""
+"""In full longer than a worker may give no sign of life."""
 
 AFTERWARDS = 10.0 if FULL else 5.0
 """Seconds for which the replies go on."""
@@ -78,11 +78,11 @@ async def test_a_database_out_of_reach_has_no_reply_made_twice(
 ) -> None:
     provider.answer(script_for)
     async with Cable(database) as cable, Site(cable, provider, tmp_path, processes=3) as site, Person(site) as person:
-        maker, follower, idle = site.processes
+        worker, follower, idle = site.processes
         await person.page("/", at=idle)
         words = round((SECONDS_OUT_OF_REACH + AFTERWARDS) / 0.05)
-        turns = [await person.ask(Speech(number, words=words, interval=0.05), at=maker) for number in range(6)]
-        watching = [asyncio.create_task(person.watch(turn, at=maker)) for turn in turns]
+        turns = [await person.ask(Speech(number, words=words, interval=0.05), at=worker) for number in range(6)]
+        watching = [asyncio.create_task(person.watch(turn, at=worker)) for turn in turns]
         await asyncio.to_thread(site.provider.wait_for_requests, len(turns))
         watching += [asyncio.create_task(person.watch(turn, at=follower)) for turn in turns]
         await settled(lambda: [turn for turn in turns if not all(screen.text for screen in turn.screens)], "silence")
@@ -96,5 +96,5 @@ async def test_a_database_out_of_reach_has_no_reply_made_twice(
         assert len(site.asking) == len(turns), "the replies have ended before"
         screens = await asyncio.gather(*watching)
         assert len(site.provider.chats) == len(turns)
-        assert {screen.connections for screen in screens[: len(turns)]} == {1}, "a viewer of the maker had to come back"
+        assert {screen.connections for screen in screens[: len(turns)]} == {1}, "a viewer had to come back"
         await all_hold(site, person, expected=DATABASE_AWAY)

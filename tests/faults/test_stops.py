@@ -41,9 +41,9 @@ async def test_a_stop_keeps_exactly_what_was_shown(new_site: NewSite) -> None:
     async with new_site() as site, Person(site) as person:
         site.provider.answer(held_in_the_middle)
 
-        async def stop_in_the_middle(number: int, maker: Process, at: Process) -> None:
-            turn = await person.ask(Speech(number), at=maker)
-            watching = asyncio.create_task(person.watch(turn, at=maker))
+        async def stop_in_the_middle(number: int, worker: Process, at: Process) -> None:
+            turn = await person.ask(Speech(number), at=worker)
+            watching = asyncio.create_task(person.watch(turn, at=worker))
             shown = half(turn.speech).text
             await settled(lambda: not turn.screens or turn.screens[0].text != visible(shown), "words")
             await person.stop(turn, at=at)
@@ -52,7 +52,7 @@ async def test_a_stop_keeps_exactly_what_was_shown(new_site: NewSite) -> None:
             sql = "SELECT content FROM conversations_message WHERE id = %s"
             assert await query(site, sql, turn.reply) == [(shown,)]
 
-        pairs = [(maker, at) for maker in site.processes for at in site.processes]
+        pairs = [(worker, at) for worker in site.processes for at in site.processes]
         await asyncio.gather(*(stop_in_the_middle(number, *pair) for number, pair in enumerate(pairs, 10)))
         site.provider.gate("rest").open()
         await all_hold(site, person)

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from conversations.llm import service as llm
-from conversations.llm.service import Finish, LLMError, ReasoningDelta, TextDelta, TextWasThought, Usage
+from conversations.llm.service import Finish, LLMError, ReasoningDelta, TextDelta, TextWasReasoning, Usage
 from tests.kit.provider import (
     END,
     Done,
@@ -41,7 +41,7 @@ class Heard:
     """What a caller knows of an answer once it has ended."""
 
     def __init__(self) -> None:
-        self.text = self.thought = ""
+        self.text = self.reasoning = ""
         self.end = ""
         """The finish reason, or the error's code."""
         self.usage: Usage | None = None
@@ -56,9 +56,9 @@ async def heard() -> Heard:
                 case TextDelta(text=text):
                     answer.text += text
                 case ReasoningDelta(text=text):
-                    answer.thought += text
-                case TextWasThought():
-                    answer.thought, answer.text = answer.text, ""
+                    answer.reasoning += text
+                case TextWasReasoning():
+                    answer.reasoning, answer.text = answer.text, ""
                 case Usage():
                     answer.usage = event
                 case Finish(reason=reason):
@@ -86,7 +86,7 @@ async def test_recorded_answers_are_understood(
 ) -> None:
     provider.play(recorded(name))
     answer = await heard()
-    assert (answer.text, answer.thought, answer.end) == told
+    assert (answer.text, answer.reasoning, answer.end) == told
 
 
 async def test_tokens_are_counted_that_are_written_as_fractions(provider: ScriptedProvider) -> None:
@@ -233,10 +233,10 @@ async def test_a_message_that_comes_whole_at_the_end_is_told_once(
 ) -> None:
     provider.play(stream(*steps, Done()))
     answer = await heard()
-    assert (answer.text, answer.thought, answer.end) == ("The whole answer.", "Hm.", "stop")
+    assert (answer.text, answer.reasoning, answer.end) == ("The whole answer.", "Hm.", "stop")
 
 
-THOUGHTS: dict[str, tuple[tuple[Any, ...], str, str]] = {
+REASONING: dict[str, tuple[tuple[Any, ...], str, str]] = {
     "in both, at once": (
         (chunk(delta={"content": "<think>Same</think>Yes", "reasoning_content": "Same"}),),
         "Same",
@@ -291,13 +291,13 @@ THOUGHTS: dict[str, tuple[tuple[Any, ...], str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("steps", "thought", "text"), THOUGHTS.values(), ids=THOUGHTS.keys())
-async def test_a_thought_is_told_once_wherever_it_comes(
-    provider: ScriptedProvider, steps: tuple[Any, ...], thought: str, text: str
+@pytest.mark.parametrize(("steps", "reasoning", "text"), REASONING.values(), ids=REASONING.keys())
+async def test_reasoning_is_told_once_wherever_it_comes(
+    provider: ScriptedProvider, steps: tuple[Any, ...], reasoning: str, text: str
 ) -> None:
     provider.play(stream(*steps, *END))
     answer = await heard()
-    assert (answer.text, answer.thought, answer.end) == (text, thought, "stop")
+    assert (answer.text, answer.reasoning, answer.end) == (text, reasoning, "stop")
 
 
 async def test_the_recorded_answers_may_come_in_packets_of_any_size(provider: ScriptedProvider) -> None:
@@ -308,7 +308,7 @@ async def test_the_recorded_answers_may_come_in_packets_of_any_size(provider: Sc
         cut = Split(body, tuple(range(5, len(body.data), 97)))
         provider.play(Script((cut,), content_type=script.content_type))
         answer = await heard()
-        assert (answer.text, answer.thought, answer.end) == told
+        assert (answer.text, answer.reasoning, answer.end) == told
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from conversations.llm.protocol import (
     ReasoningDelta,
     SentError,
     TextDelta,
-    TextWasThought,
+    TextWasReasoning,
     ThinkSplitter,
     Usage,
     looks_like,
@@ -51,28 +51,28 @@ def test_an_event_without_end_is_refused() -> None:
         lines.feed(b"x")
 
 
-def thoughts_and_text(pieces: list[str]) -> tuple[str, str]:
+def reasoning_and_text(pieces: list[str]) -> tuple[str, str]:
     """What a splitter makes of the pieces: all reasoning, all text."""
     splitter = ThinkSplitter()
     events: list[Event] = []
     for piece in filter(None, pieces):
         events += [TextDelta(piece)] if splitter.passes(piece) else splitter.feed(piece)
-    thought = text = ""
+    reasoning = text = ""
     for event in [*events, *splitter.close()]:
         match event:
             case ReasoningDelta(text=more):
                 assert more
-                thought += more
+                reasoning += more
             case TextDelta(text=more):
                 assert more
                 text += more
-            case TextWasThought():
-                thought, text = text, ""
-    return thought, text
+            case TextWasReasoning():
+                reasoning, text = text, ""
+    return reasoning, text
 
 
 @pytest.mark.parametrize(
-    ("whole", "thought", "said"),
+    ("whole", "reasoning", "said"),
     [
         ("<think>a < b </thin> c</think>\n\nYes <think>no</think>", "a < b </thin> c", "Yes <think>no</think>"),
         ("\n <think>a</think>Yes", "a", "Yes"),
@@ -117,15 +117,15 @@ def thoughts_and_text(pieces: list[str]) -> tuple[str, str]:
         ("`</think>`" * 9 + "</think>", "", "`</think>`" * 9 + "</think>"),
     ],
 )
-def test_thinking_is_told_from_text_wherever_the_pieces_end(whole: str, thought: str, said: str) -> None:
+def test_thinking_is_told_from_text_wherever_the_pieces_end(whole: str, reasoning: str, said: str) -> None:
     for cut in range(len(whole) + 1):
-        assert thoughts_and_text([whole[:cut], whole[cut:]]) == (thought, said)
-    assert thoughts_and_text(list(whole)) == (thought, said)
+        assert reasoning_and_text([whole[:cut], whole[cut:]]) == (reasoning, said)
+    assert reasoning_and_text(list(whole)) == (reasoning, said)
 
 
-def test_a_thought_may_be_about_its_own_tag_from_one_end_to_the_other() -> None:
+def test_reasoning_may_be_about_its_own_tag_from_one_end_to_the_other() -> None:
     about = "a `</think>` " * 1_500
-    assert thoughts_and_text(["<think>", about, "</think>Yes"]) == (about, "Yes")
+    assert reasoning_and_text(["<think>", about, "</think>Yes"]) == (about, "Yes")
 
 
 def chunk(content: object, field: str = "content") -> bytes:
@@ -170,7 +170,7 @@ def test_text_that_follows_text_in_one_read_is_one_event() -> None:
     assert list(answer.chunks([chunk("two "), chunk("three "), chunk("four")])) == [TextDelta("two three four")]
 
 
-def test_text_comes_before_a_thought_that_follows_it_in_one_read() -> None:
+def test_text_comes_before_reasoning_that_follows_it_in_one_read() -> None:
     chunks = [chunk("One "), chunk("two "), chunk("Hm.", "reasoning_content"), chunk("three")]
     assert list(Answer().chunks(chunks)) == [
         TextDelta("One "),

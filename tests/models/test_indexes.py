@@ -191,7 +191,7 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "the presets that a person may use": lambda: Preset.objects.usable_by(somebody()),
     "a person's access tokens": lambda: AccessToken.objects.owned_by(somebody()).newest_first(),
     "open replies": lambda: Generation.objects.open(),
-    "open replies that nobody makes": lambda: Generation.objects.without_maker(),
+    "open replies that nobody makes": lambda: Generation.objects.without_worker(),
     "a conversation's open reply": lambda: some_conversation().generations.open(),
 }
 
@@ -229,7 +229,7 @@ def test_counting_a_conversations_messages_scans_no_whole_table() -> None:
 
 STATEMENTS: dict[str, Callable[[Message], object]] = {
     "a turn's admission": lambda reply: turn_rows.admit(reply.user, reply.conversation),
-    "a turn's look at open replies and the end of the branch": lambda reply: turn_rows.look(
+    "a turn's look at open replies and the end of the branch": lambda reply: turn_rows.open_replies_and_end(
         reply.user, reply.conversation
     ),
     "the messages that the model sees": context.window_for,
@@ -239,13 +239,13 @@ STATEMENTS: dict[str, Callable[[Message], object]] = {
     "the claim of a reply": lambda reply: leases.claim(reply.pk, worker="worker"),
     "a checkpoint": lambda reply: leases.checkpoint([leases.Draft(reply.pk, "worker", "text")]),
     "the end of a reply": lambda reply: leases.finish(
-        reply.pk, leases.Outcome(Status.COMPLETE, "text", tokens=9), worker="worker", person=reply.user_id
+        reply.pk, leases.Outcome(Status.COMPLETE, "text", tokens=9), worker="worker", user_id=reply.user_id
     ),
     "the limits of a person": lambda reply: limits.limits_of(reply.user),
     "the tokens of a completion": lambda reply: limits.count_tokens(reply.user_id, 9, unless=reply.pk),
     "whose a reply is": lambda reply: reply_rows.is_owned(reply.user, reply.pk),
     "a reply for its last event": lambda reply: reply_rows.find(reply.user, reply.pk),
-    "a look at a reply": lambda reply: leases.look([reply.pk]),
+    "a look at a reply": lambda reply: leases.progress_of([reply.pk]),
     "who is signed in": lambda reply: AccountBackend().get_user(reply.user_id),
     "whom an access token stands for": lambda reply: rates.count_token(
         "c4ca4238a0b923820dcc509a6f75849b", columns()[1]

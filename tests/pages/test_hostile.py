@@ -32,7 +32,7 @@ def test_a_page_of_many_long_texts_reads_and_shows_the_newest_first(signed_in: C
         ReplyFactory.create(
             conversation=chat,
             content=f"Answer *{number}*\n\n" + "`a` [b](http://c) " * 20_000,
-            generation__thought="'" * 300_000,
+            generation__reasoning="'" * 300_000,
         )
     with CaptureQueriesContext(connection) as queries:
         html = page(signed_in, chat.get_absolute_url())
@@ -88,9 +88,9 @@ def test_a_part_is_its_owners(signed_in: Client, user: User, stranger: User) -> 
         assert signed_in.get(f"/messages/{own.pk}/part/?from={begin}").status_code == 400
 
 
-def test_a_reply_shows_its_thought_and_draft_as_before(signed_in: Client, user: User) -> None:
+def test_a_reply_shows_its_reasoning_and_draft_as_before(signed_in: Client, user: User) -> None:
     chat = ConversationFactory.create(user=user)
-    ReplyFactory.create(conversation=chat, content="One *word*", generation__thought="Let me think")
+    ReplyFactory.create(conversation=chat, content="One *word*", generation__reasoning="Let me think")
     reply = ReplyFactory.create(conversation=chat, content="")
     Generation.objects.filter(message=reply).update(status=Status.PENDING, draft="A *draft*")
     html = page(signed_in, chat.get_absolute_url())

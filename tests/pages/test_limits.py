@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.actions import turns
-from conversations.models import Period, TurnWindow, UsageLimit, Use
+from conversations.models import Period, PersonUsage, TurnWindow, UsageLimit
 from conversations.usage import limits
 from tests.support.limiting import ended, limit
 from tests.support.pages import HTMX
@@ -35,7 +35,7 @@ def test_the_end_is_told_in_words(left: timedelta, words: str) -> None:
 def test_the_end_is_midnight_of_the_site_told_in_the_readers_time_zone() -> None:
     # Longer than a day away, whenever this runs.
     year = timezone.now().year + 2
-    day, month = (limits.end_of(period, Use(date(year, 12, 31))) for period in Period)
+    day, month = (limits.end_of(period, PersonUsage(date(year, 12, 31))) for period in Period)
     assert day == month == datetime(year + 1, 1, 1, tzinfo=timezone.get_default_timezone())
     with timezone.override(KOLKATA):
         assert limits.when(day).startswith(f"on {day.astimezone(KOLKATA):%-d %B at %H:%M} (")
@@ -75,7 +75,7 @@ def test_the_sentence_tells_the_end_on_the_readers_clock(user: User, signed_in: 
     turns.send(user, text="One")
     signed_in.cookies["timezone"] = "Asia/Kolkata"
     said = signed_in.post("/", {"message": "Two"}, headers=HTMX).content.decode()
-    end = limits.end_of(Period.DAY, TurnWindow.use_of(user)).astimezone(KOLKATA)
+    end = limits.end_of(Period.DAY, TurnWindow.usage_of(user)).astimezone(KOLKATA)
     assert f"You can write again at {end:%H:%M} (in " in said
 
 

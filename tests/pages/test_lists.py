@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Message
-from conversations.views.organizing import DEEDS
+from conversations.views.organizing import VERBS
 from tests.factories import ConversationFactory, exchange
 from tests.support.elements import read
 from tests.support.pages import page
@@ -129,13 +129,13 @@ def test_the_trash_is_emptied_of_ones_own(
     assert Message.objects.count() == 2
 
 
-@pytest.mark.parametrize("verb", DEEDS)
+@pytest.mark.parametrize("verb", VERBS)
 def test_nothing_selected_is_said(signed_in: Client, verb: str) -> None:
     response = signed_in.post(f"/conversations/{verb}/", {"next": "/conversations/"}, follow=True)
     assert "Select a conversation first." in response.content.decode()
 
 
-@pytest.mark.parametrize("verb", DEEDS)
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("data", [{"ids": "x"}, {"ids": ["", "1"]}])
 def test_a_malformed_key_is_a_bad_request(signed_in: Client, verb: str, data: dict[str, str]) -> None:
     assert signed_in.post(f"/conversations/{verb}/", data).status_code == 400
@@ -146,12 +146,12 @@ def test_a_malformed_time_is_a_bad_request(signed_in: Client, at: str) -> None:
     assert signed_in.post("/conversations/restore/", {"at": at}).status_code == 400
 
 
-@pytest.mark.parametrize("verb", DEEDS)
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("who", ["stranger", "unknown", "anonymous"])
 def test_only_the_owner_does_anything(
     conversation: Conversation, other_client: Client, client: Client, signed_in: Client, verb: str, who: str
 ) -> None:
-    if DEEDS[verb].in_trash:
+    if VERBS[verb].in_trash:
         Conversation.objects.update(trashed_at=timezone.now())
     before = Conversation.objects.values().get()
     key = uuid4() if who == "unknown" else conversation.pk

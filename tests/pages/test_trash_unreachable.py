@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Generation, Message, Status
-from conversations.views.organizing import DEEDS
+from conversations.views.organizing import VERBS
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 from tests.support.pages import HTMX
 
 pytestmark = pytest.mark.django_db
 SECRET = "Zanzibar"
-FROM_TRASH = {f"{noun}-{verb}" for noun in ("conversation", "conversations") for verb in DEEDS if DEEDS[verb].in_trash}
+FROM_TRASH = {f"{noun}-{verb}" for noun in ("conversation", "conversations") for verb in VERBS if VERBS[verb].in_trash}
 """What is done in the trash itself."""
 
 OTHERS = {"trash", "trash-empty"}

@@ -94,7 +94,7 @@ def furnish() -> Account:
         orders,
         "How do I list the customers with more than ten orders this month, in one query?",
         ORDERS,
-        thought="They want one query. Aggregation with a filter on it, then the names. Mention the index.",
+        reasoning="They want one query. Aggregation with a filter on it, then the names. Mention the index.",
     )
     Feedback.objects.create(message=answer, user=user, rating="up", comment="Clear, and it runs.")
     letter = _conversation(user, "A letter about a late order", timedelta(minutes=4))
@@ -105,12 +105,12 @@ def furnish() -> Account:
 
 
 def said(
-    conversation: Conversation, question: str, answer: str, past: timedelta = timedelta(minutes=5), thought: str = ""
+    conversation: Conversation, question: str, answer: str, past: timedelta = timedelta(minutes=5), reasoning: str = ""
 ) -> Message:
     """A question and its answer at the end of the conversation; the answer."""
     at = timezone.now() - past
     asked = MessageFactory.create(conversation=conversation, content=question, created_at=at)
-    return _reply(conversation, asked, answer, past, thought=thought)
+    return _reply(conversation, asked, answer, past, reasoning=reasoning)
 
 
 def _reply(
@@ -120,11 +120,11 @@ def _reply(
     past: timedelta,
     *,
     model: str = MODEL,
-    thought: str = "",
+    reasoning: str = "",
 ) -> Message:
-    fields: dict[str, object] = {"generation__model": model, "generation__thought": thought}
-    if thought:
-        fields["generation__thought_seconds"] = 4.0
+    fields: dict[str, object] = {"generation__model": model, "generation__reasoning": reasoning}
+    if reasoning:
+        fields["generation__reasoning_seconds"] = 4.0
     at = timezone.now() - past
     return ReplyFactory.create(conversation=conversation, parent=parent, content=text, created_at=at, **fields)
 

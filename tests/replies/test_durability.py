@@ -13,7 +13,7 @@ WORKER = "worker"
 
 @pytest.fixture
 def asked(db: None) -> Message:
-    """A reply that waits for its maker, in a transaction that waits for the disk, as it does in production."""
+    """A reply that waits for its worker, in a transaction that waits for the disk, as it does in production."""
     reply = ReplyFactory.create(generation__status=Status.PENDING)
     execute("SET LOCAL synchronous_commit TO on")
     return reply
@@ -38,7 +38,7 @@ def test_a_checkpoint_does_not_wait_for_the_disk(claimed: Message) -> None:
 
 
 def test_the_end_of_a_reply_waits_for_the_disk(claimed: Message) -> None:
-    assert leases.finish(claimed.pk, Outcome(Status.COMPLETE, "Words"), worker=WORKER, person=claimed.user_id)
+    assert leases.finish(claimed.pk, Outcome(Status.COMPLETE, "Words"), worker=WORKER, user_id=claimed.user_id)
     assert synchronous_commit() == "on"
 
 

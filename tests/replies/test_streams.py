@@ -10,7 +10,7 @@ from conversations.actions import turns
 from conversations.markdown.budget import Budget
 from conversations.markdown.rendering import render, rendered
 from conversations.models import Message, Status
-from conversations.models.thoughts import Thought
+from conversations.models.reasoning import Reasoning
 from conversations.replies.live import LiveReply
 from conversations.replies.streams import KEEP_ALIVE, Viewer, event, rendering
 from tests.kit.hostile import hostile
@@ -110,11 +110,11 @@ def test_a_reply_that_begins_again_is_sent_whole() -> None:
     assert "Old" not in frame
 
 
-def test_a_text_that_was_a_thought_is_sent_anew_as_one() -> None:
+def test_a_text_that_was_reasoning_is_sent_anew_as_one() -> None:
     live, viewer = LiveReply(Message().pk), Viewer()
     live.text = "The user asks."
     viewer.frame(live)
-    live.turn_into(Thought("The user asks.", 2.0))
+    live.turn_into(Reasoning("The user asks.", 2.0))
     frame = viewer.frame(live).decode()
     assert frame.startswith("event: reply\n")
     assert frame.count("The user asks.") == 1
@@ -123,38 +123,38 @@ def test_a_text_that_was_a_thought_is_sent_anew_as_one() -> None:
     assert re.findall(r"event: (\w+)", viewer.frame(live).decode()) == ["tail"]
 
 
-def test_a_thought_has_its_place_from_its_first_piece_and_is_then_only_added_to() -> None:
+def test_reasoning_has_its_place_from_its_first_piece_and_is_then_only_added_to() -> None:
     live, viewer = LiveReply(Message().pk), Viewer()
-    assert b"thought" not in viewer.frame(live)
-    live.thought = Thought("Let <me>")
+    assert b"reasoning" not in viewer.frame(live)
+    live.reasoning = Reasoning("Let <me>")
     first = viewer.frame(live).decode()
     assert first.startswith("event: reply\n")
     assert "Thinking…</summary>" in first
     assert "Let &lt;me&gt;</div>" in first
-    live.thought = Thought("Let <me>\n think & see")
-    assert viewer.frame(live) == b"event: thought\ndata: \ndata:  think &amp; see\n\n"
+    live.reasoning = Reasoning("Let <me>\n think & see")
+    assert viewer.frame(live) == b"event: reasoning\ndata: \ndata:  think &amp; see\n\n"
     assert viewer.frame(live) == KEEP_ALIVE
 
 
-def test_a_thoughts_end_changes_its_title_only() -> None:
+def test_a_reasoning_end_changes_its_title_only() -> None:
     live, viewer = LiveReply(Message().pk), Viewer()
-    live.thought = Thought("Let me think")
+    live.reasoning = Reasoning("Let me think")
     viewer.frame(live)
-    live.thought = Thought("Let me think", 4.2)
+    live.reasoning = Reasoning("Let me think", 4.2)
     live.text = "Two"
     frame = viewer.frame(live).decode()
-    assert re.findall(r"event: (\S+)", frame) == ["thought-title", "tail"]
+    assert re.findall(r"event: (\S+)", frame) == ["reasoning-title", "tail"]
     assert "data: Thought for 4 s\n" in frame
     assert "Let me" not in frame
 
 
-def test_what_is_sent_of_a_long_thought_grows_with_its_length_only() -> None:
+def test_what_is_sent_of_a_long_reasoning_grows_with_its_length_only() -> None:
     live, viewer = LiveReply(Message().pk), Viewer()
     sent = 0
     for number in range(1, 1_001):
-        live.thought = Thought("some thoughts, and more of them as it goes on. \n" * number)
+        live.reasoning = Reasoning("some thoughts, and more of them as it goes on. \n" * number)
         sent += len(viewer.frame(live))
-    assert sent < 2 * len(live.thought.text)
+    assert sent < 2 * len(live.reasoning.text)
 
 
 def test_a_long_open_block_is_sent_less_often() -> None:

@@ -19,14 +19,14 @@ def ended(turn: turns.Turn, tokens: int = 0) -> turns.Turn:
     """The turn with its reply made."""
     assert leases.claim(turn.reply.pk, worker="worker")
     leases.finish(
-        turn.reply.pk, Outcome(Status.COMPLETE, "Good day", tokens=tokens), worker="worker", person=turn.reply.user_id
+        turn.reply.pk, Outcome(Status.COMPLETE, "Good day", tokens=tokens), worker="worker", user_id=turn.reply.user_id
     )
     return turn
 
 
-def use(user: User) -> list[int]:
+def usage(user: User) -> list[int]:
     """Messages and tokens of today, then of this month."""
-    counted = TurnWindow.objects.get(pk=user.pk).use
+    counted = TurnWindow.objects.get(pk=user.pk).usage
     return [counted.day_messages, counted.day_tokens, counted.month_messages, counted.month_tokens]
 
 

@@ -113,7 +113,7 @@ def test_no_line_tells_what_was_said(
     for secret in SECRETS:
         assert secret not in text, text[text.index(secret) - 500 :][:1000]
 
-    # The maker's lines lead to the request, the conversation and the reply; the crash's to its place in the code.
+    # The worker's lines lead to the request, the conversation and the reply; the crash's to its place in the code.
     assert given_up["request_id"] == "lost-0123456789"
     assert given_up["message_id"] == str(lost.pk)
     assert given_up["conversation_id"] == str(lost.conversation_id)

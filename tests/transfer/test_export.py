@@ -42,7 +42,7 @@ def test_json_holds_all_that_was_said_on_every_branch(owner: Visitor, user: User
     conversation = with_branch(user)
     Message.objects.filter(content="Madrid.").update(tool_calls=[{"name": "look_up", "arguments": {"of": "Spain"}}])
     reply = Message.objects.select_related("generation").get(content="Madrid.")
-    reply.generation.model, reply.generation.thought, reply.generation.prompt_tokens = "large", "Hm.", 12
+    reply.generation.model, reply.generation.reasoning, reply.generation.prompt_tokens = "large", "Hm.", 12
     reply.generation.save()
     (found,) = exported(owner)
     assert (found["id"], found["title"]) == (str(conversation.pk), "Capitals")

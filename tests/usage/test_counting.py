@@ -86,7 +86,7 @@ def test_what_is_said_here_is_counted_however_it_ends(user: User, settings: Sett
     outcome = leases.Outcome(
         Status.COMPLETE, "Good day", model="m", prompt_tokens=20, completion_tokens=3, first_token_at=spoken_at
     )
-    assert leases.finish(answered.pk, outcome, worker="one", person=user.pk)
+    assert leases.finish(answered.pk, outcome, worker="one", user_id=user.pk)
     turns.stop(turns.send(user, text="Never mind").reply)
     turns.send(user, text="This one is still to come")
     settings.CHAT_REPLIES_PER_USER = 1

@@ -15,13 +15,13 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from conversations.actions import branches, organizing, turns
-from conversations.models import Conversation, Message, Period, Status, TurnWindow, UsageLimit, Use
+from conversations.models import Conversation, Message, Period, PersonUsage, Status, TurnWindow, UsageLimit
 from conversations.replies import leases
 from conversations.replies.leases import Outcome
 from conversations.usage import limits
 from conversations.usage.limits import LimitReached, NothingAllowed
 from tests.factories import ConversationFactory, UserFactory
-from tests.support.limiting import ended, limit, move, use
+from tests.support.limiting import ended, limit, move, usage
 
 pytestmark = pytest.mark.django_db
 
@@ -150,7 +150,7 @@ def test_of_a_day_and_a_month_that_are_used_up_the_month_is_told(user: User, day
     limit(messages=1)
     limit(messages=1, period=Period.MONTH)
     with pytest.raises(LimitReached, match="1 message for this month"):
-        limits.check(user, Use(day, day_messages=1, month_messages=1))
+        limits.check(user, PersonUsage(day, day_messages=1, month_messages=1))
 
 
 def test_a_limit_lowered_below_what_was_used_holds_at_once(user: User) -> None:
@@ -189,10 +189,12 @@ def test_a_reply_that_failed_counts_as_a_message_without_tokens(user: User) -> N
     limit(messages=1, tokens=1_000)
     failed = turns.send(user, text="One").reply
     assert leases.claim(failed.pk, worker="worker")
-    leases.finish(failed.pk, Outcome(Status.FAILED, "", error_code="provider_timeout"), worker="worker", person=user.pk)
+    leases.finish(
+        failed.pk, Outcome(Status.FAILED, "", error_code="provider_timeout"), worker="worker", user_id=user.pk
+    )
     with pytest.raises(LimitReached):
         turns.retry(failed)
-    assert use(user) == [1, 0, 1, 0]
+    assert usage(user) == [1, 0, 1, 0]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -212,4 +214,4 @@ def test_of_four_turns_at_once_with_one_left_exactly_one_is_taken(user: User) ->
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(post, range(4))) == 1
     assert Message.objects.filter(role="user").count() == 3
-    assert use(user)[0] == 3
+    assert usage(user)[0] == 3

@@ -99,7 +99,7 @@ def test_what_cannot_be_kept_is_refused_by_its_name(
 
 
 @pytest.mark.parametrize("streams", [False, True])
-def test_a_thought_comes_with_a_kept_answer(
+def test_reasoning_comes_with_a_kept_answer(
     official: openai.OpenAI,
     module_provider: ScriptedProvider,
     streams: bool,  # noqa: FBT001
@@ -110,10 +110,10 @@ def test_a_thought_comes_with_a_kept_answer(
         if streams:
             deltas = [chunk.choices[0].delta for chunk in answer if chunk.choices]
             text = "".join(delta.content or "" for delta in deltas)
-            thought = "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas)
+            reasoning = "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas)
         else:
-            text, thought = answer.choices[0].message.content, answer.choices[0].message.reasoning_content
-        assert (text, thought) == ("Forty-two", "Let me think.")
+            text, reasoning = answer.choices[0].message.content, answer.choices[0].message.reasoning_content
+        assert (text, reasoning) == ("Forty-two", "Let me think.")
 
 
 @pytest.mark.parametrize("metadata", [None, {"conversation": "new"}], ids=["not kept", "kept"])

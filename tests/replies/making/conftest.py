@@ -26,7 +26,7 @@ def turn(user: User, provider: ScriptedProvider, settings: Settings) -> turns.Tu
     """A stored turn whose reply the provider will make."""
     settings.OPENAI_BASE_URL = provider.url
     settings.CHAT_RETRIES = 0
-    # A database that has just started lets everybody live for a while: no maker could be found dead.
+    # A database that has just started lets everybody live for a while: no worker could be found dead.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(greatest(0, 16 - extract(epoch FROM now() - pg_postmaster_start_time())))")
     return turns.send(user, text="Hello")

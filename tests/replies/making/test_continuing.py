@@ -56,7 +56,7 @@ async def test_the_providers_word_is_kept(
     assert (await stored(turn.reply)).generation.finish_reason == kept
 
 
-async def test_thoughts_that_use_up_the_limit_say_so(
+async def test_reasoning_that_use_up_the_limit_say_so(
     turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     provider.play(stream(Reasoning("Long thoughts that use up the whole budget"), FinishStep("length"), Done()))
@@ -64,7 +64,7 @@ async def test_thoughts_that_use_up_the_limit_say_so(
     generation = (await stored(turn.reply)).generation
     assert (generation.error_code, generation.finish_reason) == ("cut_before_answer", "length")
     assert "limit" in generation.error
-    assert generation.thought == "Long thoughts that use up the whole budget"
+    assert generation.reasoning == "Long thoughts that use up the whole budget"
 
 
 async def test_a_cut_reply_goes_on_where_it_ended(
@@ -192,7 +192,7 @@ async def test_one_that_nobody_has_begun_is_stopped_with_its_text(cut: Message) 
     assert not message.generation.continues
 
 
-async def test_one_whose_maker_died_goes_on_from_what_was_saved(
+async def test_one_whose_worker_died_goes_on_from_what_was_saved(
     cut: Message, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     await resume(cut)
@@ -207,7 +207,7 @@ async def test_one_whose_maker_died_goes_on_from_what_was_saved(
     assert provider.chats[1].json["messages"][2]["content"] == "cut at the limit, "
 
 
-async def test_one_whose_maker_died_before_it_saved_goes_on_from_its_text(
+async def test_one_whose_worker_died_before_it_saved_goes_on_from_its_text(
     cut: Message, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     await resume(cut)
@@ -244,7 +244,7 @@ async def test_a_model_that_has_nothing_to_add_completes_it(
     assert (generation.status, generation.finish_reason) == (Status.COMPLETE, "stop")
 
 
-async def test_the_thought_is_kept_and_added_to(
+async def test_the_reasoning_is_kept_and_added_to(
     turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     provider.play(
@@ -257,7 +257,7 @@ async def test_the_thought_is_kept_and_added_to(
         await resume(await stored_with_conversation(turn.reply))
         assert await text_at_end(engine, turn.reply) == text
     message = await stored(turn.reply)
-    assert (message.content, message.generation.thought) == ("One two three", "First.\n\nSecond.\n\nThird.")
+    assert (message.content, message.generation.reasoning) == ("One two three", "First.\n\nSecond.\n\nThird.")
 
 
 async def test_a_stopped_and_a_failed_reply_with_text_go_on_too(

@@ -185,7 +185,7 @@ async def test_a_piece_of_any_size_is_kept_within_the_limit(
     await text_at_end(engine, turn.reply)
     message = await stored(turn.reply)
     assert message.generation.error_code == "reply_too_long"
-    assert 1_000 < len(message.content + message.generation.thought) < 10_000
+    assert 1_000 < len(message.content + message.generation.reasoning) < 10_000
 
 
 async def test_tool_calls_without_end_are_too_long_an_answer(

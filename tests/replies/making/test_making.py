@@ -131,7 +131,7 @@ async def test_a_retry_that_fails_at_once_keeps_the_text_of_the_first_try(
     assert (message.content, message.generation.error_code) == ("Good ", "provider_key")
 
 
-async def test_a_reply_whose_maker_died_is_made_again_by_the_next_viewer(
+async def test_a_reply_whose_worker_died_is_made_again_by_the_next_viewer(
     turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     await Generation.objects.filter(pk=turn.reply.pk).aupdate(
@@ -144,7 +144,7 @@ async def test_a_reply_whose_maker_died_is_made_again_by_the_next_viewer(
     assert await text_at_end(engine, turn.reply) == "A new answer."
 
 
-async def test_a_viewer_who_waits_takes_over_when_the_maker_falls_silent(
+async def test_a_viewer_who_waits_takes_over_when_the_worker_falls_silent(
     turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     provider.play(reply("A new answer."))
@@ -157,7 +157,7 @@ async def test_a_viewer_who_waits_takes_over_when_the_maker_falls_silent(
     assert await watcher == "A new answer."
 
 
-async def test_a_maker_that_was_replaced_does_not_write_over_its_successor(
+async def test_a_worker_that_was_replaced_does_not_write_over_its_successor(
     turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     provider.play(gated("Old ", "answer"))

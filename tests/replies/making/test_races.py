@@ -104,13 +104,13 @@ async def test_a_process_that_was_cut_off_itself_takes_nobody_for_dead_at_once(
     assert await text_at_end(engine, turn.reply) == "A new answer."
 
 
-async def test_a_stop_before_the_makers_first_step_is_heard(
+async def test_a_stop_before_the_workers_first_step_is_heard(
     turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
 ) -> None:
     provider.play(gated("Never ", "shown"))
     live = engine.join(turn.reply.pk)
     assert live.joined
-    # Called in the very step in which the maker's task is made.
+    # Called in the very step in which the worker's task is made.
     live.joined.add_done_callback(lambda _: engine.stop(turn.reply.pk))
     assert await text_at_end(engine, turn.reply) == ""
     assert (await stored(turn.reply)).generation.status == Status.STOPPED

@@ -72,7 +72,7 @@ async def test_all_replies_are_saved_in_one_statement_and_followed_in_one(
     for turn in asked:
         await until(other_engine, turn.reply, lambda text: text == "Good ")
     following = Record(other_engine)
-    assert await following.ticks() == [(leases.look, REPLIES, 1)] * TICKS
+    assert await following.ticks() == [(leases.progress_of, REPLIES, 1)] * TICKS
     # However many watch: those of one process see what it knows.
     assert (await making.ticks())[-1] == (leases.checkpoint, REPLIES, 1)
     provider.gate("rest").open()

@@ -11,7 +11,7 @@ UNMARKED = stream(Text("The sky?\n"), Text("</think>\n\nIt is"), Text(" blue."),
 QUESTION = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
 
 
-def test_a_thought_without_a_mark_at_its_beginning_is_told_from_the_answer(
+def test_reasoning_without_a_mark_at_its_beginning_is_told_from_the_answer(
     program: Program, module_provider: ScriptedProvider
 ) -> None:
     module_provider.play(UNMARKED)

@@ -1,16 +1,16 @@
-"""What a model thinks before it answers: gathered while it comes, and how long it took in words."""
+"""The reasoning of a model before its answer: gathered while it comes, and how long it took in words."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 LOOK_INTERVAL = 0.25
-"""Seconds between two looks of the viewers at a thought that grows: few read it, and nobody that fast."""
+"""Seconds between two looks of the viewers at reasoning that grows: few read it, and nobody that fast."""
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
-    """What was thought so far, as plain text, and for how many seconds: None while it goes on."""
+class Reasoning:
+    """The reasoning so far, as plain text, and how many seconds it took: None while it goes on."""
 
     text: str = ""
     seconds: float | None = None
@@ -28,14 +28,14 @@ class Thought:
         return f"Thought for {' '.join(f'{count} {unit}' for count, unit in parts if count)}"
 
 
-NOTHING = Thought()
+NOTHING = Reasoning()
 
 
-class Thinking:
-    """A thought that grows. Its pieces are joined only when somebody looks."""
+class ReasoningBuffer:
+    """Reasoning that grows. Its pieces are joined only when somebody looks."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, before: Thought = NOTHING) -> None:
-        """`before` is what was thought when the reply was begun, which now goes on."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, before: Reasoning = NOTHING) -> None:
+        """`before` is the reasoning that there was when the reply was begun, which now goes on."""
         self._clock = clock
         self._pieces: list[str] = [before.text] if before.text else []
         self.size = len(before.text)
@@ -45,11 +45,11 @@ class Thinking:
         self._began: float | None = None
         self._spent = before.seconds or 0.0
 
-    def add(self, text: str) -> Thought | None:
-        """Take the next piece; the thought so far when it is time to look at it, else None."""
+    def add(self, text: str) -> Reasoning | None:
+        """Take the next piece; the reasoning so far when it is time to look at it, else None."""
         now = self._clock()
         if self._began is None:
-            # Some models open and close an empty thought; others think again between two parts of an answer.
+            # Some models open and close empty reasoning; others think again between two parts of an answer.
             if not self._pieces and not (text := text.lstrip()):
                 return None
             if self._pieces:
@@ -57,26 +57,26 @@ class Thinking:
             self._began = now
         self._pieces.append(text)
         self.size += len(text)
-        return self.look() if now - self._looked_at >= LOOK_INTERVAL else None
+        return self.snapshot() if now - self._looked_at >= LOOK_INTERVAL else None
 
-    def take(self, text: str, seconds: float) -> Thought:
-        """Take what was thought in so many seconds, though it was not known for a thought then; the whole thought."""
+    def take(self, text: str, seconds: float) -> Reasoning:
+        """Add text that turned out to be reasoning, and took so many seconds. Returns the whole reasoning."""
         self._pieces += ["\n\n"] * bool(self._pieces) + [text.lstrip()]
         self.size += len(text)
         self._spent += seconds
-        return Thought("".join(self._pieces), self._spent)
+        return Reasoning("".join(self._pieces), self._spent)
 
-    def look(self) -> Thought | None:
-        """The thought so far when it goes on and has grown since the last look, else None."""
+    def snapshot(self) -> Reasoning | None:
+        """The reasoning so far when it goes on and has grown since the last look, else None."""
         if self._began is None or self._looked == len(self._pieces):
             return None
         self._looked, self._looked_at = len(self._pieces), self._clock()
-        return Thought("".join(self._pieces))
+        return Reasoning("".join(self._pieces))
 
-    def end(self) -> Thought | None:
-        """The whole thought, now that the model goes on to answer or has ended; None when it was not thinking."""
+    def end(self) -> Reasoning | None:
+        """The whole reasoning, now that the model goes on to answer or has ended; None when it was not thinking."""
         if self._began is None:
             return None
         self._spent += self._clock() - self._began
         self._began = None
-        return Thought("".join(self._pieces), self._spent)
+        return Reasoning("".join(self._pieces), self._spent)

@@ -1,10 +1,10 @@
-"""A thought inside the text of an answer: what stands between `<think>` and `</think>`, told from what follows."""
+"""Reasoning inside the text of an answer: what stands between `<think>` and `</think>`, told from what follows."""
 
 import re
 from collections.abc import Iterator
 from itertools import islice
 
-from conversations.llm.events import Event, ReasoningDelta, TextDelta, TextWasThought
+from conversations.llm.events import Event, ReasoningDelta, TextDelta, TextWasReasoning
 
 TAGS = {
     "<think>": "</think>",
@@ -16,13 +16,13 @@ TAGS = {
     "◁think▷": "◁/think▷",
     "<|channel|>analysis<|message|>": "<|end|><|start|>assistant<|channel|>final<|message|>",
 }
-"""The marks of a thought's beginning and end, in lower case: of DeepSeek, Qwen and most others; of models told to;
+"""The marks of reasoning's beginning and end, in lower case: of DeepSeek, Qwen and most others; of models told to;
 Gemini; Seed; Magistral; Kimi; gpt-oss behind a server that passes its channels on as text."""
 
 OPENING = re.compile("|".join(map(re.escape, TAGS)), re.IGNORECASE)
 CLOSING = re.compile("|".join(map(re.escape, TAGS.values())), re.IGNORECASE)
 FIRSTS = frozenset("<[◁")
-"""What a tag that ends a thought begins with."""
+"""What a tag that ends reasoning begins with."""
 LONGEST = max(map(len, TAGS.values()))
 
 FENCE = re.compile(r"^ {0,3}(?:`{3,}|~{3,})", re.MULTILINE)
@@ -31,11 +31,11 @@ QUOTES = tuple("`\"'‘’“”„«»")
 STOPS = tuple(".,;:!?…)")
 MENTIONS_MAX = 8
 LOOKS_MAX = 1_000
-"""Ends of a thought in one piece of it that are looked at: past so many it is a thought about them."""
+"""Ends of reasoning in one piece of it that are looked at: past so many it is reasoning about them."""
 
 
 class ThinkSplitter:
-    """Tells a thought from the text of an answer, whatever pieces they come in.
+    """Tells reasoning from the text of an answer, whatever pieces they come in.
 
     It stands at the very beginning, marked; or its beginning has no mark, as the model's template has written that
     already, and `</think>` alone ends it. Marks in code and quotes are what the answer is about.
@@ -47,11 +47,11 @@ class ThinkSplitter:
         self._is_text = False
         self._close = CLOSING
         self._before = ""
-        """The last characters of the thought that were passed on."""
+        """The last characters of the reasoning that were passed on."""
         self.said: list[str] = []
         """The text so far."""
         self._chances = MENTIONS_MAX
-        """How many ends of thoughts may still be found in the text; 0 when it is none for sure."""
+        """How many ends of reasoning may still be found in the text; 0 when it is none for sure."""
 
     def passes(self, text: str) -> bool:
         """Whether the next piece is text for sure, as nearly all is; then it need not be fed."""
@@ -63,7 +63,7 @@ class ThinkSplitter:
         return True
 
     def expect_none(self) -> None:
-        """The provider tells the thought from the text itself: no text turns out to be one."""
+        """The provider tells the reasoning from the text itself: no text turns out to be one."""
         self._chances = 0
 
     def feed(self, text: str) -> Iterator[Event]:
@@ -113,7 +113,7 @@ class ThinkSplitter:
                 self._close = re.compile(re.escape(TAGS[tag]), re.IGNORECASE)
                 self._held = begin[len(tag) :].lstrip()
         elif self._chances and (tag := next((tag for tag in TAGS.values() if low.startswith(tag)), "")):
-            # An empty thought whose beginning had no mark.
+            # empty reasoning whose beginning had no mark.
             self._become("after")
             self._held = begin[len(tag) :]
         elif not any(tag.startswith(low) for pair in TAGS.items() for tag in pair):
@@ -131,16 +131,16 @@ class ThinkSplitter:
             if not _is_quoted(before, after):
                 self._become("after")
                 self._held = held[tag.end() :]
-                if thought := held[: tag.start()].rstrip():
-                    yield ReasoningDelta(thought)
+                if reasoning := held[: tag.start()].rstrip():
+                    yield ReasoningDelta(reasoning)
                 return
         else:
             tag = None
         keep = len(held) - tag.start() if tag else _half_a_tag(held)
-        thought, self._held = held[: len(held) - keep], held[len(held) - keep :]
-        if thought:
-            self._before = (self._before + thought)[-2:]
-            yield ReasoningDelta(thought)
+        reasoning, self._held = held[: len(held) - keep], held[len(held) - keep :]
+        if reasoning:
+            self._before = (self._before + reasoning)[-2:]
+            yield ReasoningDelta(reasoning)
 
     def _after(self) -> None:
         self._held = self._held.lstrip()
@@ -163,7 +163,7 @@ class ThinkSplitter:
                 if tag.start():
                     yield TextDelta(held[: tag.start()])
                 if before:
-                    yield TextWasThought()
+                    yield TextWasReasoning()
                 self.said.clear()
                 return
             # What the text is about: each look costs as much as the text is long.
@@ -182,14 +182,14 @@ class ThinkSplitter:
 
 
 def _found(closing: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """The tags that end a thought. To look for the words first takes a tenth of the time where there is none."""
+    """The tags that end reasoning. To look for the words first takes a tenth of the time where there is none."""
     small = text.lower()
     if any(tag in small for tag in TAGS.values()):
         yield from closing.finditer(text)
 
 
 def _half_a_tag(text: str) -> int:
-    """How many of the last characters may be the beginning of a tag that ends a thought."""
+    """How many of the last characters may be the beginning of a tag that ends reasoning."""
     end = text[-LONGEST:].lower()
     for at, character in enumerate(end):
         # A tag may have several signs that tags begin with.

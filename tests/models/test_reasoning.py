@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversations.models.thoughts import NOTHING, Thinking, Thought
+from conversations.models.reasoning import NOTHING, Reasoning, ReasoningBuffer
 
 
 class Clock:
@@ -21,8 +21,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def thinking(clock: Clock) -> Thinking:
-    return Thinking(clock)
+def thinking(clock: Clock) -> ReasoningBuffer:
+    return ReasoningBuffer(clock)
 
 
 @pytest.mark.parametrize(
@@ -41,47 +41,49 @@ def thinking(clock: Clock) -> Thinking:
     ],
 )
 def test_a_title_says_how_long_it_took(seconds: float | None, title: str) -> None:
-    assert Thought("Hm", seconds).title == title
+    assert Reasoning("Hm", seconds).title == title
 
 
-def test_the_first_piece_is_shown_at_once_and_the_next_ones_at_a_slow_pace(clock: Clock, thinking: Thinking) -> None:
-    assert thinking.add("Let ") == Thought("Let ")
+def test_the_first_piece_is_shown_at_once_and_the_next_ones_at_a_slow_pace(
+    clock: Clock, thinking: ReasoningBuffer
+) -> None:
+    assert thinking.add("Let ") == Reasoning("Let ")
     assert thinking.add("me ") is None
     clock.now += 0.3
-    assert thinking.add("think") == Thought("Let me think")
+    assert thinking.add("think") == Reasoning("Let me think")
 
 
-def test_what_was_held_back_is_there_for_who_looks(thinking: Thinking) -> None:
+def test_what_was_held_back_is_there_for_who_looks(thinking: ReasoningBuffer) -> None:
     thinking.add("Let ")
     thinking.add("me")
-    assert thinking.look() == Thought("Let me")
-    assert thinking.look() is None
+    assert thinking.snapshot() == Reasoning("Let me")
+    assert thinking.snapshot() is None
 
 
-def test_its_end_tells_all_of_it_and_how_long_it_took(clock: Clock, thinking: Thinking) -> None:
+def test_its_end_tells_all_of_it_and_how_long_it_took(clock: Clock, thinking: ReasoningBuffer) -> None:
     thinking.add("Let ")
     thinking.add("me think")
     clock.now += 4.0
-    assert thinking.end() == Thought("Let me think", 4.0)
+    assert thinking.end() == Reasoning("Let me think", 4.0)
     assert thinking.end() is None
 
 
-def test_a_second_thought_adds_to_the_first(clock: Clock, thinking: Thinking) -> None:
+def test_a_second_reasoning_adds_to_the_first(clock: Clock, thinking: ReasoningBuffer) -> None:
     thinking.add("First")
     clock.now += 2.0
     thinking.end()
     clock.now += 50.0
-    assert thinking.add("Second") == Thought("First\n\nSecond")
+    assert thinking.add("Second") == Reasoning("First\n\nSecond")
     clock.now += 1.0
-    assert thinking.end() == Thought("First\n\nSecond", 3.0)
+    assert thinking.end() == Reasoning("First\n\nSecond", 3.0)
 
 
-def test_an_empty_thought_is_none(thinking: Thinking) -> None:
+def test_an_empty_reasoning_is_none(thinking: ReasoningBuffer) -> None:
     assert thinking.add("\n\n") is None
     assert thinking.end() is None
-    assert thinking.add(" \nHm") == Thought("Hm")
+    assert thinking.add(" \nHm") == Reasoning("Hm")
 
 
-def test_without_a_thought_there_is_nothing() -> None:
-    assert Thinking().end() is None
+def test_without_reasoning_there_is_nothing() -> None:
+    assert ReasoningBuffer().end() is None
     assert not NOTHING.text

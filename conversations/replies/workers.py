@@ -19,7 +19,7 @@ from chatbot.telemetry import metrics
 from conversations.llm import service as llm
 from conversations.llm.errors import ContextTooLong
 from conversations.models import CUT, Message, Status
-from conversations.models.thoughts import Thinking, Thought
+from conversations.models.reasoning import Reasoning, ReasoningBuffer
 from conversations.replies import context
 from conversations.replies.context import Window
 from conversations.replies.leases import Draft, Outcome
@@ -86,15 +86,15 @@ class ReplyTooLong(UserFacingError):
     code = "reply_too_long"
 
 
-class Maker:
+class Worker:
     """A reply that this process makes, and the task that does it. A `refusal` ends it before the model is asked."""
 
     def __init__(
         self,
         reply: LiveReply,
         *,
-        worker: str,
-        person: UUID,
+        name: str,
+        user_id: UUID,
         model: str,
         options: Mapping[str, Any] | None = None,
         window: Window | None = None,
@@ -102,8 +102,8 @@ class Maker:
         refusal: UserFacingError | None = None,
     ) -> None:
         self.reply = reply
-        self.worker = worker
-        self.person = person
+        self.name = name
+        self.user_id = user_id
         self.model = model
         self.options = options
         """What a program asked for beside the text; None for a person's reply."""
@@ -118,17 +118,17 @@ class Maker:
         self._sent = False
         """Whether the model was asked: who stops it before its first word may have to pay for the question."""
         self._saved_length = 0
-        self._saved_thought: Thought | None = None
+        self._saved_reasoning: Reasoning | None = None
         self._begun_with = begun
         """The text with which the reply goes on."""
-        self._thought_before = len(reply.thought.text) if begun else 0
-        self._thinking = Thinking(before=reply.thought) if begun else Thinking()
-        self._was_thought = False
-        """Whether what had come as text turned out to be a thought."""
+        self._reasoning_before = len(reply.reasoning.text) if begun else 0
+        self._reasoning_buffer = ReasoningBuffer(before=reply.reasoning) if begun else ReasoningBuffer()
+        self._was_reasoning = False
+        """Whether what had come as text turned out to be reasoning."""
         self._first_token_at: datetime | None = None
         self._usage: llm.Usage | None = None
         self._beside = 0
-        """Characters of what came beside text and thought, which is not kept."""
+        """Characters of what came beside text and reasoning, which is not kept."""
         self._finish_reason = ""
 
     def draft(self) -> Draft:
@@ -137,20 +137,20 @@ class Maker:
         changed = len(text) != self._saved_length
         self._saved_length = len(text)
         # The last pieces before a pause would wait for the next one otherwise.
-        self._think(self._thinking.look())
-        # The first words take the place of an earlier maker's thought too.
-        thought = self.reply.thought
-        thought_changed = thought is not self._saved_thought and bool(text or thought.text)
-        if thought_changed:
-            self._saved_thought = thought
+        self._think(self._reasoning_buffer.snapshot())
+        # The first words take the place of an earlier worker's reasoning too.
+        reasoning = self.reply.reasoning
+        reasoning_changed = reasoning is not self._saved_reasoning and bool(text or reasoning.text)
+        if reasoning_changed:
+            self._saved_reasoning = reasoning
         return Draft(
-            self.reply.message_id, self.worker, text if changed else None, thought if thought_changed else None
+            self.reply.message_id, self.name, text if changed else None, reasoning if reasoning_changed else None
         )
 
     def forget_checkpoint(self) -> None:
         """Let the next checkpoint save everything: the last one failed."""
         self._saved_length = 0
-        self._saved_thought = None
+        self._saved_reasoning = None
 
     def stop(self) -> None:
         """End the reply with the text that came."""
@@ -204,7 +204,7 @@ class Maker:
             error_code=failed.code,
             error=str(failed),
             error_detail=failed.detail,
-            thought=self.reply.thought,
+            reasoning=self.reply.reasoning,
             model=self._asked,
             tokens=self.tokens(),
         )
@@ -217,7 +217,7 @@ class Maker:
 
     def tokens(self) -> int:
         """What the reply counts toward the person's limits so far."""
-        answered = self.reply.text[len(self._begun_with) :] + self.reply.thought.text[self._thought_before :]
+        answered = self.reply.text[len(self._begun_with) :] + self.reply.reasoning.text[self._reasoning_before :]
         asked = self._window.messages if self._window else ()
         return context.tokens_used(asked, answered, self._usage, stopped=self._stop_requested and self._sent)
 
@@ -238,7 +238,7 @@ class Maker:
         async with contextlib.aclosing(asked) as events:
             async for event in events:
                 self._take(event, limit)
-                if max(len(self.reply.text), self._thinking.size, self._beside) > limit:
+                if max(len(self.reply.text), self._reasoning_buffer.size, self._beside) > limit:
                     raise ReplyTooLong(limit=limit)
 
     def _take(self, event: llm.Event, limit: int) -> None:
@@ -248,15 +248,15 @@ class Maker:
                     self._first_token_at = datetime.now(UTC)
                     waited = time.perf_counter() - self.reply.since
                     metrics.first_token_seconds.labels(metrics.model_label(self._asked)).observe(waited)
-                self._think(self._thinking.end())
+                self._think(self._reasoning_buffer.end())
                 self.reply.text += text[: max(0, limit + OVERHANG - len(self.reply.text))]
                 self.reply.wake()
             case llm.ReasoningDelta(text=text):
-                self._think(self._thinking.add(text[: max(0, limit + OVERHANG - self._thinking.size)]))
+                self._think(self._reasoning_buffer.add(text[: max(0, limit + OVERHANG - self._reasoning_buffer.size)]))
             case llm.Extra():
                 self._beside += len(str(event.value))
-            case llm.TextWasThought():
-                self._turn_into_thought()
+            case llm.TextWasReasoning():
+                self._turn_into_reasoning()
             case llm.Usage():
                 self._usage = event
             case llm.Finish():
@@ -264,17 +264,17 @@ class Maker:
             case llm.Asked(model=model):
                 self._asked = model
 
-    def _think(self, thought: Thought | None) -> None:
-        if thought:
-            self.reply.thought = thought
+    def _think(self, reasoning: Reasoning | None) -> None:
+        if reasoning:
+            self.reply.reasoning = reasoning
             self.reply.wake()
 
-    def _turn_into_thought(self) -> None:
+    def _turn_into_reasoning(self) -> None:
         began = self._first_token_at or datetime.now(UTC)
         seconds = (datetime.now(UTC) - began).total_seconds()
-        taken = self._thinking.take(self.reply.text[len(self._begun_with) :], seconds)
+        taken = self._reasoning_buffer.take(self.reply.text[len(self._begun_with) :], seconds)
         self.reply.turn_into(taken, text=self._begun_with)
-        self._was_thought = True
+        self._was_reasoning = True
         # The next checkpoint saves the text, however short.
         self._saved_length = -1
         self.reply.wake()
@@ -295,12 +295,12 @@ class Maker:
 
     def _outcome(self, status: Status, error: UserFacingError | None = None) -> Outcome:
         """How the reply ended."""
-        self._think(self._thinking.end())
+        self._think(self._reasoning_buffer.end())
         return Outcome(
             status=status,
             text=self.reply.text,
-            is_draft_void=self._was_thought,
-            thought=replace(self.reply.thought, text=self.reply.thought.text.rstrip()),
+            is_draft_void=self._was_reasoning,
+            reasoning=replace(self.reply.reasoning, text=self.reply.reasoning.text.rstrip()),
             model=self._asked,
             finish_reason=self._finish_reason,
             error_code=error.code if error else "",
