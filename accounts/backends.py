@@ -7,6 +7,7 @@ from allauth.account.auth_backends import AuthenticationBackend
 from django.db import connection
 
 from accounts.models import User
+from chatbot.core import sql
 
 
 class AccountBackend(AuthenticationBackend):  # type: ignore[misc] # allauth has no types
@@ -34,12 +35,9 @@ class AccountBackend(AuthenticationBackend):  # type: ignore[misc] # allauth has
         return found
 
 
-def find(names: list[str], statement: str, parameters: list[UUID]) -> User | None:
+def find(names: list[str], statement: str, parameters: sql.Parameters) -> User | None:
     """The person that the statement selects. Causes a query."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        row = cursor.fetchone()
-    return User.from_db(connection.alias, names, row) if row else None
+    return sql.first(lambda *values: User.from_db(connection.alias, names, values), statement, parameters)
 
 
 @cache

@@ -47,17 +47,17 @@ def identify(token: str) -> Caller:
 def _by_access_token(token: str) -> Caller:
     names, listed = columns()
     digest = access_tokens.digest(token)
-    row = rates.count_token(digest, listed)
-    if row is None:
+    token_row = rates.count_token(digest, listed)
+    if token_row is None:
         raise InvalidToken("There is no such token, or its time is over.")
-    key, is_read_only, requests, reset, *values = row
+    key, is_read_only, rate, values = token_row
     user = User.from_db(connection.alias, names, values)
 
     def is_welcome() -> bool:
         kept = AccessToken.objects.filter(pk=key, user__is_active=True, user__stamp=F("stamp")).first()
         return kept is not None and not kept.is_expired
 
-    return Caller(user, str(user.pk), Rate(requests, reset), is_welcome, is_read_only)
+    return Caller(user, str(user.pk), rate, is_welcome, is_read_only)
 
 
 def _by_jwt(token: str) -> Caller:

@@ -8,13 +8,14 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from uuid_utils.compat import uuid7
 
 from accounts import notices
+from chatbot.core import sql
 
 CREDENTIALS = frozenset({"password", "email", "is_active", "stamp"})
 """Columns of a person whose change ends what has been signed in (migration 0004)."""
@@ -110,10 +111,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         def keep(password: str) -> None:
             self.set_password(password)
             self._password = None
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('accounts.same_password', 'on', true)")
+            with transaction.atomic():
+                sql.run("SELECT set_config('accounts.same_password', 'on', true)")
                 self.save(update_fields=("password",))
-                cursor.execute("SELECT set_config('accounts.same_password', '', true)")
+                sql.run("SELECT set_config('accounts.same_password', '', true)")
 
         return check_password(raw_password, self.password, keep)
 

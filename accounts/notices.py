@@ -3,14 +3,17 @@
 import json
 import logging
 import threading
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from allauth.core import context
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import connection, transaction
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
+
+from chatbot.core import sql
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +24,20 @@ WHERE taken.id IN (SELECT id FROM accounts_ending ORDER BY id LIMIT %s FOR UPDAT
     AND accounts_user.id = taken.user_id
 RETURNING changed, at, old_email, browsers, programs, tokens, accounts_user.email
 """
-NAMES = ("changed", "at", "old_email", "browsers", "programs", "tokens", "email")
+
+
+class Ending(NamedTuple):
+    """What a change of a person's password, address or activity has ended."""
+
+    changed: str
+    at: datetime
+    old_email: str
+    browsers: int
+    programs: int
+    tokens: str
+    """JSON."""
+    email: str
+
 
 _pending = threading.local()
 
@@ -52,10 +68,7 @@ def finish(**kwargs: Any) -> None:
 def tell() -> None:
     """Send a mail for each ending that the database has written down, to the old address and to the new one."""
     _pending.any = False
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, [AT_ONCE])
-        endings = [dict(zip(NAMES, row, strict=True)) for row in cursor.fetchall()]
-    for ending in endings:
-        ending["tokens"] = json.loads(ending["tokens"])
-        for email in dict.fromkeys((ending["old_email"], ending["email"])):
-            send(email, "ended", ending)
+    for ending in sql.rows(Ending, TAKE, [AT_ONCE]):
+        details = ending._asdict() | {"tokens": json.loads(ending.tokens)}
+        for email in dict.fromkeys((ending.old_email, ending.email)):
+            send(email, "ended", details)

@@ -1,12 +1,13 @@
 """How often a program may ask: counted in the database, over all processes."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
 from accounts.models import User
+from chatbot.core import sql
 from chatbot.core.database import WITHOUT_WAITING
 
 PERIOD_SECONDS = 60
@@ -44,42 +45,53 @@ class Rate:
 def count_person(user: User) -> Rate:
     """Count a request with a token that is kept nowhere."""
     window = counted("kept.began_at", "kept.requests")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO accounts_requestwindow AS kept (user_id, began_at, requests)
-            SELECT %(user)s, statement_timestamp(), 1 FROM {WITHOUT_WAITING}
-            ON CONFLICT (user_id) DO UPDATE SET began_at = {window["began_at"]}, requests = {window["requests"]}
-            RETURNING requests, {reset("kept.began_at")}
-            """,  # noqa: S608 (constants)
-            {"user": user.pk, "period": PERIOD_SECONDS},
-        )
-        return Rate(*cursor.fetchone())
+    return sql.only(
+        Rate,
+        f"""
+        INSERT INTO accounts_requestwindow AS kept (user_id, began_at, requests)
+        SELECT %(user)s, statement_timestamp(), 1 FROM {WITHOUT_WAITING}
+        ON CONFLICT (user_id) DO UPDATE SET began_at = {window["began_at"]}, requests = {window["requests"]}
+        RETURNING requests, {reset("kept.began_at")}
+        """,  # noqa: S608 (constants)
+        {"user": user.pk, "period": PERIOD_SECONDS},
+    )
 
 
-def count_token(digest: str, columns: str) -> tuple[Any, ...] | None:
+class CountedToken(NamedTuple):
+    """A personal access token with which a program asks."""
+
+    key: UUID
+    is_read_only: bool
+    rate: Rate
+    person: tuple[Any, ...]
+    """The columns that were asked for."""
+
+
+def count_token(digest: str, columns: str) -> CountedToken | None:
     """Count a request with the personal access token that has this digest, and say when it was used.
 
-    Returns its key, whether it is read only, requests, seconds to the reset, then the person's columns; None when there
-    is no such token, it has expired, or its person may not sign in or has changed password or address since.
+    Returns it with these columns of its person; None when there is no such token, it has expired, or its person may not
+    sign in or has changed password or address since.
     """
     window = counted("token.window_began_at", "token.requests")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE accounts_accesstoken AS token
-            SET last_used_at = statement_timestamp(), window_began_at = {window["began_at"]},
-                requests = {window["requests"]}
-            FROM accounts_user, {WITHOUT_WAITING}
-            WHERE token.digest = %(digest)s AND accounts_user.id = token.user_id AND is_active
-                AND token.stamp = accounts_user.stamp
-                AND (token.expires_at IS NULL OR token.expires_at > statement_timestamp())
-            RETURNING token.id, token.is_read_only, token.requests, {reset("token.window_began_at")}, {columns}
-            """,  # noqa: S608 (constants, and the model's own names)
-            {"digest": digest, "period": PERIOD_SECONDS},
-        )
-        row: tuple[Any, ...] | None = cursor.fetchone()
-        return row
+    return sql.first(
+        _counted_token,
+        f"""
+        UPDATE accounts_accesstoken AS token
+        SET last_used_at = statement_timestamp(), window_began_at = {window["began_at"]},
+            requests = {window["requests"]}
+        FROM accounts_user, {WITHOUT_WAITING}
+        WHERE token.digest = %(digest)s AND accounts_user.id = token.user_id AND is_active
+            AND token.stamp = accounts_user.stamp
+            AND (token.expires_at IS NULL OR token.expires_at > statement_timestamp())
+        RETURNING token.id, token.is_read_only, token.requests, {reset("token.window_began_at")}, {columns}
+        """,  # noqa: S608 (constants, and the model's own names)
+        {"digest": digest, "period": PERIOD_SECONDS},
+    )
+
+
+def _counted_token(key: UUID, is_read_only: Any, requests: int, reset: int, *person: Any) -> CountedToken:
+    return CountedToken(key, is_read_only, Rate(requests, reset), person)
 
 
 def counted(began_at: str, requests: str) -> dict[str, str]:

@@ -7,11 +7,10 @@ ends, with all the tokens that came of it.
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection
 from django.utils import timezone
 
 from accounts import jwts
-from accounts.backends import columns
+from accounts.backends import columns, find
 from accounts.jwts import InvalidToken
 from accounts.models import RefreshToken, User
 from accounts.sessions import AGENT_MAX_CHARS
@@ -58,13 +57,10 @@ def renew(token: str) -> tuple[User, dict[str, str]]:
     names, listed = columns()
     now, name = timezone.now(), uuid4().hex
     values: dict[str, Any] = {"program": program, "used": str(claims.get("jti")), "next": name, "now": now}
-    with connection.cursor() as cursor:
-        cursor.execute(RENEW + listed, values | {"expires": now + jwts.REFRESH_LIFETIME})
-        row = cursor.fetchone()
-    if row is None:
+    user = find(names, RENEW + listed, values | {"expires": now + jwts.REFRESH_LIFETIME})
+    if user is None:
         RefreshToken.objects.filter(pk=program).delete()
         raise InvalidToken("The token was used before, or its sign-in has ended. Sign in with the password again.")
-    user = User.from_db(connection.alias, names, row)
     return user, _pair(user, program, name)
 
 

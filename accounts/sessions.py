@@ -4,15 +4,16 @@ Each row says whose it is, so that the person can see and end them.
 """
 
 import time
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY, get_user
 from django.contrib.sessions.backends import db
-from django.db import connection
 from django.http import HttpRequest
 
 from accounts.models import BrowserSession, User
+from chatbot.core import sql
 
 SELECT = "SELECT session_data, expire_date FROM django_session WHERE session_key = %s AND expire_date > now()"
 
@@ -45,13 +46,10 @@ class SessionStore(db.SessionStore):
         row = None
         # Anything else was made up; some of it the database would refuse with an error.
         if key.isalnum():
-            with connection.cursor() as cursor:
-                cursor.execute(SELECT, [key])
-                row = cursor.fetchone()
+            row = sql.first(partial(BrowserSession, key), SELECT, [key])
         if row is None:
             self._session_key = None
-            return None
-        return BrowserSession(session_key=key, session_data=row[0], expire_date=row[1])
+        return row
 
 
 def is_signed_in(request: HttpRequest) -> bool:

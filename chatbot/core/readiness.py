@@ -9,7 +9,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg_pool import PoolTimeout
 
-from chatbot.core import faults
+from chatbot.core import faults, sql
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +49,9 @@ def missing() -> str:
 
 def check_disk() -> None:
     """Have the database write a small file. Raises one of `AWAY` where it cannot; causes two queries."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64kB'")
-        cursor.execute(FILE)
+    with transaction.atomic():
+        sql.run("SET LOCAL work_mem = '64kB'")
+        sql.run(FILE)
 
 
 def is_full(error: BaseException | None) -> bool:

@@ -4,7 +4,7 @@ The ORM needs twice as many, and takes longer to write each of them than the dat
 caller's transaction.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Model
 
 from accounts.models import User
+from chatbot.core import sql
 from conversations.models import NO_WORKER, OPEN, TODAY, Conversation, Message, PersonUsage, Tally, counted
 
 RATE_PERIOD = "1 minute"
@@ -34,12 +35,41 @@ class Admission(NamedTuple):
     """Whether the site limits anybody's use."""
 
 
+class CountedTurn(NamedTuple):
+    """The person's row, with this request, and what is asked beside it."""
+
+    turns: int
+    is_locked: bool
+    """Whether the conversation is there."""
+    has_limits: bool
+    day: date
+    day_messages: int
+    month_messages: int
+    tokens_on: date | None
+    day_tokens: int
+    month_tokens: int
+
+    @property
+    def usage(self) -> PersonUsage:
+        """What the person has used, without this request."""
+        messages = Tally(self.day, self.day_messages, self.month_messages)
+        return PersonUsage.at(self.day, messages, Tally(self.tokens_on, self.day_tokens, self.month_tokens))
+
+
+class RepliesAndEnd(NamedTuple):
+    """What the person and the conversation have so far."""
+
+    open_replies: int
+    end: UUID | None
+
+
 def admit(user: User, conversation: Conversation | None) -> Admission:
     """Count one more request of the person to the model, and lock the conversation at the same time.
 
     Until the transaction ends, the person's other turns and those of the conversation wait here.
     """
-    turns, locked, has_limits, day, *messages, tokens_on, day_tokens, month_tokens = _row(
+    row = sql.only(
+        CountedTurn,
         f"""
         WITH locked AS (
             SELECT id FROM conversations_conversation WHERE id = %(conversation)s AND trashed_at IS NULL
@@ -54,7 +84,7 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
             turns = CASE WHEN kept.began_at > statement_timestamp() - %(period)s::interval THEN kept.turns + 1
                 ELSE 1 END,
             {counted("messages", "1", today="excluded.messages_on")}
-        RETURNING turns, (SELECT count(*) FROM locked),
+        RETURNING turns, (SELECT count(*) FROM locked) > 0,
             (SELECT id FROM conversations_usagelimit ORDER BY id LIMIT 1) IS NOT NULL,
             messages_on, day_messages - 1, month_messages - 1, tokens_on, day_tokens, month_tokens
         """,  # noqa: S608 (constants)
@@ -65,18 +95,18 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
             "zone": settings.TIME_ZONE,
         },
     )
-    usage = PersonUsage.at(day, Tally(day, *messages), Tally(tokens_on, day_tokens, month_tokens))
-    return Admission(turns, conversation is None or bool(locked), usage, has_limits)
+    return Admission(row.turns, conversation is None or row.is_locked, row.usage, row.has_limits)
 
 
-def open_replies_and_end(user: User, conversation: Conversation | None) -> tuple[int, UUID | None]:
+def open_replies_and_end(user: User, conversation: Conversation | None) -> RepliesAndEnd:
     """How many replies of the person are being made or about to be, and the end of the conversation's chosen branch,
     by default its newest message.
 
     One that nobody watched within a minute is neither: it is made when somebody does. Exact after `admit`, being a
     statement of its own: what the turns before this one stored is seen.
     """
-    open_replies, end = _row(
+    return sql.only(
+        RepliesAndEnd,
         f"""
         SELECT
             (SELECT count(*) FROM conversations_generation AS generation
@@ -89,7 +119,6 @@ def open_replies_and_end(user: User, conversation: Conversation | None) -> tuple
         """,  # noqa: S608 (a constant)
         {"user": user.pk, "conversation": conversation and conversation.pk, "open": list(OPEN)},
     )
-    return open_replies, end
 
 
 def insert(*rows: Model, end: Message | None = None) -> None:
@@ -105,8 +134,7 @@ def insert(*rows: Model, end: Message | None = None) -> None:
         parts.insert(0, (update, [end.created_at, end.pk, end.conversation_id]))
     *first, (last, values) = parts
     common = ", ".join(f"part{number} AS ({statement})" for number, (statement, _) in enumerate(first))
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH {common} {last}", [value for _, part in first for value in part] + values)
+    sql.run(f"WITH {common} {last}", [value for _, part in first for value in part] + values)
 
 
 def _insertion(row: Model) -> tuple[str, list[Any]]:
@@ -125,10 +153,3 @@ def _insertion(row: Model) -> tuple[str, list[Any]]:
 def _statement(table: str, columns: tuple[str, ...]) -> str:
     names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
     return f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 (the models' own names)
-
-
-def _row(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        row: tuple[Any, ...] = cursor.fetchone()
-        return row

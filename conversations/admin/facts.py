@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from chatbot.core import sql
+from conversations.models import OPEN, listed
 
 MESSAGES_MAX = 500
 """Messages of a conversation that a list counts, and whose tokens it adds up."""
@@ -60,11 +62,11 @@ FACTS = f"""
     WHERE conversation.id = ANY(%s)
 """  # noqa: S608 (a constant)
 
-CONTENTS = """
+CONTENTS = f"""
     SELECT conversation.id, person.email, count(said.id),
         coalesce(sum(length(said.content) + coalesce(length(made.thought) + length(made.draft), 0)), 0),
         count(given.message_id),
-        count(*) FILTER (WHERE made.status IN ('pending', 'running', 'interrupted'))
+        count(*) FILTER (WHERE made.status IN {listed(OPEN)})
     FROM conversations_conversation AS conversation
     JOIN accounts_user AS person ON person.id = conversation.user_id
     LEFT JOIN conversations_message AS said ON said.conversation_id = conversation.id
@@ -72,18 +74,18 @@ CONTENTS = """
     LEFT JOIN conversations_feedback AS given ON given.message_id = said.id
     WHERE conversation.id = ANY(%s)
     GROUP BY conversation.id, person.email, conversation.updated_at ORDER BY conversation.updated_at DESC
-"""
+"""  # noqa: S608 (a constant)
 
 
 def facts_of(keys: Collection[UUID]) -> dict[UUID, Facts]:
     """The facts of these conversations. Causes a query, bounded however long they are."""
-    with connection.cursor() as cursor:
-        cursor.execute(FACTS, [list(keys)])
-        return {key: Facts(*facts) for key, *facts in cursor.fetchall()}
+    return dict(sql.rows(_facts, FACTS, [list(keys)]))
+
+
+def _facts(key: UUID, *facts: Any) -> tuple[UUID, Facts]:
+    return key, Facts(*facts)
 
 
 def contents_of(keys: Collection[UUID]) -> list[Contents]:
     """All that is in these conversations. Causes a query that looks at all of it."""
-    with connection.cursor() as cursor:
-        cursor.execute(CONTENTS, [list(keys)])
-        return [Contents(*row) for row in cursor.fetchall()]
+    return sql.rows(Contents, CONTENTS, [list(keys)])

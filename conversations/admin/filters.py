@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin
-from django.db import connection
 from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
+from chatbot.core import sql
 from conversations.models import Rating, Role, Status
 
 Choices = Iterable[tuple[str, str]]
@@ -188,7 +188,7 @@ class CommentFilter(BoundedFilter):
 
 def models() -> list[tuple[str, str]]:
     """The names of models that the site is set to offer, and of those that gave the newest replies. Causes a query."""
-    used = _column(
+    used = sql.column(
         f"""
         SELECT DISTINCT model FROM (
             SELECT model FROM conversations_generation ORDER BY message_id DESC LIMIT {RECENT}
@@ -200,7 +200,7 @@ def models() -> list[tuple[str, str]]:
 
 def error_codes() -> list[tuple[str, str]]:
     """The codes of what has gone wrong so far, each found by one step in the index. Causes a query."""
-    used = _column(
+    used = sql.column(
         """
         WITH RECURSIVE code (name) AS (
             SELECT (SELECT min(error_code) FROM conversations_generation WHERE error_code <> '')
@@ -213,9 +213,3 @@ def error_codes() -> list[tuple[str, str]]:
         """
     )
     return [(code, code.replace("_", " ")) for code in used]
-
-
-def _column(sql: str) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return [value for (value,) in cursor.fetchall()]

@@ -15,7 +15,6 @@ from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
@@ -23,6 +22,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.models import User
+from chatbot.core import sql
 from chatbot.core.cursors import from_microseconds, microseconds
 from conversations.admin.dates import DateLinks, date_links, date_places
 from conversations.admin.filters import BoundedFilter
@@ -141,9 +141,7 @@ class KeysetChangeList(ChangeList):
     @cached_property
     def estimate(self) -> int:
         """About how many rows there are in all, as the database remembers; 0 for few. Causes a query."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [self.opts.db_table])
-            rows: float = cursor.fetchone()[0]
+        rows: float = sql.value("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [self.opts.db_table])
         return round(int(max(0, rows)), -2 if rows < 10_000 else -3)
 
     def dates(self) -> DateLinks | None:

@@ -13,6 +13,7 @@ from conversations.models.generations import (
     GenerationQuerySet,
     Status,
     has_no_worker,
+    listed,
 )
 from conversations.models.messages import Message, MessageQuerySet, Role
 from conversations.models.presets import PRESET_NAME_MAX_CHARS, Preset, PresetQuerySet
@@ -59,5 +60,6 @@ __all__ = [
     "WAITING",
     "counted",
     "has_no_worker",
+    "listed",
     "trash_expiry",
 ]

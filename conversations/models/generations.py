@@ -1,5 +1,6 @@
 """How each reply is made."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar, Self
 
@@ -32,7 +33,12 @@ OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
 """The states in which a reply is still to come. An interrupted one was handed back and waits for the next viewer."""
 
 
-WAITING = f"status IN ('{Status.PENDING}', '{Status.INTERRUPTED}')"
+def listed(states: Iterable[str]) -> str:
+    """States as a statement has them after its IN: `('pending', 'interrupted')`."""
+    return f"({', '.join(f"'{state}'" for state in states)})"
+
+
+WAITING = f"status IN {listed((Status.PENDING, Status.INTERRUPTED))}"
 """The condition of a generation that no process has taken, or that its process handed back."""
 
 NO_WORKER = f"""(

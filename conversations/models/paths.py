@@ -1,12 +1,13 @@
 """Branches of a conversation, read from their end up to the first message: one statement, however long the chat."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import UUIDField
 from django.db.models.expressions import RawSQL
 
+from chatbot.core import sql
 from conversations.models import Conversation, Message
 
 PARENT = """
@@ -16,7 +17,39 @@ PARENT = """
         OFFSET 0
     ) AS message
 """
-"""The next step of a statement's `path`."""
+"""The next step of `walk`."""
+
+
+def walk(start: str, then: str, *, further: str, columns: Sequence[str] = ("id", "parent_id")) -> str:
+    """A statement that walks up a branch, then does `then` with its table `path`.
+
+    It begins at the message for which the condition `start` holds, and goes on to the parent while `further` holds for
+    the last step. The table has these columns of each message, the parent's key among them, and its `depth`: 1 for the
+    first, 2 for its parent, and so on.
+    """
+    own, parents = ", ".join(columns), ", ".join(f"message.{column}" for column in columns)
+    return f"""
+        WITH RECURSIVE path ({own}, depth) AS (
+            SELECT {own}, 1 FROM conversations_message WHERE {start}
+            UNION ALL
+            SELECT {parents}, path.depth + 1 FROM path {PARENT} WHERE {further}
+        )
+        {then}
+    """  # noqa: S608 (the code's own texts)
+
+
+UPWARDS, BEFORE = (
+    walk(f"id = ({end}) AND conversation_id = %s", "SELECT id FROM path", further="path.depth < %s")
+    for end in ("SELECT %s::uuid", "SELECT parent_id FROM conversations_message WHERE id = %s")
+)
+PLACE = walk(
+    "id = %s AND conversation_id = %s",
+    """
+    SELECT found.depth, later.id
+    FROM path AS found JOIN path AS later ON later.depth = greatest(found.depth - %s, 1) WHERE found.id = %s
+    """,
+    further="path.id <> %s",
+)
 
 
 def upwards(conversation: Conversation, end: UUID | None, count: int) -> RawSQL:
@@ -24,29 +57,12 @@ def upwards(conversation: Conversation, end: UUID | None, count: int) -> RawSQL:
 
     None without such a message in the conversation.
     """
-    return RawSQL(  # noqa: S611 (nothing in it comes from outside)
-        _upwards("SELECT %s::uuid"), (end, conversation.pk, count), UUIDField()
-    )
+    return RawSQL(UPWARDS, (end, conversation.pk, count), UUIDField())  # noqa: S611 (a constant)
 
 
 def before(conversation: Conversation, message: UUID, count: int) -> RawSQL:
     """The same of the `count` messages that lead to a message, without that one."""
-    return RawSQL(  # noqa: S611 (nothing in it comes from outside)
-        _upwards("SELECT parent_id FROM conversations_message WHERE id = %s"),
-        (message, conversation.pk, count),
-        UUIDField(),
-    )
-
-
-def _upwards(end: str) -> str:
-    return f"""
-        WITH RECURSIVE path (id, parent_id, depth) AS (
-            SELECT id, parent_id, 1 FROM conversations_message WHERE id = ({end}) AND conversation_id = %s
-            UNION ALL
-            SELECT message.id, message.parent_id, path.depth + 1 FROM path {PARENT} WHERE path.depth < %s
-        )
-        SELECT id FROM path
-    """  # noqa: S608 (the constants above)
+    return RawSQL(BEFORE, (message, conversation.pk, count), UUIDField())  # noqa: S611 (a constant)
 
 
 def oldest_first(messages: Iterable[Message]) -> list[Message]:
@@ -61,51 +77,44 @@ def oldest_first(messages: Iterable[Message]) -> list[Message]:
     return found[::-1]
 
 
-def place(conversation: Conversation, end: UUID, message: UUID, *, below: int) -> tuple[int, UUID] | None:
-    """Where a message stands on the branch with this end: 1 at the end, 2 above it, and so on; and the key of the
-    message `below` places after it, or of the end if that is nearer. None when it stands on another branch."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH RECURSIVE path (id, parent_id, depth) AS (
-                SELECT id, parent_id, 1 FROM conversations_message WHERE id = %s AND conversation_id = %s
-                UNION ALL
-                SELECT message.id, message.parent_id, path.depth + 1 FROM path {PARENT} WHERE path.id <> %s
-            )
-            SELECT found.depth, later.id
-            FROM path AS found JOIN path AS later ON later.depth = greatest(found.depth - %s, 1) WHERE found.id = %s
-            """,  # noqa: S608 (a constant)
-            [end, conversation.pk, message, below, message],
-        )
-        found: tuple[int, UUID] | None = cursor.fetchone()
-        return found
+class Place(NamedTuple):
+    """Where a message stands on a branch."""
+
+    depth: int
+    """1 at the end, 2 above it, and so on."""
+    later: UUID
+    """The key of the message that stands some places after it."""
+
+
+def place(conversation: Conversation, end: UUID, message: UUID, *, below: int) -> Place | None:
+    """Where a message stands on the branch with this end, and which one `below` places after it, or the end if that is
+    nearer. None when it stands on another branch."""
+    return sql.first(Place, PLACE, [end, conversation.pk, message, below, message])
+
+
+LAST_END = """
+    WITH RECURSIVE below (id, parent_id, left_at) AS (
+        SELECT id, parent_id, coalesce(chosen_at, created_at) FROM conversations_message
+        WHERE id = %s AND conversation_id = %s
+        UNION ALL
+        SELECT child.id, child.parent_id, coalesce(child.chosen_at, child.created_at)
+        FROM below CROSS JOIN LATERAL (
+            SELECT * FROM conversations_message AS message WHERE message.parent_id = below.id
+            -- Keeps the planner from reading the whole table at each step, when it knows little of it.
+            OFFSET 0
+        ) AS child
+    )
+    SELECT id FROM below
+    WHERE id NOT IN (SELECT parent_id FROM below WHERE parent_id IS NOT NULL)
+    ORDER BY left_at DESC, id DESC LIMIT 1
+"""
 
 
 def last_end(conversation: Conversation, message: UUID) -> UUID | None:
     """The end of the branch through this message on which the person was last, whether by saying something or by going
     there. None without such a message in the conversation."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH RECURSIVE below (id, parent_id, left_at) AS (
-                SELECT id, parent_id, coalesce(chosen_at, created_at) FROM conversations_message
-                WHERE id = %s AND conversation_id = %s
-                UNION ALL
-                SELECT child.id, child.parent_id, coalesce(child.chosen_at, child.created_at)
-                FROM below CROSS JOIN LATERAL (
-                    SELECT * FROM conversations_message AS message WHERE message.parent_id = below.id
-                    -- Keeps the planner from reading the whole table at each step, when it knows little of it.
-                    OFFSET 0
-                ) AS child
-            )
-            SELECT id FROM below
-            WHERE id NOT IN (SELECT parent_id FROM below WHERE parent_id IS NOT NULL)
-            ORDER BY left_at DESC, id DESC LIMIT 1
-            """,
-            [message, conversation.pk],
-        )
-        found = cursor.fetchone()
-        return found[0] if found else None
+    found: UUID | None = sql.value(LAST_END, [message, conversation.pk])
+    return found
 
 
 def current_end(conversation: Conversation) -> UUID | None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
+from chatbot.core import sql
 from conversations.llm.service import ChatMessage, Usage
 from conversations.models import Message, Role, paths
 
@@ -123,23 +123,18 @@ def _said_before(reply: Message) -> Iterator[Said]:
         size = min(2 * size, PAGE_MAX)
 
 
+SAID = paths.walk(
+    "id = %s",
+    f"SELECT {', '.join(Said._fields)} FROM path ORDER BY depth",  # noqa: S608 (the names above)
+    further="path.depth < %s",
+    columns=Said._fields,
+)
+
+
 def _page(end: UUID, size: int) -> list[Said]:
     """The last messages that lead to the one with this key, itself first. A ready-made statement: each reply begins
     with it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH RECURSIVE path (role, content, created_at, parent_id, depth) AS (
-                SELECT role, content, created_at, parent_id, 1 FROM conversations_message WHERE id = %s
-                UNION ALL
-                SELECT message.role, message.content, message.created_at, message.parent_id, path.depth + 1
-                FROM path {paths.PARENT} WHERE path.depth < %s
-            )
-            SELECT role, content, created_at, parent_id FROM path ORDER BY depth
-            """,  # noqa: S608 (a constant)
-            [end, size],
-        )
-        return [Said(*row) for row in cursor.fetchall()]
+    return sql.rows(Said, SAID, [end, size])
 
 
 def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:

@@ -13,14 +13,15 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, connection, transaction
+from django.db import DataError, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
+from chatbot.core import sql
 from chatbot.core.database import WITHOUT_WAITING, seconds_since_away
 from conversations.models import (
     NO_WORKER,
@@ -122,47 +123,76 @@ def _unmade() -> str:
     return NO_WORKER if seconds_since_away() >= AWAY_SECONDS else WAITING
 
 
+class Won(NamedTuple):
+    """What the statement that wins a reply returns of it."""
+
+    parent_id: UUID | None
+    model: str
+    conversation_id: UUID
+    user_id: UUID
+    system_prompt: str
+    temperature: float | None
+    request_id: str
+    options: str | None
+    """JSON."""
+    begun: str
+    reasoning: str
+    reasoning_seconds: float | None
+
+    def claim(self, message_id: UUID) -> Claim:
+        """The reply to this message, and what to ask for it."""
+        conversation = Conversation(
+            pk=self.conversation_id, system_prompt=self.system_prompt, temperature=self.temperature
+        )
+        message = Message(pk=message_id, conversation=conversation, user_id=self.user_id, parent_id=self.parent_id)
+        options = json.loads(self.options) if self.options else None
+        reasoning = Reasoning(self.reasoning, self.reasoning_seconds) if self.reasoning else NOTHING
+        return Claim(message, self.model, self.request_id, options, self.begun, reasoning)
+
+
 def claim(message_id: UUID, *, worker: str) -> Claim | None:
     """Take the reply for `worker`, if it is open and nobody makes it; what to ask for the one that won, else None.
 
     One whose worker died with a wish to stop unanswered is ended.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE conversations_generation AS generation
-            SET status = 'running', worker = %s,
-                started_at = statement_timestamp(), heartbeat_at = statement_timestamp()
-            FROM conversations_message AS message, conversations_conversation AS conversation, {WITHOUT_WAITING}
-            WHERE generation.message_id = %s AND message.id = generation.message_id
-                AND conversation.id = generation.conversation_id
-                AND generation.stop_requested_at IS NULL AND {_unmade()}
-            RETURNING message.parent_id, coalesce(nullif(generation.model, ''), conversation.model),
-                conversation.id, conversation.user_id, conversation.system_prompt, conversation.temperature,
-                generation.request_id, generation.options,
-                CASE WHEN generation.continues THEN coalesce(nullif(generation.draft, ''), message.content) ELSE '' END,
-                CASE WHEN generation.continues THEN generation.thought ELSE '' END, generation.thought_seconds
-            """,  # noqa: S608 (a constant)
-            [worker, message_id],
-        )
-        if won := cursor.fetchone():
-            parent_id, model, key, user_id, system_prompt, temperature, request_id, options, begun, *reasoning = won
-            conversation = Conversation(pk=key, system_prompt=system_prompt, temperature=temperature)
-            message = Message(pk=message_id, conversation=conversation, user_id=user_id, parent_id=parent_id)
-            had = Reasoning(*reasoning) if reasoning[0] else NOTHING
-            return Claim(message, model, request_id, options and json.loads(options), begun, had)
-        # Its worker died with a stop request unanswered. Made by the ORM, the question would cost more than its answer.
-        cursor.execute(
-            f"""
-            SELECT FROM conversations_generation
-            WHERE message_id = %s AND stop_requested_at IS NOT NULL AND {_unmade()}
-            """,  # noqa: S608 (a constant)
-            [message_id],
-        )
-        is_stopped = cursor.rowcount > 0
+    won = sql.first(
+        Won,
+        f"""
+        UPDATE conversations_generation AS generation
+        SET status = '{Status.RUNNING}', worker = %s,
+            started_at = statement_timestamp(), heartbeat_at = statement_timestamp()
+        FROM conversations_message AS message, conversations_conversation AS conversation, {WITHOUT_WAITING}
+        WHERE generation.message_id = %s AND message.id = generation.message_id
+            AND conversation.id = generation.conversation_id
+            AND generation.stop_requested_at IS NULL AND {_unmade()}
+        RETURNING message.parent_id, coalesce(nullif(generation.model, ''), conversation.model),
+            conversation.id, conversation.user_id, conversation.system_prompt, conversation.temperature,
+            generation.request_id, generation.options,
+            CASE WHEN generation.continues THEN coalesce(nullif(generation.draft, ''), message.content) ELSE '' END,
+            CASE WHEN generation.continues THEN generation.thought ELSE '' END, generation.thought_seconds
+        """,  # noqa: S608 (a constant)
+        [worker, message_id],
+    )
+    if won:
+        return won.claim(message_id)
+    # Its worker died with a stop request unanswered. Made by the ORM, the question would cost more than its answer.
+    is_stopped = sql.run(
+        f"""
+        SELECT FROM conversations_generation
+        WHERE message_id = %s AND stop_requested_at IS NOT NULL AND {_unmade()}
+        """,  # noqa: S608 (a constant)
+        [message_id],
+    )
     if is_stopped:
         end_stopped(message_id)
     return None
+
+
+class Saved(NamedTuple):
+    """A reply whose draft was saved."""
+
+    message_id: UUID
+    is_to_stop: bool
 
 
 def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
@@ -170,30 +200,30 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
 
     Returns for each reply that is still its worker's whether somebody asked to stop it; the others were lost.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE conversations_generation AS generation
-            SET draft = coalesce(saved.draft, generation.draft),
-                thought = coalesce(saved.thought, generation.thought),
-                thought_seconds = CASE WHEN saved.thought IS NULL THEN generation.thought_seconds
-                    ELSE saved.thought_seconds END,
-                heartbeat_at = statement_timestamp()
-            FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::float8[])
-                AS saved (message_id, worker, draft, thought, thought_seconds), {WITHOUT_WAITING}
-            WHERE generation.message_id = saved.message_id AND generation.worker = saved.worker
-                AND generation.status = 'running'
-            RETURNING generation.message_id, generation.stop_requested_at IS NOT NULL
-            """,  # noqa: S608 (a constant)
-            [
-                [draft.message_id for draft in drafts],
-                [draft.worker for draft in drafts],
-                [draft.text for draft in drafts],
-                [draft.reasoning and draft.reasoning.text for draft in drafts],
-                [draft.reasoning and draft.reasoning.seconds for draft in drafts],
-            ],
-        )
-        return dict(cursor.fetchall())
+    saved = sql.rows(
+        Saved,
+        f"""
+        UPDATE conversations_generation AS generation
+        SET draft = coalesce(saved.draft, generation.draft),
+            thought = coalesce(saved.thought, generation.thought),
+            thought_seconds = CASE WHEN saved.thought IS NULL THEN generation.thought_seconds
+                ELSE saved.thought_seconds END,
+            heartbeat_at = statement_timestamp()
+        FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::float8[])
+            AS saved (message_id, worker, draft, thought, thought_seconds), {WITHOUT_WAITING}
+        WHERE generation.message_id = saved.message_id AND generation.worker = saved.worker
+            AND generation.status = '{Status.RUNNING}'
+        RETURNING generation.message_id, generation.stop_requested_at IS NOT NULL
+        """,  # noqa: S608 (a constant)
+        [
+            [draft.message_id for draft in drafts],
+            [draft.worker for draft in drafts],
+            [draft.text for draft in drafts],
+            [draft.reasoning and draft.reasoning.text for draft in drafts],
+            [draft.reasoning and draft.reasoning.seconds for draft in drafts],
+        ],
+    )
+    return dict(saved)
 
 
 def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) -> bool:
@@ -225,46 +255,45 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) ->
     if outcome.text or outcome.reasoning.text:
         # The columns have the older name.
         columns |= {"thought": outcome.reasoning.text, "thought_seconds": outcome.reasoning.seconds}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH counted AS (
-                UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
-                FROM (SELECT {TODAY} AS today) AS now
-                WHERE user_id = %(user_id)s AND %(tokens)s > 0 AND NOT EXISTS (
-                    SELECT FROM conversations_generation WHERE message_id = %(message)s
-                        AND (worker <> %(worker)s OR status <> 'running'))
-                RETURNING user_id
-            ), said AS (
-                SELECT id FROM conversations_message WHERE id = %(message)s AND (SELECT count(*) FROM counted) >= 0
-                FOR NO KEY UPDATE
-            ), own AS (
-                SELECT message_id, draft FROM said JOIN conversations_generation ON message_id = said.id
-                WHERE worker = %(worker)s AND status = 'running' FOR UPDATE OF conversations_generation
-            ), ended AS (
-                UPDATE conversations_generation AS generation
-                SET finished_at = statement_timestamp(), {", ".join(f"{name} = %({name})s" for name in columns)},
-                    {", ".join(f"{name} = {ADDED.format(name=name)}" for name in tokens)}
-                FROM own WHERE generation.message_id = own.message_id
-            )
-            UPDATE conversations_message AS message
-            SET content = coalesce(
-                nullif(%(text)s, ''), CASE WHEN NOT %(is_draft_void)s THEN nullif(own.draft, '') END, message.content)
-            FROM own WHERE message.id = own.message_id
-            """,  # noqa: S608 (the names above)
-            columns
-            | tokens
-            | {
-                "message": message_id,
-                "worker": worker,
-                "user_id": user_id,
-                "tokens": outcome.tokens,
-                "zone": settings.TIME_ZONE,
-                "text": outcome.text,
-                "is_draft_void": outcome.is_draft_void,
-            },
+    written = sql.run(
+        f"""
+        WITH counted AS (
+            UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
+            FROM (SELECT {TODAY} AS today) AS now
+            WHERE user_id = %(user_id)s AND %(tokens)s > 0 AND NOT EXISTS (
+                SELECT FROM conversations_generation WHERE message_id = %(message)s
+                    AND (worker <> %(worker)s OR status <> '{Status.RUNNING}'))
+            RETURNING user_id
+        ), said AS (
+            SELECT id FROM conversations_message WHERE id = %(message)s AND (SELECT count(*) FROM counted) >= 0
+            FOR NO KEY UPDATE
+        ), own AS (
+            SELECT message_id, draft FROM said JOIN conversations_generation ON message_id = said.id
+            WHERE worker = %(worker)s AND status = '{Status.RUNNING}' FOR UPDATE OF conversations_generation
+        ), ended AS (
+            UPDATE conversations_generation AS generation
+            SET finished_at = statement_timestamp(), {", ".join(f"{name} = %({name})s" for name in columns)},
+                {", ".join(f"{name} = {ADDED.format(name=name)}" for name in tokens)}
+            FROM own WHERE generation.message_id = own.message_id
         )
-        return bool(cursor.rowcount)
+        UPDATE conversations_message AS message
+        SET content = coalesce(
+            nullif(%(text)s, ''), CASE WHEN NOT %(is_draft_void)s THEN nullif(own.draft, '') END, message.content)
+        FROM own WHERE message.id = own.message_id
+        """,  # noqa: S608 (the names above)
+        columns
+        | tokens
+        | {
+            "message": message_id,
+            "worker": worker,
+            "user_id": user_id,
+            "tokens": outcome.tokens,
+            "zone": settings.TIME_ZONE,
+            "text": outcome.text,
+            "is_draft_void": outcome.is_draft_void,
+        },
+    )
+    return bool(written)
 
 
 def end_stopped(message_id: UUID) -> bool:

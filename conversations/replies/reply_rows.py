@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection, models
 
 from accounts.models import User
+from chatbot.core import sql
 from conversations.models import Conversation, Feedback, Generation, Message
 from conversations.models.messages import ALTERNATIVES
 
@@ -27,18 +28,16 @@ OWNED = """
 
 def is_owned(user: User, message_id: UUID) -> bool:
     """Whether the person has such a reply."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 {OWNED}", [message_id, user.pk])
-        return cursor.fetchone() is not None
+    return bool(sql.run(f"SELECT {OWNED}", [message_id, user.pk]))
 
 
 def find(user: User, message_id: UUID) -> Message | None:
     """The person's reply with its conversation, its generation, its feedback if there is any, and its alternatives."""
-    with connection.cursor() as cursor:
-        cursor.execute(_selection(), [message_id, user.pk])
-        if not (row := cursor.fetchone()):
-            return None
-    alternatives, *values = row
+    return sql.first(_reply, _selection(), [message_id, user.pk])
+
+
+def _reply(alternatives: list[UUID], *columns: Any) -> Message:
+    values = list(columns)
     message: Message
     message, conversation, generation, feedback = (_instance(model, values) for model in PARTS)
     message.alternatives = alternatives

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from chatbot.core import sql
 from chatbot.core.cursors import Cursor
 from conversations.search.searching import EXCERPT, EXCERPT_BEFORE, Hit, needle
 
@@ -83,6 +84,41 @@ FIRST = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 """Before everything."""
 
 
+class Row(NamedTuple):
+    """What was found in a block, with the block's size and end; that alone where `number` is None."""
+
+    scanned: int
+    last: UUID
+    last_time: datetime
+    number: int | None
+    """Its place in the block, from 1 on."""
+    key: UUID
+    time: datetime
+    role: str
+    """Empty for a title."""
+    conversation_id: UUID
+    title: str
+    is_trashed: bool
+    email: str
+    excerpt: str
+    is_cut: bool
+
+    def hit(self) -> Hit:
+        """The title or the message."""
+        if not self.role:
+            return Hit(self.conversation_id, self.title, self.time, is_trashed=self.is_trashed)
+        return Hit(
+            self.conversation_id,
+            self.title,
+            self.time,
+            self.key,
+            self.role,
+            self.excerpt,
+            is_cut=self.is_cut,
+            is_trashed=self.is_trashed,
+        )
+
+
 @dataclass(slots=True)
 class Scanned:
     """How far a search over everybody has come."""
@@ -107,17 +143,18 @@ def scan(
     parameters["since"] = since or "-infinity"
     while scanned.rows < source.at_most and len(found) < source.hits and monotonic() < deadline:
         room, start = source.hits - len(found), scanned.place or before
-        rows = _rows(source.sql, parameters | {"time": start.time, "key": start.key, "most": room + 1})
+        rows = _rows(source, parameters | {"time": start.time, "key": start.key, "most": room + 1})
         if not rows:
             scanned.place = None
             break
-        count, last, time = rows[0][:3]
-        hits = [row[3:] for row in rows if row[3] is not None]
-        found += [_hit(row) for row in hits[:room]]
+        count, last, time, *_ = rows[0]
+        hits = [row for row in rows if row.number]
+        found += [(row.hit(), row.email) for row in hits[:room]]
         goes_on = count == source.block
         if len(hits) > room:
             # The rest of the block is looked at again by whoever goes on.
-            count, last, time = hits[room - 1][:3]
+            row = hits[room - 1]
+            count, last, time = row.number or 0, row.key, row.time
             goes_on = True
         scanned.rows += count
         scanned.until, scanned.place = time, Cursor(time, last) if goes_on else None
@@ -126,17 +163,8 @@ def scan(
     return scanned, found
 
 
-def _hit(row: tuple[Any, ...]) -> tuple[Hit, str]:
-    _, key, time, role, conversation, title, is_trashed, email, excerpt, is_cut = row
-    if not role:
-        return Hit(conversation, title, time, is_trashed=is_trashed), email
-    return Hit(conversation, title, time, key, role, excerpt, is_cut=is_cut, is_trashed=is_trashed), email
-
-
-def _rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _rows(source: Source, parameters: dict[str, Any]) -> list[Row]:
     """The rows, unless that takes unduly long: then the database breaks off."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = '5s'")
-        cursor.execute(sql, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    with transaction.atomic():
+        sql.run("SET LOCAL statement_timeout = '5s'")
+        return sql.rows(Row, source.sql, parameters)

@@ -13,9 +13,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from accounts.models import User
+from chatbot.core import sql
 
 QUERY_MAX_CHARS = 200
 TERMS_MAX = 8
@@ -109,8 +108,10 @@ def search(user: User, query: str, among: Among = KEPT) -> Found:
 
 def folded(words: Sequence[str]) -> list[str]:
     """The words as the index has them. Causes a query."""
-    rows = _rows("SELECT chat_fold(word) FROM unnest(%s::text[]) WITH ORDINALITY AS said (word, place)", [list(words)])
-    return [term for (row,) in rows for term in row.split()]
+    column = sql.column(
+        "SELECT chat_fold(word) FROM unnest(%s::text[]) WITH ORDINALITY AS said (word, place)", [list(words)]
+    )
+    return [term for word in column for term in word.split()]
 
 
 def needle(term: str) -> str:
@@ -205,17 +206,21 @@ def _messages(user: User, terms: Sequence[str], among: Among) -> list[Hit]:
     parameters = _parameters(user, terms, among)
     indexed = bool(parameters["grams"])
     # What has no piece in the index is looked for in more of the newest.
-    hits = _rows(NEWEST_MESSAGES, parameters | {"newest": NEWEST if indexed else CANDIDATES})
+    hits = sql.rows(Hit, NEWEST_MESSAGES, parameters | {"newest": NEWEST if indexed else CANDIDATES})
     if indexed and len(hits) < ENOUGH:
-        hits = _rows(INDEXED_MESSAGES, parameters)
-    return [Hit(*hit) for hit in hits]
+        hits = sql.rows(Hit, INDEXED_MESSAGES, parameters)
+    return hits
 
 
 def _titles(user: User, terms: Sequence[str], among: Among) -> list[Hit]:
     parameters = _parameters(user, terms, among)
-    sql = INDEXED_TITLES if parameters["grams"] else NEWEST_TITLES
-    rows = _rows(sql, parameters | {"newest": CANDIDATES})
-    return [Hit(key, title, time, is_archived=kept, is_trashed=gone) for key, title, time, kept, gone in rows]
+    statement = INDEXED_TITLES if parameters["grams"] else NEWEST_TITLES
+    return sql.rows(_title, statement, parameters | {"newest": CANDIDATES})
+
+
+def _title(key: UUID, title: str, time: datetime, *states: bool) -> Hit:
+    is_archived, is_trashed = states
+    return Hit(key, title, time, is_archived=is_archived, is_trashed=is_trashed)
 
 
 def _parameters(user: User, terms: Sequence[str], among: Among) -> dict[str, Any]:
@@ -235,10 +240,3 @@ def _parameters(user: User, terms: Sequence[str], among: Among) -> dict[str, Any
         "most": HITS_MAX,
         "titles": TITLES_MAX,
     }
-
-
-def _rows(sql: str, parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows

@@ -7,8 +7,9 @@ from functools import cache
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from chatbot.core import sql
 from chatbot.core.cursors import Cursor
 from chatbot.core.threads import DatabaseThreads
 from conversations.models import Conversation, ConversationQuerySet
@@ -106,6 +107,5 @@ def in_order(conversations: ConversationQuerySet, place: Cursor | None) -> Conve
 def snapshot() -> Iterator[None]:
     """A transaction that sees the database as of one moment and writes nothing."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        sql.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield

@@ -12,6 +12,7 @@ from django.db.models import Model
 from psycopg.types.json import Jsonb
 
 from accounts.models import User
+from chatbot.core import sql
 from conversations.models import Conversation, Feedback, Generation, Message
 from conversations.transfer.checking import Refused
 
@@ -98,8 +99,7 @@ SELECT min(position) FROM (SELECT position FROM imported_message EXCEPT SELECT p
 
 def drop() -> None:
     """Forget the table, once nothing more is to be gathered."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS imported_message")
+    sql.run("DROP TABLE IF EXISTS imported_message")
 
 
 def gather(rows: Iterable[dict[str, Any]], *, begin: int) -> int:
@@ -109,8 +109,7 @@ def gather(rows: Iterable[dict[str, Any]], *, begin: int) -> int:
     table where it is missing.
     """
     position = begin
-    with connection.cursor() as cursor:
-        cursor.execute(CREATE)
+    sql.run(CREATE)
     with connection.cursor() as cursor, cursor.copy(f"COPY imported_message ({', '.join(COLUMNS)}) FROM STDIN") as copy:
         for row in rows:
             calls = row["tool_calls"]
@@ -122,13 +121,12 @@ def gather(rows: Iterable[dict[str, Any]], *, begin: int) -> int:
 
 def check() -> None:
     """Refuse what is no tree of messages. Raises `Refused`."""
-    with connection.cursor() as cursor:
-        if number := _one(cursor, TWICE):
-            raise Refused(f"Message {number:,} has the same “id” as one before it.")
-        if number := _one(cursor, ORPHAN):
-            raise Refused(f"Message {number:,} answers a message that is not in this conversation.")
-        if _one(cursor, BACKWARDS) and (number := _one(cursor, UNREACHED)):
-            raise Refused(f"Message {number:,} answers itself, by way of others or not.")
+    if number := sql.value(TWICE):
+        raise Refused(f"Message {number:,} has the same “id” as one before it.")
+    if number := sql.value(ORPHAN):
+        raise Refused(f"Message {number:,} answers a message that is not in this conversation.")
+    if sql.value(BACKWARDS) and (number := sql.value(UNREACHED)):
+        raise Refused(f"Message {number:,} answers itself, by way of others or not.")
 
 
 def insert(conversation: Conversation, *, current: UUID | None, derive: bool) -> None:
@@ -144,10 +142,7 @@ def insert(conversation: Conversation, *, current: UUID | None, derive: bool) ->
     _insert(Generation, generation, place, conversation, "WHERE status IS NOT NULL")
     feedback = {name: f"feedback_{name}" for name in FEEDBACK} | {"message_id": own}
     _insert(Feedback, feedback, {"user_id": conversation.user_id}, conversation, "WHERE feedback_rating IS NOT NULL")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            CHOOSE.format(own), {"salt": conversation.pk.hex, "key": current, "conversation": conversation.pk}
-        )
+    sql.run(CHOOSE.format(own), {"salt": conversation.pk.hex, "key": current, "conversation": conversation.pk})
 
 
 def _insert(
@@ -169,19 +164,13 @@ def _insert(
             value = values[name] if name in values else field.get_default()
             parameters[name] = field.get_db_prep_save(value, connection=connection)
     names, expressions = ", ".join(places), ", ".join(places.values())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {model._meta.db_table} ({names})"  # noqa: S608 (the models' own names)
-            f" SELECT {expressions} FROM imported_message {condition} ORDER BY position",
-            parameters,
-        )
+    sql.run(
+        f"INSERT INTO {model._meta.db_table} ({names})"  # noqa: S608 (the models' own names)
+        f" SELECT {expressions} FROM imported_message {condition} ORDER BY position",
+        parameters,
+    )
 
 
 def derived(user: User, key: UUID) -> UUID:
     """The key that stands for this one where somebody else has it already: always the same for the same person."""
     return uuid5(user.pk, key.hex)
-
-
-def _one(cursor: Any, statement: str) -> Any:
-    cursor.execute(statement)
-    return cursor.fetchone()[0]

@@ -18,12 +18,13 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import SESSION_KEY
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import ForeignKey, Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from accounts.models import User
+from chatbot.core import sql
 from conversations.models import TurnWindow
 from conversations.upkeep import retention
 from conversations.upkeep.retention import Rules
@@ -31,6 +32,8 @@ from conversations.upkeep.retention import Rules
 ERASED = "(erased)"
 COUNTERS = "accounts_cache"
 """The table, no model's, in which attempts are counted by the person's key."""
+COUNTED = f"FROM {COUNTERS} WHERE strpos(cache_key, %s) > 0"
+"""Those of the person with this key."""
 STEPS_MAX = 4
 """Tables from one that belongs to a person to the person."""
 
@@ -64,9 +67,7 @@ def traces(user: User) -> dict[str, int]:
     counts = {model._meta.label: rows.count() for model, rows in belongings(user)}
     counts[LogEntry._meta.label] = counts.get(LogEntry._meta.label, 0) + len(log_entries(user))
     counts[Session._meta.label] = len(sessions(user))
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {COUNTERS} WHERE strpos(cache_key, %s) > 0", [str(user.pk)])  # noqa: S608
-        counts[COUNTERS] = int(cursor.fetchone()[0])
+    counts[COUNTERS] = int(sql.value(f"SELECT count(*) {COUNTED}", [str(user.pk)]))
     return counts
 
 
@@ -96,8 +97,7 @@ def erase(user: User, *, found: dict[str, int] | None = None) -> Receipt:
     # Texts first: they are found by the keys of what goes after.
     for rows in _log_texts(user):
         rows.update(object_id="", object_repr=ERASED, change_message="")
-    with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {COUNTERS} WHERE strpos(cache_key, %s) > 0", [str(user.pk)])  # noqa: S608
+    sql.run(f"DELETE {COUNTED}", [str(user.pk)])
     _remove_conversations(user)
     with transaction.atomic():
         # Whoever was storing a turn has ended; nobody begins another one. In the order in which a turn locks them.

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import BigIntegerField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, TruncMonth
 from django.utils import timezone
 
 from accounts.models import User
+from chatbot.core import sql
 from conversations.models import (
     OPEN,
     Conversation,
@@ -235,6 +236,5 @@ def _bytes(field: str) -> Coalesce:
 def _transaction() -> Iterator[None]:
     """A transaction that does not wait for the disk: what a failing machine forgets is removed by the next run."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit = off")
+        sql.run("SET LOCAL synchronous_commit = off")
         yield

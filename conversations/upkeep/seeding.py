@@ -16,6 +16,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
+from chatbot.core import sql
 from conversations.models import Conversation, Feedback, Generation, Message, Rating, Role, Status
 from conversations.upkeep.seeding_texts import (
     ANSWERS,
@@ -176,13 +177,12 @@ def _make(rows: Rows, message: Message, chance: Random) -> None:
 def _choose(rows: Rows) -> None:
     """Let the branch of each conversation end with its last message."""
     ends = {message.conversation_id: message.pk for message in rows.messages}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE conversations_conversation AS conversation SET current_message_id = ends.message"
-            " FROM unnest(%s::uuid[], %s::uuid[]) AS ends (conversation, message)"
-            " WHERE conversation.id = ends.conversation",
-            [list(ends), list(ends.values())],
-        )
+    sql.run(
+        "UPDATE conversations_conversation AS conversation SET current_message_id = ends.message"
+        " FROM unnest(%s::uuid[], %s::uuid[]) AS ends (conversation, message)"
+        " WHERE conversation.id = ends.conversation",
+        [list(ends), list(ends.values())],
+    )
 
 
 def _key(time: datetime) -> UUID:

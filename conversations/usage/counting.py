@@ -12,21 +12,24 @@ from enum import Enum
 from functools import reduce
 from operator import or_
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Min, Q
 from django.utils import timezone
 
 from accounts.models import User
+from chatbot.core import sql
 from conversations.models import (
     OPEN,
     Grain,
     Measure,
     Message,
+    Status,
     Usage,
     UsageLatency,
     UsageMark,
     UsagePeople,
     UsagePresence,
+    listed,
 )
 from conversations.usage.buckets import bucket_sql
 
@@ -48,6 +51,9 @@ WAITED = timedelta(minutes=1)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
+NEVER_ASKED = listed((Status.FAILED, Status.STOPPED))
+"""How a reply may end without a model that was asked."""
+
 COUNT = f"""
 WITH reply AS MATERIALIZED (
     SELECT date_trunc(%(grain)s, message.created_at, 'UTC') AS began_at, message.user_id,
@@ -65,7 +71,7 @@ WITH reply AS MATERIALIZED (
     WHERE message.created_at >= %(begin)s AND message.created_at < %(end)s
         AND NOT generation.status = ANY(%(open)s)
         -- Made here: a process gave a sign of life, or none was ever asked. Imported rows tell of neither.
-        AND (generation.heartbeat_at IS NOT NULL OR started_at IS NULL AND generation.status IN ('failed', 'stopped'))
+        AND (generation.heartbeat_at IS NOT NULL OR started_at IS NULL AND generation.status IN {NEVER_ASKED})
 ), counted AS (
     INSERT INTO conversations_usage
         (grain, began_at, model, status, error_code, replies, prompt_tokens, completion_tokens)
@@ -181,13 +187,12 @@ def _count(grain: Grain, begin: datetime, end: datetime) -> None:
     """Count the replies from `begin` to `end`, both whole, by this grain; and the days that they touch."""
     spans = {grain: (begin, end), Grain.DAY: (_day(begin), _day(end - HOUR) + DAY)}
     _forget(spans, begin)
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT, {"grain": grain.value, "begin": begin, "end": end, "open": OPEN})
-        if grain == Grain.HOUR:
-            for statement in DAYS:
-                cursor.execute(statement, spans[Grain.DAY])
-        for one, span in spans.items():
-            cursor.execute(PEOPLE, {"grain": one.value, "longest": LONGEST[one], "begin": span[0], "end": span[1]})
+    sql.run(COUNT, {"grain": grain.value, "begin": begin, "end": end, "open": OPEN})
+    if grain == Grain.HOUR:
+        for statement in DAYS:
+            sql.run(statement, spans[Grain.DAY])
+    for one, span in spans.items():
+        sql.run(PEOPLE, {"grain": one.value, "longest": LONGEST[one], "begin": span[0], "end": span[1]})
 
 
 def _forget(spans: dict[Grain, tuple[datetime, datetime]], now: datetime) -> None:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.models import User
+from chatbot.core import sql
 from chatbot.core.errors import UserFacingError
 from chatbot.web.door_errors import NO_RETRY
 from conversations.models import TODAY, Period, PersonUsage, TurnWindow, counted
@@ -177,27 +177,39 @@ def end_of(period: Period, usage: PersonUsage) -> datetime:
     return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone()).astimezone(UTC)
 
 
+LIMITS = """
+SELECT 0 AS level, period, messages, tokens FROM conversations_usagelimit WHERE user_id = %(user)s
+UNION ALL
+SELECT 1, period, messages, tokens FROM accounts_user_groups AS belongs
+    JOIN conversations_usagelimit AS usagelimit ON usagelimit.group_id = belongs.group_id
+    WHERE belongs.user_id = %(user)s
+UNION ALL
+SELECT 2, period, messages, tokens FROM conversations_usagelimit WHERE user_id IS NULL AND group_id IS NULL
+"""
+
+
+class LimitRow(NamedTuple):
+    """A limit for a period."""
+
+    level: int
+    """0 for the person's own, 1 for a group's, 2 for everybody's."""
+    period: str
+    messages: int | None
+    tokens: int | None
+
+    @property
+    def limit(self) -> Limit:
+        """How much it allows."""
+        return Limit(self.messages, self.tokens)
+
+
 def limits_of(user: User) -> dict[Period, Limit]:
     """What holds for the person now, by period, as `UsageLimit` says. Causes a query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT 0 AS level, period, messages, tokens FROM conversations_usagelimit WHERE user_id = %(user)s
-            UNION ALL
-            SELECT 1, period, messages, tokens FROM accounts_user_groups AS belongs
-                JOIN conversations_usagelimit AS usagelimit ON usagelimit.group_id = belongs.group_id
-                WHERE belongs.user_id = %(user)s
-            UNION ALL
-            SELECT 2, period, messages, tokens FROM conversations_usagelimit
-                WHERE user_id IS NULL AND group_id IS NULL
-            """,
-            {"user": user.pk},
-        )
-        rows = cursor.fetchall()
+    rows = sql.rows(LimitRow, LIMITS, {"user": user.pk})
     found: dict[Period, Limit] = {}
     for period in Period:
-        levels = [level for level, of, *_ in rows if of == period]
-        nearest = [(messages, tokens) for level, of, messages, tokens in rows if of == period and level == min(levels)]
+        limits = [row for row in rows if row.period == period]
+        nearest = [row.limit for row in limits if row.level == min(row.level for row in limits)]
         if nearest:
             found[period] = Limit(*(most_generous(numbers) for numbers in zip(*nearest, strict=True)))
     return found
@@ -211,20 +223,14 @@ def most_generous(numbers: Iterable[int | None]) -> int | None:
 
 def count_tokens(user_id: UUID, tokens: int, *, unless: UUID | None = None) -> None:
     """Count tokens for which no stored reply ends; nothing where the message `unless` is still there to end."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
-            FROM (SELECT {TODAY} AS today) AS now
-            WHERE user_id = %(user)s AND NOT EXISTS (SELECT FROM conversations_message WHERE id = %(unless)s)
-            """,  # noqa: S608 (constants)
-            {
-                "tokens": tokens,
-                "user": user_id,
-                "unless": unless,
-                "zone": settings.TIME_ZONE,
-            },
-        )
+    sql.run(
+        f"""
+        UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
+        FROM (SELECT {TODAY} AS today) AS now
+        WHERE user_id = %(user)s AND NOT EXISTS (SELECT FROM conversations_message WHERE id = %(unless)s)
+        """,  # noqa: S608 (constants)
+        {"tokens": tokens, "user": user_id, "unless": unless, "zone": settings.TIME_ZONE},
+    )
 
 
 def when(end: datetime) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from typing import Any
+from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from conversations.models import Grain, Measure
+from chatbot.core import sql
+from conversations.models import Grain, Measure, Status
 from conversations.usage.buckets import milliseconds
 
 STEPS = {Grain.HOUR: timedelta(hours=1), Grain.DAY: timedelta(days=1)}
@@ -114,8 +115,7 @@ def report(time_range: TimeRange, now: datetime) -> Report:
     bounds = Bounds(time_range.grain.value, began[0] - time_range.steps * STEPS[time_range.grain], began[0], began[-1])
     found = Report(time_range, Numbers(), Numbers(), {step: Numbers() for step in began}, defaultdict(Numbers))
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        sql.run("SET LOCAL max_parallel_workers_per_gather = 0")
         _add_turns(found, bounds)
         _add_people(found, bounds)
         _add_times(found, bounds)
@@ -123,42 +123,58 @@ def report(time_range: TimeRange, now: datetime) -> Report:
     return found
 
 
-TURNS = """
+TURNS = f"""
 SELECT by, is_now, extract(epoch FROM step)::bigint, model, failure, replies, prompt, completion FROM (
     SELECT grouping(step, model, failure) AS by, is_now, step, model, failure, sum(replies)::bigint AS replies,
         sum(prompt_tokens)::bigint AS prompt, sum(completion_tokens)::bigint AS completion
     FROM (
         SELECT began_at >= %(begin)s AS is_now, CASE WHEN began_at >= %(begin)s THEN began_at END AS step, model,
-            CASE WHEN status = 'failed' THEN error_code END AS failure, replies, prompt_tokens, completion_tokens
+            CASE WHEN status = '{Status.FAILED}' THEN error_code END AS failure,
+            replies, prompt_tokens, completion_tokens
         FROM conversations_usage WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s
     ) AS counted
     GROUP BY GROUPING SETS ((is_now, step, model), (is_now, step, failure), (is_now, model, failure))
 ) AS added_up
 WHERE is_now OR by <> 4
-"""
+"""  # noqa: S608 (a constant)
 """By step and model, by step and error, by model and error; all steps of the stretch before as one."""
 
 BY_STEP_AND_MODEL, BY_STEP_AND_ERROR = 1, 2
 """The bits of the columns that the database has added over."""
 
 
+class Turns(NamedTuple):
+    """Turns that were added up by two of step, model and error; a third is empty in the row."""
+
+    by: int
+    is_now: bool
+    """Whether they are of the time range, not of the stretch before."""
+    step: int
+    """When it began, in seconds of the epoch."""
+    model: str
+    failure: str | None
+    replies: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
 def _add_turns(found: Report, bounds: Bounds) -> None:
-    for by, is_now, step, model, failure, replies, prompt, completion in _rows(TURNS, bounds):
-        if by == BY_STEP_AND_MODEL:
-            numbers = found.steps[_time(step)] if is_now else found.before
-            numbers.models[model] = replies
-        elif by == BY_STEP_AND_ERROR:
-            if failure is not None:
-                numbers = found.steps[_time(step)] if is_now else found.before
-                numbers.failed[failure] = replies
+    for row in sql.rows(Turns, TURNS, asdict(bounds)):
+        if row.by == BY_STEP_AND_MODEL:
+            numbers = found.steps[_time(row.step)] if row.is_now else found.before
+            numbers.models[row.model] = row.replies
+        elif row.by == BY_STEP_AND_ERROR:
+            if row.failure is not None:
+                numbers = found.steps[_time(row.step)] if row.is_now else found.before
+                numbers.failed[row.failure] = row.replies
             continue
         else:
-            numbers = found.models[model]
-            numbers.models[model] += replies
-            if failure is not None:
-                numbers.failed[failure] = replies
-        numbers.prompt_tokens += prompt
-        numbers.completion_tokens += completion
+            numbers = found.models[row.model]
+            numbers.models[row.model] += row.replies
+            if row.failure is not None:
+                numbers.failed[row.failure] = row.replies
+        numbers.prompt_tokens += row.prompt_tokens
+        numbers.completion_tokens += row.completion_tokens
     for numbers in found.models.values():
         found.whole.models.update(numbers.models)
         found.whole.failed.update(numbers.failed)
@@ -179,13 +195,22 @@ SELECT extract(epoch FROM step)::bigint, people, seen_first FROM (
 """By step: those who were active in it, and those of them whom the stretch of time sees there first."""
 
 
+class People(NamedTuple):
+    """Different people in a step."""
+
+    step: int | None
+    """When it began, in seconds of the epoch; None for the stretch before."""
+    people: int
+    seen_first: int
+
+
 def _add_people(found: Report, bounds: Bounds) -> None:
-    for step, people, seen_first in _rows(PEOPLE, bounds):
-        if step is None:
-            found.before.people = seen_first
+    for row in sql.rows(People, PEOPLE, asdict(bounds)):
+        if row.step is None:
+            found.before.people = row.seen_first
         else:
-            found.steps[_time(step)].people = people
-            found.whole.people += seen_first
+            found.steps[_time(row.step)].people = row.people
+            found.whole.people += row.seen_first
 
 
 TIMES = """
@@ -204,15 +229,37 @@ GROUP BY model, measure, bucket
 """
 
 
+class Histogram(NamedTuple):
+    """The times that were measured in a step."""
+
+    step: int
+    """When it began, in seconds of the epoch."""
+    is_now: bool
+    measure: str
+    buckets: list[int]
+    """The lowest first."""
+    replies: list[int]
+    """How many of each bucket."""
+
+
+class Bar(NamedTuple):
+    """Replies of a model in a bucket of its times."""
+
+    model: str
+    measure: str
+    bucket: int
+    replies: int
+
+
 def _add_times(found: Report, bounds: Bounds) -> None:
     stretches: dict[tuple[bool, str], Counter[int]] = defaultdict(Counter)
-    for step, is_now, measure, buckets, replies in _rows(TIMES, bounds):
-        stretches[is_now, measure].update(dict(zip(buckets, replies, strict=True)))
-        if is_now:
-            found.steps[_time(step)].times[Measure(measure)] = _percentiles(buckets, replies)
+    for row in sql.rows(Histogram, TIMES, asdict(bounds)):
+        stretches[row.is_now, row.measure].update(dict(zip(row.buckets, row.replies, strict=True)))
+        if row.is_now:
+            found.steps[_time(row.step)].times[Measure(row.measure)] = _percentiles(row.buckets, row.replies)
     models: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-    for model, measure, bucket, replies in _rows(MODEL_TIMES, bounds):
-        models[model, measure][bucket] = replies
+    for bar in sql.rows(Bar, MODEL_TIMES, asdict(bounds)):
+        models[bar.model, bar.measure][bar.bucket] = bar.replies
     for (is_now, measure), histogram in stretches.items():
         (found.whole if is_now else found.before).times[Measure(measure)] = _sorted(histogram)
     for (model, measure), histogram in models.items():
@@ -234,10 +281,3 @@ def _percentiles(buckets: Sequence[int], replies: Sequence[int]) -> Times:
 def _time(seconds: int) -> datetime:
     """A time from the database, read as a number: thousands of times as such take longer than all else."""
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _rows(sql: str, bounds: Bounds) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, asdict(bounds))
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
-from django.db import connection
 
 from accounts.models import User
+from chatbot.core import sql
 from conversations.management import arguments
 from conversations.management.operating import OperatorCommand
 from conversations.management.progress import progress
@@ -44,8 +44,7 @@ class Command(OperatorCommand):
         with progress("messages", messages, self.stderr) as bar:
             for done in seeding.fill(people, conversations=conversations, messages=messages, chance=chance):
                 bar.update(done)
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+        sql.run("ANALYZE")
         self.stdout.write(
             f"Added {users:,} people with {conversations:,} conversations and {messages:,} messages"
             f" in {time.monotonic() - began:.1f} s. The first signs in as {User.objects.get(pk=people[0]).email}."

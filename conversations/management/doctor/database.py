@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 
-from chatbot.core import readiness
+from chatbot.core import readiness, sql
 from conversations.management.doctor.findings import Finding, failure, ok, some, warning
 
 OLDEST_POSTGRES = 15
@@ -48,13 +47,28 @@ MADE = re.compile(r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s
 DROPPED = re.compile(r"\bDROP\s+INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
 
 
+class Setting(NamedTuple):
+    """One of the server's settings."""
+
+    name: str
+    value: str
+
+
+class Index(NamedTuple):
+    """An index as the database has it."""
+
+    table: str
+    name: str
+    is_valid: bool
+    is_unique: bool
+    """Of all rows, not only of some."""
+    columns: list[str]
+
+
 def database() -> Iterator[Finding]:
     """Reachable, new enough, as the models and migrations say, and not set to lose or to tell anything."""
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version_num")
-        version = int(cursor.fetchone()[0]) // 10_000
-        cursor.execute("SELECT name, setting FROM pg_settings")
-        values = dict(cursor.fetchall())
+    version = int(sql.value("SHOW server_version_num")) // 10_000
+    values = dict(sql.rows(Setting, "SELECT name, setting FROM pg_settings"))
     yield of_version(version)
     if pending := readiness.pending_migrations():
         yield failure(f"database: migrations are not applied: {some(pending)}", "Run `manage.py migrate`.")
@@ -117,12 +131,10 @@ def of_settings(values: dict[str, str]) -> Iterator[Finding]:
 
 def lacking_indexes() -> list[str]:
     """The indexes that should be there and are not, or serve nobody: by name, or by table and column."""
-    with connection.cursor() as cursor:
-        cursor.execute(INDEXES)
-        valid = [row for row in cursor.fetchall() if row[2]]
-    names = {name for _, name, *_ in valid}
-    unique = {(table, *columns) for table, _, _, is_unique, columns in valid if is_unique}
-    led = {(table, columns[0]) for table, *_, columns in valid if columns}
+    valid = [index for index in sql.rows(Index, INDEXES) if index.is_valid]
+    names = {index.name for index in valid}
+    unique = {(index.table, *index.columns) for index in valid if index.is_unique}
+    led = {(index.table, index.columns[0]) for index in valid if index.columns}
     lacking = {name for name in expected_indexes() if name not in names}
     for model in own_models():
         table = model._meta.db_table
