@@ -6,7 +6,6 @@ signed it, so a public key is never taken for a secret.
 """
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from accounts.jwks import KeyClient
 from accounts.models import User
 from chatbot.core.errors import Refusal
+from chatbot.core.process import Part
 
 SECRET_ALGORITHM = "HS256"  # noqa: S105 (an algorithm's name)
 KEY_ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
@@ -124,11 +124,19 @@ def _key(token: str, algorithm: str) -> Any:
     if algorithm == SECRET_ALGORITHM and issues():
         return secret()
     if algorithm in KEY_ALGORITHMS and settings.JWT_JWKS_URL:
-        return _keys(settings.JWT_JWKS_URL).get_signing_key_from_jwt(token)
+        return keys(settings.JWT_JWKS_URL).get_signing_key_from_jwt(token)
     raise InvalidToken("The token is signed with an algorithm that is not accepted.")
 
 
-@cache
-def _keys(url: str) -> KeyClient:
+_clients = Part(dict[str, KeyClient])
+"""Of each address, what has fetched the keys there."""
+
+
+def keys(url: str) -> KeyClient:
     """The identity provider's keys, kept; an unknown one has them fetched again, at most every half a minute."""
-    return KeyClient(url, lifespan=KEYS_KEPT.total_seconds(), timeout=KEYS_TIMEOUT_SECONDS)
+    clients = _clients()
+    if url not in clients:
+        client = KeyClient(url, lifespan=KEYS_KEPT.total_seconds(), timeout=KEYS_TIMEOUT_SECONDS)
+        # Another thread may have been here meanwhile.
+        return clients.setdefault(url, client)
+    return clients[url]

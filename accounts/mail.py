@@ -26,7 +26,8 @@ class OutboxBackend(smtp.EmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Take the mails; returns how many there was room for."""
-        return sum(outbox.take(message, self._send_now) for message in email_messages)
+        mails = outbox()
+        return sum(mails.take(message, self._send_now) for message in email_messages)
 
     def _send_now(self, message: EmailMessage) -> None:
         super().send_messages([message])

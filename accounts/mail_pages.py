@@ -40,7 +40,7 @@ class MailMiddleware:
         needs_mail = name in ONLY_BY_MAIL or (name == "account_email" and "action_send" in request.POST)
         if needs_mail and not mail.works():
             return render(request, "account/no_mail.html", status=404)
-        if name in SENDS_MAIL and request.method == "POST" and outbox.is_full:
+        if name in SENDS_MAIL and request.method == "POST" and outbox().is_full:
             response = render(request, "account/mail_waits.html", status=503)
             response["Retry-After"] = str(RETRY_SECONDS)
             return response

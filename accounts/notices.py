@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from chatbot.core import sql
+from chatbot.core.process import Part
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Ending(NamedTuple):
     email: str
 
 
-_pending = threading.local()
+_pending = Part(threading.local)
 
 
 def send(email: str, name: str, details: dict[str, Any]) -> None:
@@ -55,19 +56,19 @@ def send(email: str, name: str, details: dict[str, Any]) -> None:
 
 def soon() -> None:
     """Tell people what has ended, after the transaction, or with the request at the latest."""
-    _pending.any = True
+    _pending().any = True
     transaction.on_commit(tell, robust=True)
 
 
 def finish(**kwargs: Any) -> None:
     """Tell what this thread's request has left to be told."""
-    if getattr(_pending, "any", False):
+    if getattr(_pending(), "any", False):
         tell()
 
 
 def tell() -> None:
     """Send a mail for each ending that the database has written down, to the old address and to the new one."""
-    _pending.any = False
+    _pending().any = False
     for ending in sql.rows(Ending, TAKE, [AT_ONCE]):
         details = ending._asdict() | {"tokens": json.loads(ending.tokens)}
         for email in dict.fromkeys((ending.old_email, ending.email)):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from django.core.mail import EmailMessage
 
 from chatbot.core import faults
+from chatbot.core.process import Part
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +136,10 @@ def is_final(error: Exception) -> bool:
     return not isinstance(error, OSError)
 
 
-outbox = Outbox()
-# A command's end waits too; that of a server process has waited already, and less.
-atexit.register(outbox.end, COMMAND_END_SECONDS)
+outbox = Part(Outbox)
+
+
+@atexit.register
+def end_command() -> None:
+    """Wait for the mails of a command; a server process has waited already, and less."""
+    outbox().end(COMMAND_END_SECONDS)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -23,6 +24,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver, set_script_prefix
+
+from chatbot.core.process import Part
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 django.setup(set_prefix=False)
@@ -213,7 +216,7 @@ class ChatHandler(ASGIHandler):
                     await drained(settings.CHAT_SHUTDOWN_GRACE)
                 except Exception:
                     logger.exception("Replies could not be handed back.")
-                await asyncio.to_thread(outbox.end, END_SECONDS)
+                await asyncio.to_thread(outbox().end, END_SECONDS)
                 await asyncio.to_thread(close_pools)
                 await asyncio.to_thread(reporting.end)
             await send({"type": f"{event}.complete"})
@@ -253,15 +256,23 @@ def close_pools() -> None:
         connection.close_pool()
 
 
-_drain: asyncio.Task[None] | None = None
+@dataclass(slots=True)
+class Draining:
+    """How the process gives up its replies."""
+
+    task: asyncio.Task[None] | None = None
+    """None before it has begun to."""
+
+
+_draining = Part(Draining)
 
 
 def drained(grace: float) -> asyncio.Task[None]:
     """The task in which this process gives up its replies, after `grace` seconds for those that run; begun once."""
-    global _drain
-    if _drain is None:
-        _drain = asyncio.create_task(dispatch.engine().drain(grace), name="drain")
-    return _drain
+    draining = _draining()
+    if draining.task is None:
+        draining.task = asyncio.create_task(dispatch.engine().drain(grace), name="drain")
+    return draining.task
 
 
 def drain_when_told() -> None:

@@ -9,9 +9,7 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
-from chatbot.core import database
-from conversations.llm import catalogue
-from conversations.llm import client as llm_client
+from chatbot.core import process
 from conversations.models import Conversation
 from tests.factories import ConversationFactory, UserFactory, exchange
 from tests.kit.ports import Port
@@ -35,9 +33,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True)
-def nothing_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test before has cut this process off its database a moment ago."""
-    monkeypatch.setattr(database, "_last_away", float("-inf"))
+def new_process() -> None:
+    """This process knows nothing of the tests before."""
+    process.begin()
 
 
 @pytest.fixture
@@ -86,10 +84,6 @@ def closed_port() -> Iterator[int]:
 def provider() -> Iterator[ScriptedProvider]:
     """A scripted model provider."""
     with ScriptedProvider() as scripted:
-        # The process remembers what a server lists, and what it does not know; this one may have an earlier one's port.
-        catalogue.forget(scripted.url)
-        llm_client._without_stream_options.clear()
-        llm_client._without_instructions.clear()
         yield scripted
 
 

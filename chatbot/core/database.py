@@ -3,28 +3,38 @@ it was out of reach, and commits that do not wait for its disk."""
 
 import select
 import time
+from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from chatbot.core.process import Part
+
 WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
 """In a statement's FROM: its transaction does not wait for the disk, for what need not survive a failing machine."""
 
-_last_away = float("-inf")
-"""When this process last found the database out of reach, by the clock that never jumps."""
+
+@dataclass(slots=True)
+class Reach:
+    """What the process knows of the way to the database."""
+
+    last_away: float = float("-inf")
+    """When it last found the database out of reach, by the clock that never jumps."""
+
+
+reach = Part(Reach)
 
 
 def note_away(_pool: object = None) -> None:
     """Remember that the database cannot be reached just now. For any thread; the pool calls it too."""
-    global _last_away
-    _last_away = time.monotonic()
+    reach().last_away = time.monotonic()
 
 
 def seconds_since_away() -> float:
     """For how long this process has not found the database out of reach; infinite when it never has."""
-    return time.monotonic() - _last_away
+    return time.monotonic() - reach().last_away
 
 
 class PromptConnection(Connection[Any]):

@@ -6,6 +6,7 @@ several instances to Prometheus, each asked at an address of its own.
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +22,8 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from chatbot.core.process import Part
 
 PATH = "/metrics"
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -88,30 +91,33 @@ completion_tokens = Counter(
     "chat_completion_tokens", "Tokens that models wrote, as counted there.", ("model",), registry=registry
 )
 
-_answering: set[str] = set()
-_requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+_answering = Part(set[str])
+"""The models that have answered in this process."""
 
 
 def answered(method: str, route: str, status: int, seconds: float) -> None:
     """Count a request whose answer begins with this status, so many seconds after it came."""
-    key = (method, route, status)
-    if key not in _requests:
-        # To find a series by its labels takes longer than to count.
-        _requests[key] = requests.labels(method, route, f"{status // 100}xx"), request_seconds.labels(route)
-    counter, histogram = _requests[key]
+    counter, histogram = _series(method, route, status)
     counter.inc()
     histogram.observe(seconds)
 
 
+# To find a series by its labels takes longer than to count.
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return requests.labels(method, route, f"{status // 100}xx"), request_seconds.labels(route)
+
+
 def answers(model: str) -> None:
     """Remember that a provider has answered under this name."""
-    if len(_answering) < MODELS_MAX:
-        _answering.add(model)
+    answering = _answering()
+    if len(answering) < MODELS_MAX:
+        answering.add(model)
 
 
 def model_label(model: str) -> str:
     """The model's name when the site names it or it has answered, else `other`: what people type makes no series."""
-    return model if model in _answering or model in settings.CHAT_MODELS else OTHER
+    return model if model in _answering() or model in settings.CHAT_MODELS else OTHER
 
 
 class Gauges(Collector):

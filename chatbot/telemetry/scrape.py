@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from chatbot.core import paths
+from chatbot.core.process import Part
 from chatbot.telemetry import metrics, origin
 
-_thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")
+_thread = Part(lambda: ThreadPoolExecutor(1, thread_name_prefix="metrics"))
 
 
 def serves(scope: Any) -> bool:
@@ -25,7 +26,7 @@ async def serve(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-type", b"text/plain"), (b"www-authenticate", b'Bearer realm="metrics"')]
     if metrics.may_see(dict(scope["headers"]).get(b"authorization", b"")):
         # They are written in milliseconds, for which streams shall not wait.
-        status, body = 200, await asyncio.get_running_loop().run_in_executor(_thread, metrics.page)
+        status, body = 200, await asyncio.get_running_loop().run_in_executor(_thread(), metrics.page)
         headers = [(b"content-type", metrics.CONTENT_TYPE.encode())]
     headers += [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -6,6 +6,7 @@ are names, counts and codes: neither what was said nor what was searched for.
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from chatbot.core.process import Part
 from chatbot.telemetry import origin
 
 if TYPE_CHECKING:
@@ -25,12 +27,20 @@ END_SECONDS = 3.0
 PROTOCOL = "openai"
 """The protocol that every provider is asked in."""
 
-_provider: "TracerProvider | None" = None
+
+@dataclass(slots=True)
+class Tracing:
+    """Where the process sends its spans."""
+
+    provider: "TracerProvider | None" = None
+    """None where they are not sent."""
+
+
+_tracing = Part(Tracing)
 
 
 def begin() -> None:
     """Send spans from now on, if the settings say where to. Raises `ImproperlyConfigured` without the packages."""
-    global _provider
     if not settings.OTEL_EXPORTER_OTLP_ENDPOINT:
         return
     try:
@@ -43,16 +53,16 @@ def begin() -> None:
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but its packages are missing: install requirements-telemetry.txt."
         ) from error
     resource = Resource.create({"service.name": settings.OTEL_SERVICE_NAME})
-    _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider = _tracing().provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporter = OTLPSpanExporter(endpoint=f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT}/v1/traces")
-    _provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
 
 
 def end() -> None:
     """Send what there is, for some seconds at most. Blocks."""
-    if _provider:
+    if provider := _tracing().provider:
         # A collector that is away must not keep the process.
-        sending = threading.Thread(target=_provider.shutdown, name="last spans", daemon=True)
+        sending = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
         sending.start()
         sending.join(END_SECONDS)
 
@@ -60,13 +70,14 @@ def end() -> None:
 def begin_request(headers: Iterable[tuple[bytes, bytes]], method: str) -> "Span | None":
     """The span of a request, part of the trace that its headers name; what runs in this context from now on is part of
     it. None where spans are not sent."""
-    if not _provider:
+    provider = _tracing().provider
+    if not provider:
         return None
     from opentelemetry import context, propagate, trace
 
     sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
     carried = {name: sent[name] for name in ("traceparent", "tracestate") if name in sent}
-    tracer = _provider.get_tracer("chatbot")
+    tracer = provider.get_tracer("chatbot")
     span = tracer.start_span(method, propagate.extract(carried), kind=trace.SpanKind.SERVER)
     context.attach(trace.set_span_in_context(span))
     origin.add(trace_id=trace.format_trace_id(span.get_span_context().trace_id))
@@ -96,7 +107,8 @@ def end_request(span: "Span", fields: Mapping[str, str], status: int) -> None:
 
 def begin_model_call(address: str, model: str) -> "Span | None":
     """The span of a request to the provider at this address; None where spans are not sent."""
-    if not _provider:
+    provider = _tracing().provider
+    if not provider:
         return None
     from opentelemetry.trace import SpanKind
 
@@ -108,7 +120,7 @@ def begin_model_call(address: str, model: str) -> "Span | None":
         "server.port": server.port or (443 if server.scheme == "https" else 80),
     }
     attributes |= {f"chat.{name}": value for name, value in origin.fields().items() if name.endswith("_id")}
-    return _provider.get_tracer("chatbot").start_span(
+    return provider.get_tracer("chatbot").start_span(
         f"chat {model}".strip(), kind=SpanKind.CLIENT, attributes=attributes
     )
 

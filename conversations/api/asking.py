@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http.response import HttpResponseBase
 
 from accounts.callers import Caller
+from chatbot.core.process import Part
 from chatbot.core.threads import DATABASE_AWAY
 from chatbot.web import problems
 from chatbot.web.awaited import AwaitedResponse
@@ -29,7 +30,7 @@ from conversations.usage import limits
 
 logger = logging.getLogger(__name__)
 
-_running: Counter[UUID] = Counter()
+_running = Part(Counter[UUID])
 """Requests of this process that are stored nowhere, by person."""
 
 
@@ -71,7 +72,7 @@ def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
 def admit(caller: Caller) -> None:
     """Let one more request to the model pass that is stored nowhere. Raises `Problem` and what `turns.admit` raises."""
     with transaction.atomic():
-        if turns.admit(caller.user, None, unkept=_running[caller.user.pk])[0]:
+        if turns.admit(caller.user, None, unkept=_running()[caller.user.pk])[0]:
             raise Problem("too_many_replies")
 
 
@@ -153,15 +154,16 @@ async def count(user_id: UUID, tokens: int) -> None:
 @contextmanager
 def running(user_id: UUID) -> Iterator[None]:
     """Count as one request that is being answered. Raises `Problem` when the process has as many as it may have."""
-    if dispatch.engine().making + _running.total() >= settings.CHAT_REPLIES_PER_PROCESS:
+    counts = _running()
+    if dispatch.engine().making + counts.total() >= settings.CHAT_REPLIES_PER_PROCESS:
         raise Problem("server_busy")
-    _running[user_id] += 1
+    counts[user_id] += 1
     try:
         yield
     finally:
-        _running[user_id] -= 1
-        if not _running[user_id]:
-            del _running[user_id]
+        counts[user_id] -= 1
+        if not counts[user_id]:
+            del counts[user_id]
 
 
 async def gathered(completion: Completion, events: AsyncGenerator[Event]) -> dict[str, object]:

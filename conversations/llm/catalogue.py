@@ -9,6 +9,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
+from chatbot.core.process import Part
+
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
@@ -82,25 +84,34 @@ class Listing:
         self.first_answer = threading.Event()
 
 
-_listings: dict[str, Listing] = {}
-_lock = threading.Lock()
+class Listings(dict[str, Listing]):
+    """What is known of each server, by its address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+_listings = Part(Listings)
 
 
 def known(base_url: str) -> tuple[str, ...] | None:
     """The names that the server at this address lists, in its order, or None before it has told. Asks nobody."""
-    listing = _listings.get(base_url)
+    listing = _listings().get(base_url)
     return listing.names if listing else None
 
 
 def listed(base_url: str, ask: Callable[[], tuple[str, ...]]) -> tuple[str, ...] | None:
     """The same; when that is old or nothing, a thread calls `ask` for it. Only the first call ever waits, briefly."""
-    now = time.monotonic()
-    with _lock:
-        listing = _listings.setdefault(base_url, Listing())
+    now, listings = time.monotonic(), _listings()
+    with listings.lock:
+        listing = listings.setdefault(base_url, Listing())
         if now >= listing.due and not listing.is_asking:
             listing.is_asking = True
             listing.first_asked = listing.first_asked or now
-            threading.Thread(target=_hear, args=(listing, ask), name="list of models", daemon=True).start()
+            threading.Thread(
+                target=_hear, args=(listing, ask, listings.lock), name="list of models", daemon=True
+            ).start()
     if listing.names is None and listing.first_asked:
         listing.first_answer.wait(max(0.0, listing.first_asked + FIRST_WAIT_SECONDS - now))
     return listing.names
@@ -108,23 +119,25 @@ def listed(base_url: str, ask: Callable[[], tuple[str, ...]]) -> tuple[str, ...]
 
 def remember(base_url: str, names: tuple[str, ...]) -> None:
     """Keep what the server has just told."""
-    with _lock:
-        _keep(_listings.setdefault(base_url, Listing()), names)
+    listings = _listings()
+    with listings.lock:
+        _keep(listings.setdefault(base_url, Listing()), names)
 
 
 def forget(base_url: str) -> None:
     """The server no longer offers what it listed: the next who wants the list has it asked for again."""
-    with _lock:
-        _listings.pop(base_url, None)
+    listings = _listings()
+    with listings.lock:
+        listings.pop(base_url, None)
 
 
-def _hear(listing: Listing, ask: Callable[[], tuple[str, ...]]) -> None:
+def _hear(listing: Listing, ask: Callable[[], tuple[str, ...]], lock: threading.Lock) -> None:
     names: tuple[str, ...] | None = None
     try:
         names = ask()
     except Exception as error:  # Whatever a server does, the picker can do without its list.
         logger.warning("The model provider gave no list of its models: %s", type(error).__name__)
-    with _lock:
+    with lock:
         if names:
             _keep(listing, names)
         else:

@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,6 +16,7 @@ import httpx2
 import openai  # noqa: TID251 (this file is where the vendor is known)
 from django.conf import settings
 
+from chatbot.core.process import Part
 from chatbot.embedded.model import Endpoint
 from chatbot.telemetry import origin
 from conversations.llm import catalogue, errors
@@ -47,10 +49,18 @@ class Clients(dict[tuple[str, str], openai.AsyncOpenAI]):
             await client.close()
 
 
-_clients_of: dict[asyncio.AbstractEventLoop, Clients] = {}
-_without_stream_options: set[str] = set()
-_without_instructions: set[tuple[str, str]] = set()
-"""Models, with their base URL, that are given instructions in what the person says."""
+@dataclass(frozen=True, slots=True)
+class Lacks:
+    """What servers and models were found not to understand."""
+
+    stream_options: set[str] = field(default_factory=set)
+    """Base URLs."""
+    instructions: set[tuple[str, str]] = field(default_factory=set)
+    """Models, with their base URL, that are given instructions in what the person says."""
+
+
+_clients_of = Part(dict[asyncio.AbstractEventLoop, Clients])
+_lacks = Part(Lacks)
 
 
 @cache
@@ -61,21 +71,21 @@ def tls() -> ssl.SSLContext:
 
 async def close() -> None:
     """Close the running loop's clients."""
-    clients = _clients_of.get(asyncio.get_running_loop())
+    clients = _clients_of().get(asyncio.get_running_loop())
     if clients is not None:
         await clients.keeper.aclose()
 
 
 async def _client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     """Return the running loop's client for `endpoint`, with its open connections."""
-    loop = asyncio.get_running_loop()
-    for ended in [other for other in list(_clients_of) if other.is_closed()]:
-        if leftover := _clients_of.pop(ended, None):
+    loop, clients_of = asyncio.get_running_loop(), _clients_of()
+    for ended in [other for other in list(clients_of) if other.is_closed()]:
+        if leftover := clients_of.pop(ended, None):
             await leftover.close()
-    clients = _clients_of.get(loop)
+    clients = clients_of.get(loop)
     if clients is None:
-        clients = _clients_of[loop] = Clients()
-        clients.keeper = _until_the_loop_ends(loop, clients)
+        clients = clients_of[loop] = Clients()
+        clients.keeper = _until_the_loop_ends(clients_of, loop)
         await anext(clients.keeper)
     address = (endpoint.base_url, endpoint.api_key)
     if address not in clients:
@@ -119,12 +129,15 @@ async def _bound(response: httpx2.Response) -> None:
         response.stream = _Bounded(response.stream, LIST_MAX_BYTES if is_list else ERROR_MAX_BYTES)
 
 
-async def _until_the_loop_ends(loop: asyncio.AbstractEventLoop, clients: Clients) -> AsyncGenerator[None]:
-    """Close `clients` when the loop shuts its generators down, as `asyncio.run` and every ASGI server make it do."""
+async def _until_the_loop_ends(
+    clients_of: dict[asyncio.AbstractEventLoop, Clients], loop: asyncio.AbstractEventLoop
+) -> AsyncGenerator[None]:
+    """Close the loop's clients when it shuts its generators down, as `asyncio.run` and every ASGI server make it do."""
+    clients = clients_of[loop]
     try:
         yield
     finally:
-        _clients_of.pop(loop, None)
+        clients_of.pop(loop, None)
         await clients.close()
 
 
@@ -237,18 +250,18 @@ async def _ask(endpoint: Endpoint, body: dict[str, Any], headers: Mapping[str, s
 async def _post_as_understood(
     client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any], headers: Mapping[str, str]
 ) -> httpx2.Response:
-    model = (base_url, body["model"])
+    model, lacks = (base_url, body["model"]), _lacks()
     while True:
         # What another request may have learned meanwhile, this one did without.
-        counts, instructs = base_url not in _without_stream_options, model not in _without_instructions
+        counts, instructs = base_url not in lacks.stream_options, model not in lacks.instructions
         try:
             return await _post(client, base_url, body, headers)
         except openai.APIStatusError as refusal:
             error = errors.from_response(refusal.status_code, refusal.response.content, refusal.response.headers)
             if counts and refusal.status_code in {400, 422} and "stream_options" in refusal.response.text:
-                _without_stream_options.add(base_url)
+                lacks.stream_options.add(base_url)
             elif instructs and isinstance(error, errors.ProviderInstructions) and _is_instructed(body):
-                _without_instructions.add(model)
+                lacks.instructions.add(model)
             else:
                 raise
 
@@ -260,10 +273,10 @@ def _is_instructed(body: dict[str, Any]) -> bool:
 async def _post(
     client: openai.AsyncOpenAI, base_url: str, body: dict[str, Any], headers: Mapping[str, str]
 ) -> httpx2.Response:
-    is_chat = "messages" in body
-    counts = is_chat and base_url not in _without_stream_options
+    is_chat, lacks = "messages" in body, _lacks()
+    counts = is_chat and base_url not in lacks.stream_options
     options: dict[str, Any] = {"stream_options": {"include_usage": True}} if counts else {}
-    if (base_url, body["model"]) in _without_instructions and _is_instructed(body):
+    if (base_url, body["model"]) in lacks.instructions and _is_instructed(body):
         options["messages"] = _with_instructions_said(body["messages"])
     return await client.post(
         "/chat/completions" if is_chat else "/embeddings",

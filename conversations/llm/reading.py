@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
 from typing import cast
 
 import aiohttp
 import httpx2
 
+from chatbot.core.process import Part
 from conversations.llm import errors
 from conversations.llm.errors import LLMError
 from conversations.llm.events import Event, Finish
@@ -51,8 +53,15 @@ BROKEN = frozenset(
 TRANSPORT_ERRORS = (httpx2.HTTPError, aiohttp.ClientError, OSError, ssl.CertificateError)
 PROBLEMS = (LLMError, ProtocolError, SentError, *TRANSPORT_ERRORS)
 
-_reading = 0
-"""Answers that this process is reading."""
+
+@dataclass(slots=True)
+class Reading:
+    """What the process reads at the moment."""
+
+    answers: int = 0
+
+
+_reading = Part(Reading)
 
 
 async def read(response: httpx2.Response, answer: Answer, *, deadline: float, silence: float) -> AsyncGenerator[Event]:
@@ -61,11 +70,11 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
     The first text must come before `deadline` (the loop's time), each later event within `silence` seconds of the one
     before. Comments that only keep the connection awake do not count.
     """
-    global _reading
+    reading = _reading()
     beginning = _Beginning()
     lines = EventStream()
     body = _Body(response)
-    _reading += 1
+    reading.answers += 1
     try:
         while packet := await _next(body, answer, deadline):
             events = lines.feed(beginning.streamed(packet))
@@ -73,7 +82,7 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
                 yield event
             if events:
                 deadline = _next_deadline(answer, deadline, silence)
-            if answer.begun and not answer.done and (seconds := _reading * REST_PER_ANSWER) >= REST_LEAST:
+            if answer.begun and not answer.done and (seconds := reading.answers * REST_PER_ANSWER) >= REST_LEAST:
                 await body.gather(seconds)
         for event in _rest(answer, lines, beginning.whole):
             yield event
@@ -81,7 +90,7 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
     except PROBLEMS as problem:
         raise translated(problem, begun=answer.begun) from None
     finally:
-        _reading -= 1
+        reading.answers -= 1
     yield Finish(answer.finish or "stop")
 
 

@@ -27,6 +27,7 @@ from django.template.loader import render_to_string
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
+from chatbot.core.process import Part
 from chatbot.core.threads import DATABASE_AWAY
 from conversations.markdown.rendering import BlockStream
 from conversations.models.reasoning import NOTHING, Reasoning
@@ -74,18 +75,18 @@ KEEP_ALIVE = b": still here\n\n"
 RECONNECT = b"retry: 1000\n\n"
 
 
-_open: Counter[UUID] = Counter()
+_open = Part(Counter[UUID])
 """Streams of this process by person."""
 
 
 def has_too_many(user_id: UUID) -> bool:
     """Whether the person has as many streams open in this process as one may have."""
-    return _open[user_id] >= settings.CHAT_STREAMS_PER_USER
+    return _open()[user_id] >= settings.CHAT_STREAMS_PER_USER
 
 
 def open_streams() -> int:
     """How many event streams this process has open. For any thread."""
-    return _open.total()
+    return _open().total()
 
 
 def response(
@@ -134,13 +135,14 @@ async def counted(user_id: UUID, frames: AsyncGenerator[bytes]) -> AsyncGenerato
 @contextmanager
 def watching(user_id: UUID) -> Iterator[None]:
     """Count as one open stream of the person."""
-    _open[user_id] += 1
+    counts = _open()
+    counts[user_id] += 1
     try:
         yield
     finally:
-        _open[user_id] -= 1
-        if not _open[user_id]:
-            del _open[user_id]
+        counts[user_id] -= 1
+        if not counts[user_id]:
+            del counts[user_id]
 
 
 class Frames(Protocol):
@@ -201,7 +203,7 @@ async def may_stay(engine: ReplyEngine, is_welcome: Callable[[], bool]) -> bool:
     return True
 
 
-_thread = ThreadPoolExecutor(1, thread_name_prefix="rendering")
+_thread = Part(lambda: ThreadPoolExecutor(1, thread_name_prefix="rendering"))
 """One for all replies, so that they never take more of the process than one core's share."""
 
 
@@ -255,7 +257,7 @@ class Rendering:
             self._take(self._grown(more))
             return
         self._is_busy = True
-        _thread.submit(self._grown, more).add_done_callback(
+        _thread().submit(self._grown, more).add_done_callback(
             lambda done: loop.call_soon_threadsafe(self._come_back, reply, done)
         )
 
@@ -282,15 +284,16 @@ class Rendering:
         self.text_size += grown.size
 
 
-_renderings: WeakKeyDictionary[LiveReply, tuple[int, Rendering]] = WeakKeyDictionary()
+_renderings = Part(WeakKeyDictionary[LiveReply, tuple[int, Rendering]])
 
 
 def rendering(reply: LiveReply) -> Rendering:
     """The reply's HTML as of now; a new one when a new worker has begun."""
-    restarts, shared = _renderings.get(reply, (-1, None))
+    renderings = _renderings()
+    restarts, shared = renderings.get(reply, (-1, None))
     if shared is None or restarts != reply.restarts:
         shared = Rendering(reply.message_id)
-        _renderings[reply] = reply.restarts, shared
+        renderings[reply] = reply.restarts, shared
     shared.grow(reply)
     return shared
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
@@ -11,6 +10,7 @@ from django.db import transaction
 
 from chatbot.core import sql
 from chatbot.core.cursors import Cursor
+from chatbot.core.process import Part
 from chatbot.core.threads import DatabaseThreads
 from conversations.models import Conversation, ConversationQuerySet
 from conversations.transfer.writers import Writer
@@ -27,10 +27,8 @@ WELCOME_SECONDS = 10.0
 THREADS = 2
 
 
-@cache
-def threads() -> DatabaseThreads:
-    """The threads of this process in which exports read: few, so that they disturb nobody."""
-    return DatabaseThreads(THREADS, "export")
+threads = Part(lambda: DatabaseThreads(THREADS, "export"))
+"""The threads of this process in which exports read: few, so that they disturb nobody."""
 
 
 async def pieces(

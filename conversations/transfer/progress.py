@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from functools import cache
 from typing import IO
 from uuid import UUID
 
 from accounts.models import User
+from chatbot.core.process import Part
 from chatbot.core.threads import DatabaseThreads
 from conversations.transfer import imports
 from conversations.transfer.imports import Outcome, Result
@@ -18,15 +18,11 @@ KEEP_ALIVE_SECONDS = 15.0
 PAUSE_SECONDS = 0.1
 """The least time between two parts of the page: what comes meanwhile is shown together."""
 
-_running: set[asyncio.Task[None]] = set()
-_importing: set[UUID] = set()
-"""People with an import in this process, one that waits for a thread included: each keeps a file on the disk."""
+threads = Part(lambda: DatabaseThreads(THREADS, "import"))
+"""The threads in which imports run, apart from those that answer requests."""
 
-
-@cache
-def threads() -> DatabaseThreads:
-    """The threads in which imports run, apart from those that answer requests."""
-    return DatabaseThreads(THREADS, "import")
+_running = Part(dict[UUID, asyncio.Task[None]])
+"""Imports by person, those that wait for a thread included: each keeps a file on the disk."""
 
 
 class Progress:
@@ -40,17 +36,15 @@ class Progress:
         self._changed = asyncio.Event()
         self._fresh: list[Result] = []
         self._ended = self._is_stopping = False
-        if user.pk in _importing:
+        running = _running()
+        if user.pk in running:
             file.close()
             self._ended = True
             self._hear(Result(0, "", Outcome.FAILED, imports.BUSY))
             return
-        _importing.add(user.pk)
-        task = asyncio.create_task(self._run(user, file), name="import")
         # The event loop itself would forget a task that nobody waits for.
-        _running.add(task)
-        task.add_done_callback(_running.discard)
-        task.add_done_callback(lambda _: _importing.discard(user.pk))
+        task = running[user.pk] = asyncio.create_task(self._run(user, file), name="import")
+        task.add_done_callback(lambda _: running.pop(user.pk, None))
 
     async def results(self) -> AsyncGenerator[list[Result]]:
         """Results as they come; an empty list when there was none for a while."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import Error, connection
 
+from chatbot.core.process import Part
 from conversations.usage.counting import Counted, catch_up
 
 WAIT_SECONDS, LONG_WAIT_SECONDS = 0.02, 0.5
@@ -16,7 +17,8 @@ COUNTING_SECONDS = 30.0
 """How long the thread goes on with a further batch of a long history."""
 
 logger = logging.getLogger(__name__)
-_counting = threading.Lock()
+_counting = Part(threading.Lock)
+"""Held by the one thread of the process that counts."""
 
 
 def count_beside(now: datetime, *, seconds: float) -> bool:
@@ -27,20 +29,21 @@ def count_beside(now: datetime, *, seconds: float) -> bool:
     if connection.in_atomic_block:
         # A thread would not see what this transaction has done, and would wait for what it has locked.
         return catch_up(seconds=seconds, now=now) is Counted.ALL
-    if not _counting.acquire(blocking=False):
+    counting = _counting()
+    if not counting.acquire(blocking=False):
         return False
     outcome = list[Counted]()
-    thread = threading.Thread(target=_count, args=(now, outcome), name="usage", daemon=True)
+    thread = threading.Thread(target=_count, args=(now, outcome, counting), name="usage", daemon=True)
     thread.start()
     thread.join(seconds)
     return outcome == [Counted.ALL]
 
 
-def _count(now: datetime, outcome: list[Counted]) -> None:
+def _count(now: datetime, outcome: list[Counted], counting: threading.Lock) -> None:
     try:
         outcome.append(catch_up(seconds=COUNTING_SECONDS, now=now))
     except Error as error:
         logger.warning("What was used is not counted: %s", type(error).__name__)
     finally:
         connection.close()
-        _counting.release()
+        counting.release()

@@ -203,7 +203,7 @@ def test_a_new_key_of_the_provider_is_found(
     user: User, identity: IdentityProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert callers.identify(identity.token(sub=str(user.pk))).user == user
-    monkeypatch.setattr(jwts._keys(identity.url), "cooldown_duration", 0)
+    monkeypatch.setattr(jwts.keys(identity.url), "cooldown_duration", 0)
     identity.published = {"new": "RS256"}
     assert callers.identify(identity.token(sub=str(user.pk), kid="new")).user == user
 

@@ -100,7 +100,7 @@ async def test_a_process_that_was_cut_off_itself_takes_nobody_for_dead_at_once(
     await until(engine, turn.reply, lambda text: text == "Half")
     assert provider.chats == []
     # It stays away for longer than a living one would.
-    monkeypatch.setattr(database, "_last_away", float("-inf"))
+    database.reach().last_away = float("-inf")
     assert await text_at_end(engine, turn.reply) == "A new answer."
 
 
