@@ -105,7 +105,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
             "checkpoints": lambda: checkpoints.measure(count=50),
             "browser": lambda: browser.measure(site, turns=3),
             "transfer": lambda: transfer.measure(site, conversations=50),
-            "page": lambda: page.measure(site, usual=2, long=1),
+            "page": lambda: page.measure(site, visits=3, usual=2, long=1),
             "long_chats": lambda: long_chats.measure(site, openings=15),
             "prune": lambda: prune.measure(site, few=10_000, many=40_000, people=20),
             "dashboard": lambda: dashboard.measure(site, replies=20_000, openings=8),

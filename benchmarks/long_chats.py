@@ -28,7 +28,7 @@ ADDED_MOST = 5
 def measure(site: Site, *, openings: int = OPENINGS) -> Report:
     """So many of each request, those of the two chats in turn, so that the machine's moods meet both."""
     (person,) = sign_in(1)
-    short, long = (_chat(person, length) for length in (SHORT, LONG))
+    short, long = (chat(person, length) for length in (SHORT, LONG))
     places = {
         "opening it": ("", ""),
         "its first messages": (f"?before={short[-1].pk}", f"?before={long[SHORT].pk}"),
@@ -84,7 +84,7 @@ def _window(reply: Message) -> Callable[[], object]:
     return lambda: context.window_for(reply)
 
 
-def _chat(person: Person, length: int) -> list[Message]:
+def chat(person: Person, length: int) -> list[Message]:
     """The messages of a chat of this length, with formatted answers of which the model saw the last ones."""
     began = timezone.now() - timedelta(days=30)
     conversation = Conversation.objects.create(user=person.user, title=f"{length} messages", created_at=began)

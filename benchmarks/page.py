@@ -1,15 +1,18 @@
-"""What a reply costs the page: its main thread's time, and how long after the provider a long reply ends."""
+"""What the page costs: a first visit in requests, bytes and time, a reply in the main thread's time and in waiting."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import CDPSession, Page, Response
 
-from benchmarks.chromium import chat_page
+from benchmarks.chromium import browser_page, chat_page
 from benchmarks.figures import Figure, Report, percentile
+from benchmarks.long_chats import chat
+from benchmarks.people import Person, sign_in
 from benchmarks.rounds import Pace
 from benchmarks.site import Server, Site, asking
+from conversations.models import Conversation
 from tests.kit.provider import ScriptedProvider
 
 USUAL = Pace()
@@ -18,16 +21,18 @@ USUAL_REPLIES, LONG_REPLIES = 5, 3
 IDLE_SECONDS = 4.0
 IDLE = "seconds => new Promise((resolve) => setTimeout(resolve, seconds * 1000))"
 
+VISITS = 10
+OTHERS = 40
+FIRST_MESSAGES = 2
+REQUESTS_MOST, BYTES_MOST = 20, 56_000
+FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
+
 # The wall clock of the moment at which the final message is in the page: the provider's process can read it too.
 WATCH = """(() => {
   let ended = Promise.withResolvers();
   new MutationObserver((records) => {
-    for (const record of records) {
-      for (const node of record.addedNodes) {
-        if (node instanceof Element && node.matches("article.assistant:not([data-stream])")) ended.resolve(Date.now());
-      }
-    }
-  }).observe(document, { subtree: true, childList: true });
+    for (const { target } of records) if (!target.hasAttribute("data-stream")) ended.resolve(Date.now());
+  }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-stream"] });
   window.replyEnded = async () => {
     const at = await ended.promise;
     ended = Promise.withResolvers();
@@ -46,11 +51,58 @@ class Cost:
     """Milliseconds of the page's main thread that the reply took, beyond those of a page at rest."""
 
 
-def measure(site: Site, *, usual: int = USUAL_REPLIES, long: int = LONG_REPLIES) -> Report:
-    """So many replies of 200 tokens, 20 ms apart, and of 2,000, 5 ms apart, each in a conversation of its own."""
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A page that a browser shows which has nothing of the site yet."""
+
+    requests: int
+    size: int
+    """Bytes of all responses, headers among them."""
+    paint: float
+    """Milliseconds to the first paint with content."""
+
+
+def measure(site: Site, *, visits: int = VISITS, usual: int = USUAL_REPLIES, long: int = LONG_REPLIES) -> Report:
+    """So many first visits, then replies of 200 tokens, 20 ms apart, and of 2,000, 5 ms apart.
+
+    Each reply is in a conversation of its own.
+    """
     with ScriptedProvider() as provider, asking(provider), site.server() as server:
+        found = _first_visits(server, visits)
         costs = {pace: _replies(server, provider, pace, count) for pace, count in ((USUAL, usual), (LONG, long))}
-    return Report([figure for pace, found in costs.items() for figure in _figures(pace, found)])
+    figures = _visit_figures(found)
+    return Report(figures + [figure for pace, found in costs.items() for figure in _figures(pace, found)])
+
+
+def _visit_figures(visits: list[Visit]) -> list[Figure]:
+    paints = [visit.paint for visit in visits]
+    return [
+        Figure("page: first visit: requests, most", max(visit.requests for visit in visits), "", most=REQUESTS_MOST),
+        Figure("page: first visit: bytes, most", max(visit.size for visit in visits), "", most=BYTES_MOST),
+        *(
+            Figure(f"page: first visit: first paint, {which}", percentile(paints, share), "ms")
+            for share, which in ((0.5, "median"), (1.0, "worst"))
+        ),
+    ]
+
+
+def _first_visits(server: Server, count: int) -> list[Visit]:
+    """Of a conversation beside forty others, each time by a browser that has nothing of the site yet."""
+    (person,) = sign_in(1)
+    for number in range(OTHERS):
+        Conversation.objects.create(user=person.user, title=f"Conversation {number}")
+    path = chat(person, FIRST_MESSAGES)[0].conversation.get_absolute_url()
+    return [_first_visit(server, person, path) for _ in range(count)]
+
+
+def _first_visit(server: Server, person: Person, path: str) -> Visit:
+    with browser_page(server, person) as page:
+        responses: list[Response] = []
+        page.on("response", lambda response: responses.append(response))
+        page.goto(path, wait_until="networkidle")
+        sizes = [response.request.sizes() for response in responses]
+        size = sum(part["responseBodySize"] + part["responseHeadersSize"] for part in sizes)
+        return Visit(len(responses), size, page.evaluate(FIRST_PAINT))
 
 
 def _figures(pace: Pace, costs: list[Cost]) -> Iterator[Figure]:
