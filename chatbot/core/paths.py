@@ -55,3 +55,6 @@ class PlainFiles(BelowPath, StaticFilesStorage):
 
 class HashedFiles(BelowPath, CompressedManifestStaticFilesStorage):  # type: ignore[misc] # it has no types
     """Static files hashed and compressed, for production."""
+
+    support_js_module_import_aggregation = True
+    """Scripts name what they `import()` by hash too."""

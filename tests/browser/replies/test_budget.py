@@ -9,7 +9,7 @@ from tests.browser.conftest import NewPage
 from tests.factories import ConversationFactory, exchange
 from tests.kit.server import ChatServer
 
-BYTES = 60_000
+BYTES = 56_000
 REQUESTS = 20
 
 
