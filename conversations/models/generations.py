@@ -34,7 +34,7 @@ OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
 
 
 def listed(states: Iterable[str]) -> str:
-    """States as a statement has them after its IN: `('pending', 'interrupted')`."""
+    """States as a statement has them after its IN, quoted and in parentheses."""
     return f"({', '.join(f"'{state}'" for state in states)})"
 
 
