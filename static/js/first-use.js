@@ -10,7 +10,6 @@
     latest: () => import("./latest.js"),
     long: () => import("./long.js"),
     preferences: () => import("./preferences.js"),
-    select: () => import("./select.js"),
     "sign-out": () => import("./sign-out.js"),
     stream: () => import("./stream.js"),
     title: () => import("./title.js"),
@@ -22,7 +21,6 @@
       copy: "[data-copy], [data-copy-message]",
       dialog: "[data-opens=dialog]",
       edit: "[data-opens=edit]",
-      select: "[data-select] [type=checkbox]",
     },
     submit: { branch: "form[data-branch]", preferences: "[data-preferences]", "sign-out": "[data-sign-out]" },
   };

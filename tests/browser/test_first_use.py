@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from accounts.models import User
 from conversations.models import Conversation, Message
@@ -14,7 +14,7 @@ from tests.browser.conftest import NewPage
 from tests.factories import ConversationFactory, exchange, long_chat
 from tests.kit.provider import ScriptedProvider, reply
 
-LATER = {"branch", "copy", "dialog", "edit", "latest", "long", "preferences", "select", "sign-out", "stream", "title"}
+LATER = {"branch", "copy", "dialog", "edit", "latest", "long", "preferences", "sign-out", "stream", "title"}
 SOURCE = "Some `code`.\n\n```python\nx = 1\n```"
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 
@@ -55,11 +55,6 @@ def conversation(user: User) -> Conversation:
     return exchange(ConversationFactory.create(user=user), "Hello", SOURCE).conversation
 
 
-def boxes(page: Page) -> Locator:
-    """The boxes by which conversations are selected, without the one for all."""
-    return page.locator("[name=ids]")
-
-
 def test_a_first_visit_loads_none_of_them(page: Page, conversation: Conversation) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -91,29 +86,6 @@ def test_a_link_opened_in_another_tab_waits_for_no_script(page: Page, conversati
     with page.context.expect_page() as other:
         page.get_by_role("link", name="Copy reply").click(modifiers=["ControlOrMeta"])
     expect(other.value.locator("body")).to_contain_text("Some `code`.")
-
-
-def test_the_first_clicks_select_in_their_order(page: Page, user: User) -> None:
-    for number in range(4):
-        exchange(ConversationFactory.create(user=user, title=f"Chat {number}"), "Hello", "Good day")
-    page.goto("/conversations")
-    select = Late(page, "select")
-    select.act(boxes(page).nth(0).click)
-    boxes(page).nth(2).click(modifiers=["Shift"])
-    select.comes()
-    for number, is_checked in enumerate((True, True, True, False)):
-        expect(boxes(page).nth(number)).to_be_checked(checked=is_checked)
-    expect(page.locator("[data-select-all]")).to_be_checked(indeterminate=True)
-
-
-def test_the_first_key_on_a_box_selects(page: Page, conversation: Conversation) -> None:
-    page.goto("/conversations")
-    select = Late(page, "select")
-    select.act(boxes(page).focus)
-    page.keyboard.press("Space")
-    select.comes()
-    expect(boxes(page)).to_be_checked()
-    expect(page.locator("[data-select-all]")).to_be_checked()
 
 
 def test_the_first_choice_of_a_theme_is_shown_and_kept(page: Page) -> None:
@@ -246,11 +218,9 @@ def test_what_does_not_come_is_said_and_works_later(new_page: NewPage, user: Use
     expect(page.locator("[data-copy]")).to_have_text("Copied")
 
 
-def test_what_needs_no_script_works_where_none_comes(page: Page, conversation: Conversation) -> None:
-    page.goto("/conversations")
-    page.route(re.compile(r"/js/(select|sign-out)\.js"), lambda route: route.abort())
-    boxes(page).click()
-    expect(boxes(page)).to_be_checked()
+def test_what_needs_no_script_works_where_none_comes(page: Page) -> None:
+    page.goto("/")
+    page.route(address("sign-out"), lambda route: route.abort())
     page.get_by_role("button", name="Account").click()
     with page.expect_navigation():
         page.get_by_role("button", name="Sign out").click()
