@@ -19,9 +19,9 @@ from conversations.models import Conversation, Generation, Message, Role, paths
 def edit(message: Message, *, text: str, turn: UUID | None = None) -> Turn:
     """Say `text` in place of a person's own message, with a pending reply; the chosen branch then ends there.
 
-    Keys, limits and errors are those of `turns.send`; raises `MessageGone` too, when the message was deleted meanwhile.
+    Keys, limits and errors are those of `turns.send`.
     """
-    return turns.store(message.user, text=text, conversation=message.conversation, turn=turn, beside=message)
+    return turns.send(message.user, text=text, conversation=message.conversation, turn=turn, beside=message)
 
 
 def regenerate(reply: Message, *, model: str = "", turn: UUID | None = None) -> Message:

@@ -86,13 +86,15 @@ def send(
     text: str,
     conversation: Conversation | None = None,
     turn: UUID | None = None,
+    beside: Message | None = None,
     configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
     model: str = "",
     options: Mapping[str, Any] | None = None,
 ) -> Turn:
-    """Store what `user` says and a pending reply, at the end of the conversation's chosen branch, or in a new
-    conversation with this configuration when none is given. The reply is to be asked of `model`, where one is named,
-    with the `options` of a program.
+    """Store what `user` says and a pending reply: at the end of the conversation's chosen branch, in the place of the
+    message `beside` when one is given, or in a new conversation with this configuration when there is none. The chosen
+    branch then ends with the reply, which is to be asked of `model`, where one is named, with the `options` of a
+    program.
 
     `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
     returns it. `text` must hold more than white space. A person who has `CHAT_REPLIES_PER_USER` open replies gets one
@@ -100,34 +102,8 @@ def send(
 
     Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
     `CHAT_TURNS_PER_MINUTE`, `LimitReached` for a person who has nothing left, `TurnTaken` when another text,
-    conversation or person has the key, `ConversationGone` when the conversation was deleted meanwhile, be it only to
-    the trash.
-    """
-    return store(
-        user,
-        text=text,
-        conversation=conversation,
-        turn=turn,
-        configuration=configuration,
-        model=model,
-        options=options,
-    )
-
-
-def store(
-    user: User,
-    *,
-    text: str,
-    conversation: Conversation | None = None,
-    turn: UUID | None = None,
-    beside: Message | None = None,
-    configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
-    model: str = "",
-    options: Mapping[str, Any] | None = None,
-) -> Turn:
-    """The same as `send`; in the place of the message `beside`, as an alternative to it, when one is given.
-
-    Raises `MessageGone` too, when the message that it follows was deleted meanwhile.
+    conversation or person has the key, `MessageGone` when the message that it follows was deleted meanwhile,
+    `ConversationGone` when the conversation was, be it only to the trash.
     """
     key = turn or uuid7()
     try:
