@@ -14,17 +14,21 @@ from conversations.actions import turns
 from conversations.actions.turns import NOT_ADMITTED, ReplyInProgress, Turn, TurnTaken
 from conversations.errors import ConversationGone, MessageGone
 from conversations.models import Conversation, Generation, Message, Role, paths
+from conversations.replies.dispatch import Audience
 
 
-def edit(message: Message, *, text: str, turn: UUID | None = None) -> Turn:
+def edit(message: Message, *, text: str, turn: UUID | None = None, audience: Audience = Audience.NOBODY) -> Turn:
     """Say `text` in place of a person's own message, with a pending reply; the chosen branch then ends there.
 
     Keys, limits and errors are those of `turns.send`.
     """
-    return turns.send(message.user, text=text, conversation=message.conversation, turn=turn, beside=message)
+    conversation = message.conversation
+    return turns.send(message.user, text=text, conversation=conversation, turn=turn, beside=message, audience=audience)
 
 
-def regenerate(reply: Message, *, model: str = "", turn: UUID | None = None) -> Message:
+def regenerate(
+    reply: Message, *, model: str = "", turn: UUID | None = None, audience: Audience = Audience.NOBODY
+) -> Message:
     """Ask for another answer beside `reply`, of the named model or else of the one that is asked anyway; return it.
 
     `turn` becomes its key: a second call with the same one returns the answer that the first call stored. The chosen
@@ -36,11 +40,12 @@ def regenerate(reply: Message, *, model: str = "", turn: UUID | None = None) -> 
             full, *_ = turns.admit(reply.user, conversation)
             answer = turns.beside(reply, key)
             turns.store_reply(answer, full=full, model=model)
-            return answer
     except (IntegrityError, *NOT_ADMITTED) as error:
-        if found := _find_answer(reply, key):
-            return found
-        raise turns.refusal(error) from error
+        if not (found := _find_answer(reply, key)):
+            raise turns.refusal(error) from error
+        answer = found
+    turns.start(answer, audience=audience)
+    return answer
 
 
 def choose(message: Message) -> None:

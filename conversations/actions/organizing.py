@@ -6,7 +6,6 @@ statement, and return what they changed.
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, OuterRef, Subquery
@@ -16,7 +15,7 @@ from django.utils import timezone
 from chatbot.core.errors import UserFacingError
 from conversations.errors import ConversationGone
 from conversations.models import Conversation, ConversationQuerySet, Generation
-from conversations.replies import leases
+from conversations.replies import dispatch, leases
 
 PINNED_MAX = 50
 """Pinned conversations of one person: each stands on every page."""
@@ -37,8 +36,6 @@ class Change:
     """Conversations that it changed."""
     at: datetime
     """The time that it wrote into each of them, by which they can be found again to undo it."""
-    stopped: tuple[UUID, ...] = ()
-    """Replies that were asked to stop."""
 
 
 def rename(conversation: Conversation, *, title: str) -> None:
@@ -83,10 +80,10 @@ def trash(conversations: ConversationQuerySet) -> Change:
     count = Conversation.objects.filter(pk__in=keys, trashed_at=None).update(trashed_at=now)
     # A turn that was stored meanwhile was waited for: its reply is among these.
     open_replies = Generation.objects.open().filter(conversation__in=keys, conversation__trashed_at=now)
-    stopped = tuple(open_replies.values_list("pk", flat=True))
-    for message_id in stopped:
+    for message_id in open_replies.values_list("pk", flat=True):
         leases.stop(message_id)
-    return Change(count, now, stopped)
+        dispatch.stop(message_id)
+    return Change(count, now)
 
 
 def restore(conversations: ConversationQuerySet) -> Change:

@@ -1,4 +1,8 @@
-"""What a person can do in a conversation; each a verb, each one transaction."""
+"""What a person can do in a conversation; each a verb, each one transaction.
+
+A verb tells the reply engine itself of what it has stored, once that is committed. Those that ask for a reply are told
+who will watch it: see `Audience`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +25,8 @@ from conversations.actions.reopening import NothingToRetry as NothingToRetry
 from conversations.errors import ConversationGone, MessageGone
 from conversations.models import Configuration, Conversation, Generation, Message, Role, Status, paths
 from conversations.models.titles import title_from
-from conversations.replies import leases
+from conversations.replies import dispatch, leases
+from conversations.replies.dispatch import Audience
 from conversations.usage import limits
 from conversations.usage.limits import LimitReached
 
@@ -90,11 +95,13 @@ def send(
     configuration: Configuration = Configuration(),  # noqa: B008 (never changed)
     model: str = "",
     options: Mapping[str, Any] | None = None,
+    audience: Audience = Audience.NOBODY,
 ) -> Turn:
-    """Store what `user` says and a pending reply: at the end of the conversation's chosen branch, in the place of the
-    message `beside` when one is given, or in a new conversation with this configuration when there is none. The chosen
-    branch then ends with the reply, which is to be asked of `model`, where one is named, with the `options` of a
-    program.
+    """Store what `user` says and a pending reply, and have that made.
+
+    The message stands at the end of the conversation's chosen branch, in the place of the message `beside` when one is
+    given, or in a new conversation with this configuration when there is none. The chosen branch then ends with the
+    reply, which is to be asked of `model`, where one is named, with the `options` of a program.
 
     `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
     returns it. `text` must hold more than white space. A person who has `CHAT_REPLIES_PER_USER` open replies gets one
@@ -108,24 +115,26 @@ def send(
     key = turn or uuid7()
     try:
         with transaction.atomic():
-            return _store_turn(user, text, conversation, key, beside, configuration, model=model, options=options)
+            sent = _store_turn(user, text, conversation, key, beside, configuration, model=model, options=options)
     except (IntegrityError, *NOT_ADMITTED) as error:
         # The same turn may have been stored before: a double click arrives as two requests.
-        if found := _find_turn(user, key, text, conversation):
-            return found
-        raise refusal(error) from error
+        if not (found := _find_turn(user, key, text, conversation)):
+            raise refusal(error) from error
+        sent = found
+    start(sent.reply, audience=audience)
+    return sent
 
 
 def stop(message: Message) -> None:
     """End an open reply and keep its text so far. A reply that has ended stays as it is.
 
-    A reply that no living process makes ends at once; one that is being made is asked to end, and its worker answers
-    within a second.
+    One that this process makes, or no living one, ends at once; another process is asked, and answers within a second.
     """
     leases.stop(message.pk)
+    dispatch.stop(message.pk)
 
 
-def retry(message: Message) -> Message:
+def retry(message: Message, *, audience: Audience = Audience.NOBODY) -> Message:
     """Ask for a failed or stopped reply again; return the reply that is to come: the same or, beside one that has text,
     an alternative to it.
 
@@ -139,16 +148,19 @@ def retry(message: Message) -> Message:
             if full := admit(message.user, conversation)[0]:
                 raise full
             if message.content.strip():
-                return _ask_beside(message)
-            reopening.open_again(message)
-            end = paths.last_end(conversation, message.pk)
-            Conversation.objects.filter(pk=conversation.pk).update(current_message=end)
+                answer = _ask_beside(message)
+            else:
+                answer = message
+                reopening.open_again(message)
+                end = paths.last_end(conversation, message.pk)
+                Conversation.objects.filter(pk=conversation.pk).update(current_message=end)
+            dispatch.start(answer.pk, audience=audience)
     except IntegrityError as error:
         raise refusal(error) from error
-    return message
+    return answer
 
 
-def resume(message: Message) -> None:
+def resume(message: Message, *, audience: Audience = Audience.NOBODY) -> None:
     """Let a reply go on where its text ended, which stays whatever happens: one that was cut at the model's limit, or
     that was stopped or failed with text. Its branch, which must end with it, is then the chosen one.
 
@@ -161,8 +173,15 @@ def resume(message: Message) -> None:
                 raise full
             reopening.go_on(message)
             Conversation.objects.filter(pk=conversation.pk).update(current_message=message)
+            dispatch.start(message.pk, audience=audience)
     except IntegrityError as error:
         raise refusal(error) from error
+
+
+def start(reply: Message, *, audience: Audience) -> None:
+    """Have a reply made that was asked for just now, or before with the same key; one that has ended stays as it is."""
+    if reply.generation.is_open:
+        dispatch.start(reply.pk, audience=audience)
 
 
 def refusal(error: Exception) -> Exception:

@@ -20,7 +20,6 @@ from conversations.actions import organizing, turns
 from conversations.admin.facts import contents_of
 from conversations.admin.readings import record
 from conversations.models import Conversation, Generation
-from conversations.replies import dispatch
 from conversations.transfer import responses
 from conversations.transfer.writers import (
     ArchiveWriter,
@@ -58,7 +57,6 @@ def stop(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation
     record(request, [message.conversation_id for message in found], "Stopped a reply.", flag=CHANGE)
     for message in found:
         turns.stop(message)
-        dispatch.stop(message.pk)
     told = f"{_many(len(found), 'reply', 'replies')} asked to stop." if found else "No reply was being made."
     model_admin.message_user(request, told, messages.SUCCESS if found else messages.WARNING)
 
@@ -70,8 +68,6 @@ def trash(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
         keys = list(Conversation.objects.filter(pk__in=_keys(queryset), trashed_at=None).values_list("pk", flat=True))
         record(request, keys, "Moved to the trash.", flag=CHANGE)
         change = organizing.trash(Conversation.objects.filter(pk__in=keys))
-    for key in change.stopped:
-        dispatch.stop(key)
     told = f"{_many(change.count, 'conversation')} moved to the trash." if change.count else "All are in the trash."
     model_admin.message_user(request, told, messages.SUCCESS if change.count else messages.WARNING)
 
@@ -86,9 +82,7 @@ def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
     with transaction.atomic():
         contents = contents_of(keys)
         record(request, [one.key for one in contents], "Erasing for ever.", flag=DELETION)
-        stopped = organizing.trash(conversations).stopped
-    for key in stopped:
-        dispatch.stop(key)
+        organizing.trash(conversations)
     # By itself: the transaction before holds the generations that it stopped, and a reply's end waits for these while
     # it holds the message.
     change = organizing.delete(conversations)

@@ -13,7 +13,7 @@ from conversations.api import answers, asking
 from conversations.api.documents import EVENTS, errors
 from conversations.api.finding import find_conversation, find_reply
 from conversations.api.schemas import ChatIn, ChatOut, RegenerateIn
-from conversations.replies import dispatch
+from conversations.replies.dispatch import Audience
 
 FAILURES = errors(401, 403, 404, 409, 422, 429, 500, 502, 503, 504)
 
@@ -40,7 +40,11 @@ def chat(request: ApiRequest, user_id: str, body: ChatIn, idempotency_key: Idemp
     answers.make_room(caller)
     conversation = find_conversation(request, body.conversation_id) if body.conversation_id else None
     turn = turns.send(
-        caller.user, text=body.message, conversation=conversation, turn=turn_key(request, idempotency_key)
+        caller.user,
+        text=body.message,
+        conversation=conversation,
+        turn=turn_key(request, idempotency_key),
+        audience=Audience.CALLER,
     )
     return answers.reply(request, caller, turn.reply.pk)
 
@@ -72,7 +76,6 @@ def stop(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponse:
     """End a reply and keep what came. One that has ended stays as it is."""
     message = find_reply(request, message_id)
     turns.stop(message)
-    dispatch.stop(message.pk)
     return HttpResponse(status=204)
 
 
@@ -94,7 +97,8 @@ def regenerate(
     answers.make_room(caller)
     message = find_reply(request, message_id)
     model = asking.chosen(body.model) if body else ""
-    answer = branches.regenerate(message, model=model, turn=turn_key(request, idempotency_key))
+    turn = turn_key(request, idempotency_key)
+    answer = branches.regenerate(message, model=model, turn=turn, audience=Audience.CALLER)
     return answers.reply(request, caller, answer.pk)
 
 
@@ -110,7 +114,7 @@ def retry(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseBa
     caller = request.auth
     answers.make_room(caller)
     message = find_reply(request, message_id)
-    return answers.reply(request, caller, turns.retry(message).pk)
+    return answers.reply(request, caller, turns.retry(message, audience=Audience.CALLER).pk)
 
 
 @router.post(
@@ -125,7 +129,7 @@ def resume(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseB
     caller = request.auth
     answers.make_room(caller)
     message = find_reply(request, message_id)
-    turns.resume(message)
+    turns.resume(message, audience=Audience.CALLER)
     return answers.reply(request, caller, message.pk)
 
 

@@ -17,7 +17,6 @@ from conversations.api.documents import errors
 from conversations.api.finding import find_conversation
 from conversations.api.schemas import ConversationIn, ConversationOut, ConversationsOut, MessageOut
 from conversations.models import Conversation, Message, Role, paths
-from conversations.replies import dispatch
 from conversations.transfer.documents import said
 
 PAGE, PAGE_MAX = 30, 100
@@ -98,9 +97,7 @@ def change_conversation(request: ApiRequest, user_id: str, conversation_id: UUID
 def delete_conversation(request: ApiRequest, user_id: str, conversation_id: UUID) -> HttpResponse:
     """Move a conversation to the trash, from which the page restores it for some days."""
     conversation = find_conversation(request, conversation_id)
-    change = organizing.trash(Conversation.objects.owned_by(request.auth.user).filter(pk=conversation.pk))
-    for message_id in change.stopped:
-        dispatch.stop(message_id)
+    organizing.trash(Conversation.objects.owned_by(request.auth.user).filter(pk=conversation.pk))
     return HttpResponse(status=204)
 
 

@@ -28,6 +28,7 @@ from conversations.llm import model_choices
 from conversations.llm import service as llm
 from conversations.models import Configuration, Message
 from conversations.replies import dispatch, streams
+from conversations.replies.dispatch import Audience
 from conversations.replies.live import LiveReply
 from conversations.replies.workers import CutBeforeAnswer
 from conversations.transfer.documents import said
@@ -47,6 +48,7 @@ def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: s
         configuration=configuration,
         model=configuration.model,
         options=options_of(body),
+        audience=Audience.CALLER,
     )
     completion = Completion(f"chatcmpl-{turn.reply.pk.hex}", configuration.model or model_choices.default_name())
     if body.stream:

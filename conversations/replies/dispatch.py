@@ -1,9 +1,18 @@
-"""The replies of this process: what the rest of the site asks of its reply engine. See `engine.py`."""
+"""The replies of this process: what the rest of the site asks of its reply engine. See `engine.py`.
+
+`start` and `stop` act once the transaction in which they are called has been committed, and not at all when it is
+rolled back: what they tell the engine of is then in the database. They never wait and never raise. Outside a server
+nothing happens: a reply's first viewer has it made.
+"""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from uuid import UUID
 from weakref import WeakKeyDictionary
+
+from django.db import transaction
 
 from chatbot.core.process import Part
 from conversations.replies.engine import ReplyEngine
@@ -22,6 +31,18 @@ class Engines:
 _engines = Part(Engines)
 
 
+class Audience(Enum):
+    """Who will watch a reply that is to come: it says whether this process has to begin it."""
+
+    NOBODY = auto()
+    """Nobody who is known: this process makes it."""
+    PAGE = auto()
+    """A page, whose stream comes to whichever process: this one begins the reply if the stream is likely to come here,
+    and else leaves it to the other."""
+    CALLER = auto()
+    """Whoever asks for it, at once and in this process: watching begins it."""
+
+
 def engine() -> ReplyEngine:
     """The engine of the running event loop."""
     loop, engines = asyncio.get_running_loop(), _engines().of
@@ -35,19 +56,17 @@ def serve() -> None:
     _engines().serving = asyncio.get_running_loop()
 
 
-def start(message_id: UUID) -> None:
-    """Have this process make the reply, whether anybody watches or not. Does not wait for it; for any thread.
+def start(message_id: UUID, *, audience: Audience = Audience.NOBODY) -> None:
+    """Have an open reply made, now or by those who watch it. For any thread."""
+    if audience is Audience.NOBODY:
+        _tell(lambda engine: engine.join(message_id))
+    elif audience is Audience.PAGE:
+        _tell(lambda engine: engine.expect(message_id))
 
-    Outside a server nothing happens: the reply's first viewer has it made.
-    """
-    if serving := _engines().serving:
-        serving.call_soon_threadsafe(lambda: engine().join(message_id))
 
-
-def expect(message_id: UUID) -> None:
-    """Say that a turn was stored whose stream will be asked for. For any thread."""
-    if serving := _engines().serving:
-        serving.call_soon_threadsafe(lambda: engine().expect(message_id))
+def stop(message_id: UUID) -> None:
+    """End the reply at once if this process makes it. For any thread."""
+    _tell(lambda engine: engine.stop(message_id))
 
 
 def counts() -> dict[str, int]:
@@ -57,7 +76,6 @@ def counts() -> dict[str, int]:
     return serving.counts() if serving else {}
 
 
-def stop(message_id: UUID) -> None:
-    """End the reply at once if this process makes it. For any thread."""
-    if serving := _engines().serving:
-        serving.call_soon_threadsafe(lambda: engine().stop(message_id))
+def _tell(act: Callable[[ReplyEngine], object]) -> None:
+    if loop := _engines().serving:
+        transaction.on_commit(lambda: loop.call_soon_threadsafe(lambda: act(engine())), robust=True)

@@ -20,9 +20,8 @@ from conversations.pages.chat import (
     regenerating_context,
 )
 from conversations.pages.dressing import dress
-from conversations.replies import dispatch
 from conversations.views.answers import chat_page, refuse
-from conversations.views.requests import ChatRequest, find_message, find_reply
+from conversations.views.requests import ChatRequest, audience, find_message, find_reply
 
 UNKNOWN_MODEL = "This model is not offered here any more. Reload the page, then choose another one."
 
@@ -58,7 +57,8 @@ class MessageEditView(View):
         if not form.is_valid():
             return refuse_edit(request, message, form.sentence, 422)
         try:
-            turn = branches.edit(message, text=form.cleaned_data["message"], turn=form.cleaned_data["turn"])
+            text, key = form.cleaned_data["message"], form.cleaned_data["turn"]
+            turn = branches.edit(message, text=text, turn=key, audience=audience(request))
         except UserFacingError as error:
             return refuse_edit(request, message, str(error), error.http_status)
         return new_branch(request, turn.reply)
@@ -86,7 +86,8 @@ class MessageRegenerateView(View):
         if model and model not in model_choices.choices():
             return refuse(request, UNKNOWN_MODEL, 422, reply.conversation, turn_id=turn_id)
         try:
-            answer = branches.regenerate(reply, model=model, turn=form.cleaned_data["turn"])
+            key = form.cleaned_data["turn"]
+            answer = branches.regenerate(reply, model=model, turn=key, audience=audience(request))
         except UserFacingError as error:
             return refuse(request, str(error), error.http_status, reply.conversation, turn_id=turn_id)
         return new_branch(request, answer)
@@ -111,9 +112,7 @@ class MessageChooseView(View):
 def new_branch(request: ChatRequest, reply: Message) -> HttpResponse:
     """The answer to a turn that begins a branch: its end, with the reply that is to come."""
     if not request.htmx:
-        dispatch.start(reply.pk)
         return redirect(reply.conversation)
-    dispatch.expect(reply.pk)
     context = chat_context(request.user, reply.conversation) | {"reply": reply}
     return render(request, "conversations/messages/_branch.html", context)
 

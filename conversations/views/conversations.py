@@ -15,9 +15,8 @@ from conversations.forms.messages import NOT_TEXT, RenameForm, TurnForm, is_utf8
 from conversations.models import Configuration, Conversation, Message, paths
 from conversations.pages.chat import chat_context, composer_context, message_page, turn_context
 from conversations.pages.lists import conversation_list
-from conversations.replies import dispatch
 from conversations.views.answers import chat_page, refuse
-from conversations.views.requests import ChatRequest, cursor, find_conversation, message_key
+from conversations.views.requests import ChatRequest, audience, cursor, find_conversation, message_key
 
 
 class ConversationNewView(View):
@@ -102,13 +101,12 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
             conversation=conversation,
             turn=form.cleaned_data["turn"],
             configuration=configuration,
+            audience=audience(request),
         )
     except UserFacingError as error:
         return refuse(request, str(error), error.http_status, conversation)
     if not request.htmx:
-        dispatch.start(turn.reply.pk)
         return redirect(turn.conversation)
-    dispatch.expect(turn.reply.pk)
     seen = form.cleaned_data["seen"]
     if conversation and seen in {None, turn.message.parent_id}:
         return render(request, "conversations/messages/_turn.html", turn_context(turn))

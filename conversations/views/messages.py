@@ -22,7 +22,7 @@ from conversations.pages.dressing import more
 from conversations.replies import dispatch, reply_rows, streams
 from conversations.views.answers import refuse
 from conversations.views.branches import new_branch
-from conversations.views.requests import ChatRequest, find_reply
+from conversations.views.requests import ChatRequest, audience, find_reply
 
 
 class MessageStreamView(View):
@@ -58,7 +58,6 @@ class MessageStopView(View):
         """Stop it and keep what came."""
         message = find_reply(request, pk)
         turns.stop(message)
-        dispatch.stop(message.pk)
         return HttpResponse(status=204) if request.htmx else redirect(message.conversation)
 
 
@@ -96,7 +95,7 @@ class MessageRetryView(View):
         """Make it again."""
         message = find_reply(request, pk)
         try:
-            answer = turns.retry(message)
+            answer = turns.retry(message, audience=audience(request))
         except UserFacingError as error:
             return refuse(request, str(error), error.http_status, message.conversation)
         if answer == message:
@@ -114,7 +113,7 @@ class MessageContinueView(View):
         """Let it go on where its text ended."""
         message = find_reply(request, pk)
         try:
-            turns.resume(message)
+            turns.resume(message, audience=audience(request))
         except UserFacingError as error:
             return refuse(request, str(error), error.http_status, message.conversation)
         return begun(request, pk)
@@ -124,7 +123,5 @@ def begun(request: ChatRequest, pk: UUID) -> HttpResponse:
     """The answer to a wish for a reply that is in its place already."""
     message = find_reply(request, pk)
     if not request.htmx:
-        dispatch.start(pk)
         return redirect(message.conversation)
-    dispatch.expect(pk)
     return render(request, "conversations/messages/_end.html", message_context(message))

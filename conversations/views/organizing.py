@@ -16,7 +16,6 @@ from chatbot.core.errors import UserFacingError
 from conversations.actions import organizing
 from conversations.actions.organizing import Change
 from conversations.models import Conversation, ConversationQuerySet
-from conversations.replies import dispatch
 from conversations.views.notices import say
 from conversations.views.requests import ChatRequest, next_url
 
@@ -70,8 +69,6 @@ class OrganizeView(View):
         except UserFacingError as error:
             say(request, str(error))
             return HttpResponseRedirect(next_url(request))
-        for message_id in change.stopped:
-            dispatch.stop(message_id)
         if verb.done and change.count:
             undo = f"conversations-{verb.undo}" if verb.undo else ""
             say(request, sentence(verb.done, change.count), undo=undo, at=change.at)

@@ -12,6 +12,7 @@ from django_htmx.middleware import HtmxDetails
 from accounts.models import User
 from chatbot.core.cursors import Cursor
 from conversations.models import Conversation, Message, Role
+from conversations.replies.dispatch import Audience
 
 
 class ChatRequest(HttpRequest):
@@ -19,6 +20,11 @@ class ChatRequest(HttpRequest):
 
     htmx: HtmxDetails
     user: User
+
+
+def audience(request: ChatRequest) -> Audience:
+    """Who will watch the reply that is asked for: htmx opens its stream, a browser without script does not."""
+    return Audience.PAGE if request.htmx else Audience.NOBODY
 
 
 def find_conversation(request: ChatRequest, pk: UUID) -> Conversation:
