@@ -48,9 +48,8 @@ class AddressAdmin(EmailAddressAdmin):  # type: ignore[misc] # allauth has no ty
     show_full_result_count = False
 
 
-@admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg] # not subscriptable at run time
-    """Accounts, by e-mail."""
+    """Accounts, by e-mail. Registered by whoever knows what else hangs from a person."""
 
     form, add_form = PersonForm, NewPersonForm
 

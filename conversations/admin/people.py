@@ -23,8 +23,6 @@ from conversations.upkeep.erasure import NotErased
 
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
-admin.site.unregister(User)
-
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
