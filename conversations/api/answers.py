@@ -18,7 +18,6 @@ from chatbot.web.problems import Problem
 from conversations.api.events import EventViewer
 from conversations.models import Message, Status
 from conversations.replies import dispatch, streams
-from conversations.transfer.documents import said
 
 EVENT_STREAM = "text/event-stream"
 WAIT_SECONDS = 15.0
@@ -52,7 +51,7 @@ def stream(caller: Caller, message_id: UUID, *, offset: int = 0) -> HttpResponse
         return (
             viewer.failed(problem)
             if problem
-            else viewer.completed(said(message), message.tool_calls or [], outcome(message))
+            else viewer.completed(message.text_so_far, message.tool_calls or [], outcome(message))
         )
 
     frames = streams.events(message_id, viewer=viewer, end=end, is_welcome=caller.is_welcome)
@@ -122,7 +121,7 @@ def problem_of(message: Message, failure: UserFacingError | None = None) -> Prob
 def outcome(message: Message) -> dict[str, Any]:
     """The reply as `ChatOut` describes it."""
     return {
-        "response": said(message),
+        "response": message.text_so_far,
         "conversation_id": str(message.conversation_id),
         "message_id": str(message.pk),
         "status": message.generation.status,

@@ -17,7 +17,6 @@ from conversations.api.documents import errors
 from conversations.api.finding import find_conversation
 from conversations.api.schemas import ConversationIn, ConversationOut, ConversationsOut, MessageOut
 from conversations.models import Conversation, Message, Role, paths
-from conversations.transfer.documents import said
 
 PAGE, PAGE_MAX = 30, 100
 HISTORY_MAX = 1_000
@@ -172,7 +171,7 @@ def message_fields(message: Message) -> dict[str, object]:
     fields: dict[str, object] = {
         "id": message.pk,
         "role": message.role,
-        "content": said(message),
+        "content": message.text_so_far,
         "created_at": message.created_at,
     }
     if message.role == Role.ASSISTANT:

@@ -31,7 +31,6 @@ from conversations.replies import dispatch, streams
 from conversations.replies.dispatch import Audience
 from conversations.replies.live import LiveReply
 from conversations.replies.workers import CutBeforeAnswer
-from conversations.transfer.documents import said
 
 NEW = "new"
 
@@ -112,7 +111,7 @@ def ending(sent: "Sent", message_id: UUID, live: LiveReply, *, with_usage: bool)
     message = answers.find(message_id)
     if message is None:
         raise Problem("not_found")
-    text, reasoning = said(message), message.generation.reasoning
+    text, reasoning = message.text_so_far, message.generation.reasoning
     if not sent.fits(text, reasoning):
         # It was made anew by another process.
         raise Problem("interrupted", conversation_id=str(message.conversation_id), message_id=str(message_id))
@@ -161,7 +160,7 @@ def filled(completion: Completion, message: Message, failure: UserFacingError | 
             raise Problem(problem.code, headers=problem.headers, upstream=problem.upstream, **problem.members)
         completion.reason = problem.code
     if not completion.is_begun:
-        completion.text.add(said(message))
+        completion.text.add(message.text_so_far)
         completion.reasoning.add(generation.reasoning)
     completion.model = generation.model or completion.model
     if generation.prompt_tokens is not None and generation.completion_tokens is not None:

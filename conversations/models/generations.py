@@ -32,6 +32,9 @@ CUT = "length"
 OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
 """The states in which a reply is still to come. An interrupted one was handed back and waits for the next viewer."""
 
+TEXT_SO_FAR = models.Case(models.When(status__in=OPEN, then="draft"), default="message__content")
+"""What `Message.text_so_far` is, for queries of generations."""
+
 
 def listed(states: Iterable[str]) -> str:
     """States as a statement has them after its IN, quoted and in parentheses."""

@@ -135,3 +135,13 @@ class Message(models.Model):
     def get_absolute_url(self) -> str:
         """The page of its conversation that shows it, at its place."""
         return f"{reverse('conversation-detail', args=(self.conversation_id,))}?at={self.pk}#m-{self.pk}"
+
+    @property
+    def text_so_far(self) -> str:
+        """What it says; of a reply that is still to come, what the last checkpoint has.
+
+        Causes a query for a reply whose generation was not read with it. For queries of generations it is
+        `TEXT_SO_FAR`.
+        """
+        generation = getattr(self, "generation", None) if self.role == Role.ASSISTANT else None
+        return generation.draft if generation and generation.is_open else self.content

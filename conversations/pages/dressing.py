@@ -78,7 +78,7 @@ def _begin(texts: Sequence[str]) -> None:
 def _reply(message: Message, budget: Budget) -> Said:
     """Of a reply that is still open, what the last checkpoint has: the rest comes by itself."""
     generation = message.generation
-    text = generation.draft if generation.is_open else message.content
+    text = message.text_so_far
     if not text:
         return Said(SafeString())
     rendered = rendering.rendered(text, budget, key=message.pk)

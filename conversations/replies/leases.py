@@ -26,6 +26,7 @@ from chatbot.core.database import WITHOUT_WAITING, seconds_since_away
 from conversations.models import (
     NO_WORKER,
     OPEN,
+    TEXT_SO_FAR,
     TODAY,
     WAITING,
     Conversation,
@@ -338,7 +339,7 @@ def progress_of(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
     rows = Generation.objects.filter(pk__in=list(message_ids)).values_list(
         "pk",
         "status",
-        Case(When(status__in=OPEN, then="draft"), default="message__content"),
+        TEXT_SO_FAR,
         "reasoning",
         "reasoning_seconds",
         Case(When(has_no_worker(_unmade()), then=Value(value=False)), default=Value(value=True)),

@@ -33,7 +33,7 @@ def message_fields(message: Message) -> dict[str, Any]:
         "id": str(message.pk),
         "parent": written_key(message.parent_id),
         "role": message.role,
-        "content": said(message),
+        "content": message.text_so_far,
         "tool_calls": message.tool_calls,
         "created_at": written(message.created_at),
         "chosen_at": written(message.chosen_at),
@@ -85,12 +85,6 @@ def generation_of(message: Message) -> Generation | None:
 def feedback_of(message: Message) -> Feedback | None:
     """What the person thinks of the message, or None. Causes a query unless it was selected with the message."""
     return getattr(message, "feedback", None)
-
-
-def said(message: Message) -> str:
-    """The message's text; of an open reply, what the last checkpoint has."""
-    generation = generation_of(message)
-    return generation.draft if generation and generation.is_open else message.content
 
 
 def written_key(key: UUID | None) -> str | None:

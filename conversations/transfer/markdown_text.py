@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils.formats import date_format
 
 from conversations.models import Conversation, Message, Role, Status
-from conversations.transfer.documents import generation_of, said
+from conversations.transfer.documents import generation_of
 
 MESSAGES_AT_A_TIME = 100
 SPEAKERS = {Role.USER.value: "You", Role.ASSISTANT.value: "Assistant", Role.SYSTEM.value: "System"}
@@ -45,7 +45,7 @@ def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[
     model = f" ({generation.model})" if generation and generation.model else ""
     yield f"## {number}. {SPEAKERS[message.role]}{model}"
     yield f"*{moment(message.created_at, zone)}*"
-    if text := said(message).strip():
+    if text := message.text_so_far.strip():
         yield text
     if generation and generation.is_open:
         yield "*This reply was still being made.*"
