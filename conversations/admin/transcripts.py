@@ -15,7 +15,7 @@ from conversations.admin.readings import record
 from conversations.models import Conversation, Feedback, Generation, Message, Role
 from conversations.pages import branches
 from conversations.pages.branches import Part
-from conversations.pages.dressing import dress
+from conversations.pages.dressing import ShownMessage, dress
 
 LINES_MAX = 20_000
 """Characters of tool calls that are laid out on several lines."""
@@ -25,7 +25,7 @@ LINES_MAX = 20_000
 class Line:
     """A message of the transcript, and beside it how it was made."""
 
-    message: Message
+    shown: ShownMessage
     generation: Generation | None
     feedback: Feedback | None
     tool_calls: str
@@ -47,14 +47,13 @@ def transcript(request: HttpRequest, conversation: Conversation) -> dict[str, An
     Raises `Http404` when that message is not in the conversation, `BadRequest` when it is no key.
     """
     part = _part(request, conversation)
-    shown = part.messages
+    messages = part.messages
     first = conversation.messages.filter(parent=None).oldest_first().values_list("pk", flat=True).first()
-    record(request, [conversation.pk], _said(shown))
-    dress(shown)
+    record(request, [conversation.pk], _said(messages))
     return {
-        "lines": [line(message) for message in shown],
-        "earlier": shown[0].pk if part.has_older else None,
-        "later": shown[-1].pk if part.has_newer else None,
+        "lines": [line(shown) for shown in dress(messages, cut=part.cut)],
+        "earlier": messages[0].pk if part.has_older else None,
+        "later": messages[-1].pk if part.has_newer else None,
         "first": first if part.has_older else None,
         "is_chosen": part.is_chosen,
         "instructions": conversation.system_prompt,
@@ -62,15 +61,16 @@ def transcript(request: HttpRequest, conversation: Conversation) -> dict[str, An
     }
 
 
-def line(message: Message) -> Line:
-    """The message as a line; it has been dressed."""
+def line(shown: ShownMessage) -> Line:
+    """The message as a line."""
+    message = shown.message
     calls = _as_lines(message.tool_calls) if message.tool_calls else ""
     feedback = getattr(message, "feedback", None)
     if message.role != Role.ASSISTANT:
-        return Line(message, None, feedback, calls)
+        return Line(shown, None, feedback, calls)
     made = message.generation
     first_token, duration = seconds(made.started_at, made.first_token_at), seconds(made.started_at, made.finished_at)
-    return Line(message, made, feedback, calls, first_token, duration)
+    return Line(shown, made, feedback, calls, first_token, duration)
 
 
 def _as_lines(calls: object) -> str:

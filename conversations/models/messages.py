@@ -9,12 +9,10 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from conversations.models.conversations import Conversation
-from conversations.models.reasoning import Reasoning
 
 
 class Role(models.TextChoices):
@@ -93,18 +91,6 @@ class Message(models.Model):
 
     alternatives: list[UUID]
     """The keys of the messages in its place, itself among them; see `with_alternatives`."""
-    html: SafeString
-    """Its content as the page shows it; the page sets it before it is rendered."""
-    rest: object
-    """What of its content is not in `html`; the page sets it too."""
-    is_cut = False
-    """Whether the content that was read is not all of it."""
-    reasoning: Reasoning
-    """The model's reasoning before the reply; the page sets it too."""
-    is_resumable: bool
-    """Whether a reply can go on where its text ended, if nothing follows it; the page sets it too."""
-    place: object
-    """Where it stands among its alternatives; the page sets it too."""
 
     objects: ClassVar = MessageQuerySet.as_manager()
 

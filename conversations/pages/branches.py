@@ -29,6 +29,8 @@ class Part:
 
     messages: list[Message]
     """Oldest first."""
+    cut: frozenset[UUID]
+    """The keys of those whose text was not read to its end."""
     has_older: bool
     branch: UUID | None
     """The end of the branch, whether it is on this page or not."""
@@ -67,16 +69,17 @@ class Place:
 def newest(conversation: Conversation) -> Part:
     """The end of the chosen branch."""
     end = paths.current_end(conversation)
-    messages = _read(paths.upwards(conversation, end, MESSAGES_PER_PAGE + 1))
-    return Part(messages[-MESSAGES_PER_PAGE:], len(messages) > MESSAGES_PER_PAGE, end)
+    messages, cut = _read(paths.upwards(conversation, end, MESSAGES_PER_PAGE + 1))
+    return Part(messages[-MESSAGES_PER_PAGE:], cut, len(messages) > MESSAGES_PER_PAGE, end)
 
 
 def before(conversation: Conversation, message: UUID) -> Part:
     """What leads to a message, without it. Raises `Message.DoesNotExist` when nothing of this conversation does."""
-    messages = _read(paths.before(conversation, message, MESSAGES_PER_PAGE + 1))
+    messages, cut = _read(paths.before(conversation, message, MESSAGES_PER_PAGE + 1))
     if not messages:
         raise Message.DoesNotExist
-    return Part(messages[-MESSAGES_PER_PAGE:], len(messages) > MESSAGES_PER_PAGE, paths.current_end(conversation))
+    end = paths.current_end(conversation)
+    return Part(messages[-MESSAGES_PER_PAGE:], cut, len(messages) > MESSAGES_PER_PAGE, end)
 
 
 def around(conversation: Conversation, message: UUID) -> Part:
@@ -95,12 +98,13 @@ def around(conversation: Conversation, message: UUID) -> Part:
     if end and place <= MESSAGES_PER_PAGE:
         # The end is near: the page goes down to it, and nobody has to ask for it.
         last, size = end, place + half
-    messages = _read(paths.upwards(conversation, last, size + 1))
-    return Part(messages[-size:], len(messages) > size, end, is_chosen)
+    messages, cut = _read(paths.upwards(conversation, last, size + 1))
+    return Part(messages[-size:], cut, len(messages) > size, end, is_chosen)
 
 
-def _read(keys: RawSQL) -> list[Message]:
-    """These messages, each with as much of its texts as a page may show: the newest come first to what there is."""
+def _read(keys: RawSQL) -> tuple[list[Message], frozenset[UUID]]:
+    """These messages, each with as much of its texts as a page may show: the newest come first to what there is. And
+    the keys of those whose text is longer."""
     found = (
         Message.objects.filter(pk__in=keys)
         .select_related("generation", "feedback")
@@ -114,13 +118,15 @@ def _read(keys: RawSQL) -> list[Message]:
         )
     )
     messages = paths.oldest_first(found)
+    cut: set[UUID] = set()
     for message in messages:
         read = vars(message)
         message.content = read["content_shown"]
-        message.is_cut = len(message.content.encode()) < read["content_size"]
+        if len(message.content.encode()) < read["content_size"]:
+            cut.add(message.pk)
         if message.role == Role.ASSISTANT:
             message.generation.reasoning, message.generation.draft = read["reasoning_shown"], read["draft_shown"]
-    return messages
+    return messages, frozenset(cut)
 
 
 def _beginning(column: str) -> RawSQL:

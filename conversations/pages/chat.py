@@ -34,7 +34,7 @@ def chat_context(
         return context | {"greeting": greeting(), "examples": [{"title": t, "prompt": p} for t, p in EXAMPLES]}
     context |= picker(conversation.model)
     page = message_page(conversation, before=before, at=at)
-    messages = page["messages"]
+    messages = [shown.message for shown in page["messages"]]
     # What is shown decides: a reply that ends between two queries would leave a page that waits for nothing.
     is_open = [message for message in messages if message.role == Role.ASSISTANT and message.generation.is_open]
     return (
@@ -62,15 +62,11 @@ def composer_context(conversation: Conversation | None) -> dict[str, Any]:
 
 def turn_context(turn: Turn) -> dict[str, Any]:
     """What an answer to a turn needs: its two messages and the composer."""
-    messages = [turn.message, turn.reply]
-    for message in messages:
-        message.alternatives = [message.pk]
-    dress(messages)
     context = composer_context(turn.conversation)
     if turn.is_first:
         context |= picker(turn.conversation.model)
     return context | {
-        "messages": messages,
+        "messages": dress([turn.message, turn.reply], are_alone=True),
         "seen": turn.reply.pk,
         "open_message": turn.reply if turn.reply.generation.is_open else None,
         "standing": turn.standing,
@@ -79,12 +75,16 @@ def turn_context(turn: Turn) -> dict[str, Any]:
 
 def message_context(message: Message) -> dict[str, Any]:
     """What one reply needs that has just ended, or begins again; read `with_alternatives`."""
-    dress([message])
-    return composer_context(message.conversation) | {
-        "message": message,
+    return shown_context(message) | {
         "window": window_at_end(message),
         "open_message": message if message.generation.is_open else None,
     }
+
+
+def shown_context(message: Message) -> dict[str, Any]:
+    """What a message needs that is shown by itself; read `with_alternatives`."""
+    (shown,) = dress([message])
+    return composer_context(message.conversation) | {"message": message, "shown": shown}
 
 
 def message_page(conversation: Conversation, *, before: UUID | None = None, at: UUID | None = None) -> dict[str, Any]:
@@ -98,13 +98,12 @@ def message_page(conversation: Conversation, *, before: UUID | None = None, at: 
         part = branches.before(conversation, before)
     else:
         part = branches.around(conversation, at) if at else branches.newest(conversation)
-    shown = part.messages
-    dress(shown)
-    window = newest_window(conversation, part) if part.has_newer else last_window(shown)
-    line, is_older = window_on_page(shown, window, has_older=part.has_older)
+    messages = part.messages
+    window = newest_window(conversation, part) if part.has_newer else last_window(messages)
+    line, is_older = window_on_page(messages, window, has_older=part.has_older)
     return {
-        "messages": shown,
-        "older_cursor": shown[0].pk if part.has_older else "",
+        "messages": dress(messages, cut=part.cut),
+        "older_cursor": messages[0].pk if part.has_older else "",
         "has_newer": part.has_newer,
         "is_chosen": part.is_chosen,
         "window": line,

@@ -1,7 +1,8 @@
 """What messages say, as a page shows it: formatted as far as the page's budget goes, newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString
@@ -11,7 +12,7 @@ from conversations.actions import reopening
 from conversations.markdown import rendering
 from conversations.markdown.budget import LONG_COST, MESSAGE_SIZE, PIECE, Budget, PageBudget, cost, part
 from conversations.models import Message, Role
-from conversations.models.reasoning import Reasoning
+from conversations.models.reasoning import NOTHING, Reasoning
 from conversations.pages.branches import Place
 
 
@@ -32,25 +33,45 @@ class Said:
     rest: Rest | None = None
 
 
-def dress(messages: Sequence[Message]) -> None:
-    """Give each message its `place` among its alternatives, what it says as `html`, and the `rest` of that if it is
-    beyond the page's budget; and each reply its `reasoning`, and whether it `is_resumable`.
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """A message, as a page shows it."""
 
-    The newest come first to what the budget has. Raises `Moved` in a thread that has no time for so much.
+    message: Message
+    html: SafeString
+    """What it says, as far as the page's budget goes."""
+    rest: Rest | None
+    """What of it is not in `html`."""
+    place: Place | None
+    """Where it stands among its alternatives; None when it has none."""
+    reasoning: Reasoning = NOTHING
+    """The model's, before a reply."""
+    is_resumable: bool = False
+    """Whether a reply can go on where its text ended, if nothing follows it."""
+
+
+def dress(messages: Sequence[Message], *, cut: Set[UUID] = frozenset(), are_alone: bool = False) -> list[ShownMessage]:
+    """The messages, as a page shows them, in their order.
+
+    Of those in `cut`, the end of the text was not read. They were read `with_alternatives`, unless they are known to
+    have none: `are_alone`. The newest come first to what the budget has. Raises `Moved` in a thread that has no time
+    for so much.
     """
     _begin([message.content for message in messages if message.role == Role.ASSISTANT])
     page = PageBudget()
+    shown: list[ShownMessage] = []
     for message in reversed(messages):
         given, budget = page.message(), page.message()
-        message.place = Place.of(message)
+        place, is_cut = None if are_alone else Place.of(message), message.pk in cut
         if message.role == Role.ASSISTANT:
-            said = _reply(message, budget)
-            message.reasoning = _reasoning(message, budget)
-            message.is_resumable = reopening.can_resume(message)
+            said = _reply(message, budget, is_cut=is_cut)
+            reasoning, is_resumable = _reasoning(message, budget), reopening.can_resume(message)
         else:
-            said = _as_written(message.content, budget, is_cut=message.is_cut)
-        message.html, message.rest = said.html, said.rest
+            said = _as_written(message.content, budget, is_cut=is_cut)
+            reasoning, is_resumable = NOTHING, False
+        shown.append(ShownMessage(message, said.html, said.rest, place, reasoning, is_resumable))
         page.settle(given, budget)
+    return shown[::-1]
 
 
 def more(message: Message, begin: int) -> Said:
@@ -75,14 +96,13 @@ def _begin(texts: Sequence[str]) -> None:
             return
 
 
-def _reply(message: Message, budget: Budget) -> Said:
+def _reply(message: Message, budget: Budget, *, is_cut: bool) -> Said:
     """Of a reply that is still open, what the last checkpoint has: the rest comes by itself."""
-    generation = message.generation
     text = message.text_so_far
     if not text:
         return Said(SafeString())
     rendered = rendering.rendered(text, budget, key=message.pk)
-    return Said(rendered.html) if generation.is_open else _said(rendered, text, is_cut=message.is_cut)
+    return Said(rendered.html) if message.generation.is_open else _said(rendered, text, is_cut=is_cut)
 
 
 def _said(rendered: rendering.Rendered, text: str, *, is_cut: bool) -> Said:

@@ -15,11 +15,10 @@ from conversations.models import Message, Role
 from conversations.pages.branches import Place
 from conversations.pages.chat import (
     chat_context,
-    composer_context,
     editing_context,
     regenerating_context,
+    shown_context,
 )
-from conversations.pages.dressing import dress
 from conversations.views.answers import chat_page, refuse
 from conversations.views.requests import ChatRequest, audience, find_message, find_reply
 
@@ -119,9 +118,7 @@ def new_branch(request: ChatRequest, reply: Message) -> HttpResponse:
 
 def message_fragment(request: ChatRequest, message: Message, **more: Any) -> HttpResponse:
     """One message in its place."""
-    dress([message])
-    context = composer_context(message.conversation) | {"message": message} | more
-    return render(request, "conversations/messages/_message.html", context)
+    return render(request, "conversations/messages/_message.html", shown_context(message) | more)
 
 
 def refuse_edit(request: ChatRequest, message: Message, notice: str, status: int) -> HttpResponse:
