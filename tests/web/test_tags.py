@@ -1,4 +1,4 @@
-"""The tags of every template do what Django's own do, wherever the site is."""
+"""The tags of the chat's templates do what Django's own do, wherever the site is."""
 
 import re
 from collections.abc import Iterator
@@ -21,26 +21,26 @@ def prefix(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def written(text: str, **context: object) -> str:
-    return engines["django"].from_string(text).render(context)
+    return engines["django"].from_string("{% load hot %}" + text).render(context)
 
 
 def test_addresses_are_those_that_reverse_gives(prefix: str) -> None:
     for _ in range(2):
-        assert written("{% url 'conversation-new' %}") == reverse("conversation-new") == prefix
+        assert written("{% address 'conversation-new' %}") == reverse("conversation-new") == prefix
         address = reverse("message-stream", args=[KEY])
         assert address.startswith(prefix)
-        assert written("{% url 'message-stream' key %}", key=KEY) == address
-        assert written("{% url 'message-stream' key as it %}[{{ it }}]", key=KEY) == f"[{address}]"
-        assert written("{% url 'message-stream' pk=key %}", key=KEY) == address
-        assert written("{% url name key %}", name="message-stream", key=str(KEY)) == address
-        assert written("{% url 'admin:index' %}") == reverse("admin:index")
+        assert written("{% address 'message-stream' key %}", key=KEY) == address
+        assert written("{% address 'message-stream' key as it %}[{{ it }}]", key=KEY) == f"[{address}]"
+        assert written("{% address 'message-stream' pk=key %}", key=KEY) == address
+        assert written("{% address name key %}", name="message-stream", key=str(KEY)) == address
+        assert written("{% address 'admin:index' %}") == reverse("admin:index")
 
 
 def test_addresses_that_do_not_exist_are_said_or_left_out() -> None:
-    for text in ("{% url 'nowhere' %}", "{% url 'message-stream' %}", "{% url 'message-stream' 'x' %}"):
+    for text in ("{% address 'nowhere' %}", "{% address 'message-stream' %}", "{% address 'message-stream' 'x' %}"):
         with pytest.raises(NoReverseMatch):
             written(text)
-    assert written("{% url 'nowhere' key as it %}[{{ it }}]", key=KEY) == "[]"
+    assert written("{% address 'nowhere' key as it %}[{{ it }}]", key=KEY) == "[]"
 
 
 def test_a_template_within_another_sees_its_context() -> None:
@@ -50,13 +50,13 @@ def test_a_template_within_another_sees_its_context() -> None:
                 "django.template.loaders.locmem.Loader",
                 {
                     "part": "{{ a }}{{ b }}{% block c %}c{% endblock %}",
-                    "whole": "{% include 'part' %} {% include 'part' with a=3 %} {% include 'part' with b=4 only %}"
-                    " {% include name %} {{ a }}{% block c %}d{% endblock %}",
-                    "alone": "{% include 'none' %}",
+                    "whole": "{% fragment 'part' %} {% fragment 'part' with a=3 %} {% fragment 'part' with b=4 only %}"
+                    " {% fragment name %} {{ a }}{% block c %}d{% endblock %}",
+                    "alone": "{% fragment 'none' %}",
                 },
             )
         ],
-        builtins=["chatbot.web.tags"],
+        builtins=["chatbot.web.hot_tags"],
     )
     whole = engine.get_template("whole")
     for _ in range(2):
@@ -72,7 +72,7 @@ def test_an_icon_is_drawn_by_its_written_name_or_by_the_contexts() -> None:
 
 
 def test_all_forms_of_a_page_have_the_token_of_its_request(rf: RequestFactory) -> None:
-    forms = engines["django"].from_string("{% csrf_token %}{% if True %}{% csrf_token %}{% endif %}")
+    forms = engines["django"].from_string("{% load hot %}{% csrf_field %}{% if True %}{% csrf_field %}{% endif %}")
     first, second = (forms.render({}, rf.get("/")) for _ in range(2))
     field = first[: len(first) // 2]
     assert first == 2 * field
