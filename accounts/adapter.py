@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
-from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts import confirming, mail
+from accounts.allauth_inside import CountedAttempts
 from accounts.models import User
 
 PROGRAMS = "/api/"
@@ -22,13 +21,13 @@ BY_MAIL = ", or sign in with a code that is sent to you."
 NOT_YET = " If you have just signed up, follow the link in your mail first."
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no types
+class AccountAdapter(CountedAttempts):
     """allauth's behaviour, with sign-up governed by `SIGNUP_OPEN`."""
 
     @property
     def error_messages(self) -> dict[str, Any]:
         """What is said of a form's errors, without telling who has an account."""
-        said: dict[str, Any] = dict(DefaultAccountAdapter.error_messages)
+        said: dict[str, Any] = dict(CountedAttempts.error_messages)
         said["email_password_mismatch"] = f"{WRONG}{NOT_YET if settings.VERIFY_EMAIL else ''}"
         said["too_many_login_attempts"] = f"{TOO_MANY}{BY_MAIL if mail.works() else '.'}"
         return said
@@ -74,17 +73,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the attempt, which the right password gives back. Programs have counts of their own."""
         action = "token_failed" if request.path_info.startswith(PROGRAMS) else "login_failed"
-        account: str = super()._get_login_attempts_cache_key(request, **credentials)
-        counts = [(action, self._get_login_attempts_cache_key(request, **credentials)), (f"{action}_anywhere", account)]
-        taken = []
-        for name, key in counts:
-            usage = ratelimit.consume(request, app="allauth.account", action=name, key=key)
-            if not usage:
-                raise self.validation_error("too_many_login_attempts")
-            taken += usage.usage
-        self._login_failed_rl_usage = ratelimit.RateLimitUsage(taken)
-
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # By network address and account together: guesses from elsewhere do not lock the owner out.
-        key: str = super()._get_login_attempts_cache_key(request, **credentials)
-        return f"{key}:{ratelimit.get_ip(request)}"
+        near = (action, self.attempt_key(request, **credentials))
+        anywhere = (f"{action}_anywhere", self.account_key(request, **credentials))
+        self.count_attempt(request, (near, anywhere))

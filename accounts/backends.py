@@ -3,15 +3,16 @@
 from functools import cache
 from uuid import UUID
 
-from allauth.account.auth_backends import AuthenticationBackend
 from django.db import connection
 
+from accounts.allauth_inside import OwnAddress
 from accounts.models import User
 from chatbot.core import sql
 
 
-class AccountBackend(AuthenticationBackend):  # type: ignore[misc] # allauth has no types
-    """allauth's backend: people sign in with e-mail and password."""
+class AccountBackend(OwnAddress):
+    """allauth's backend: people sign in with e-mail and password. Other addresses that were written down for an
+    account open nothing."""
 
     def get_user(self, user_id: UUID) -> User | None:
         """The person with this key, unless the account is not active. Causes a query."""
@@ -22,17 +23,11 @@ class AccountBackend(AuthenticationBackend):  # type: ignore[misc] # allauth has
         """Whether the account is active, and its address was verified where that has to come first."""
         return user.is_active and not user.awaits_verification
 
-    def _authenticate_by_email(self, email: str, password: str) -> User | None:
-        # An account has one address, its own. Others that were written down for it open nothing.
-        found: User | None = self._check_password(User.objects.filter(email=email).first(), password)
-        return found
-
     @classmethod
-    def _stash_user(cls, user: User | None) -> User | None:
-        # allauth would tell that the account waits to be verified: who signed up with an address would learn by it
-        # whether there had been an account before.
-        found: User | None = super()._stash_user(None if user and user.awaits_verification else user)
-        return found
+    def is_told(cls, user: User) -> bool:
+        """Whether somebody with the right password learns why they cannot sign in: not that the account waits to be
+        verified. Who signed up with an address would learn by it whether there had been an account before."""
+        return not user.awaits_verification
 
 
 def find(names: list[str], statement: str, parameters: sql.Parameters) -> User | None:

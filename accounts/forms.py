@@ -13,6 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts import allauth_inside
 from accounts.models import User
 
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "A year", "": "For ever"}
@@ -81,5 +82,5 @@ class RequestCodeForm(allauth_forms.RequestLoginCodeForm):  # type: ignore[misc]
     def clean_email(self) -> str:
         """The address, and who has it."""
         email: str = super().clean_email()
-        self._user = User.objects.filter(email=email, is_active=True).first()
+        allauth_inside.say_whose(self, User.objects.filter(email=email, is_active=True).first())
         return email

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models, transaction
@@ -109,8 +109,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether this is the password. One that is kept in an old way is kept in the new one, and nothing ends."""
 
         def keep(password: str) -> None:
-            self.set_password(password)
-            self._password = None
+            self.password = make_password(password)
             with transaction.atomic():
                 sql.run("SELECT set_config('accounts.same_password', 'on', true)")
                 self.save(update_fields=("password",))

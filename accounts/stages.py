@@ -5,7 +5,7 @@ Apart from the adapter, which the checks at the start import in any order: allau
 
 from typing import Any
 
-from allauth.account.internal import flows  # noqa: F401 (the stages need it to be there)
+from allauth.account import utils  # noqa: F401 (the stages need what it loads)
 from allauth.account.stages import EmailVerificationStage
 
 

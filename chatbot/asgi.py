@@ -14,14 +14,14 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import django
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver, set_script_prefix
 
@@ -32,12 +32,13 @@ django.setup(set_prefix=False)
 
 from accounts import uploads  # noqa: E402
 from accounts.outbox import END_SECONDS, outbox  # noqa: E402 (apps can be imported only after the set-up)
-from chatbot.core import paths, readiness  # noqa: E402
+from chatbot.core import database, paths, readiness  # noqa: E402
 from chatbot.core.threads import DATABASE_AWAY  # noqa: E402
 from chatbot.telemetry import metrics, origin, reporting, scrape  # noqa: E402
 from chatbot.telemetry.exchange import Exchange  # noqa: E402
-from chatbot.web import forwarding, hardening, long_work  # noqa: E402
+from chatbot.web import forwarding, hardening, long_work, uvicorn_manners  # noqa: E402
 from chatbot.web.awaited import AwaitedResponse  # noqa: E402
+from chatbot.web.django_asgi import DjangoParts  # noqa: E402
 from chatbot.web.files import FileHandler  # noqa: E402
 from chatbot.web.guard import FORM_MAX, BodyTooLarge, answer, bounded, refused  # noqa: E402
 from chatbot.web.hosts import ChatRequest  # noqa: E402
@@ -54,20 +55,16 @@ PROGRAMS = ("api/", "v1/")
 SignalHandler = Callable[[int, Any], Any]
 
 
-class ChatHandler(ASGIHandler):
-    """Django's handler, with a guard before it, whose synchronous parts run in one of a few threads, in one go.
+class ChatHandler:
+    """Django's site, with a guard before it, whose synchronous parts run in one of a few threads, in one go.
 
     Django's own handler changes threads twice for every middleware, and keeps a thread for every request until its
     response has ended. Here a request has a thread until its response begins; what streams, or has yet to be made
     (`AwaitedResponse`), has none.
     """
 
-    request_class = ChatRequest
-
     def __init__(self) -> None:
-        # Not the parent's, which would make the chain of middleware asynchronous.
-        super(ASGIHandler, self).__init__()
-        self.load_middleware(is_async=False)
+        self.django = DjangoParts(ChatRequest)
         self.files = FileHandler()
         self.forwarded = forwarding.Forwarding(self.watch)
         self.requests = 0
@@ -125,7 +122,7 @@ class ChatHandler(ASGIHandler):
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request that the guard let in."""
         try:
-            body = await self.read_body(receive)
+            body = await self.django.body(receive)
         except RequestAborted:
             return
         path = paths.below(scope)
@@ -140,14 +137,14 @@ class ChatHandler(ASGIHandler):
             await answer(scope, send, HTTPStatus.SERVICE_UNAVAILABLE, form=form)
             return
         if not response.streaming and not isinstance(response, AwaitedResponse):
-            await self.send_response(response, send)
+            await self.django.send(response, send)
             return
         try:
             async with asyncio.TaskGroup() as group:
-                listening = group.create_task(self.listen_for_disconnect(receive))
+                listening = group.create_task(self.django.departure(receive))
                 if isinstance(response, AwaitedResponse):
                     response = await response.made()
-                await self.send_response(response, send)
+                await self.django.send(response, send)
                 listening.cancel()
         except* RequestAborted:
             pass
@@ -183,21 +180,15 @@ class ChatHandler(ASGIHandler):
             # The thread does not know the event loop's.
             set_script_prefix(f"{paths.prefix_of(scope)}/")
             signals.request_started.send(sender=self.__class__, scope=scope)
-            request, refusal = self.create_request(scope, body)
-            response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
-            if request and request.resolver_match:
+            request = self.django.request(scope, body)
+            response = self.django.response(request) if isinstance(request, HttpRequest) else request
+            if isinstance(request, HttpRequest) and request.resolver_match:
                 origin.add(route=route_of(request.resolver_match))
         if response.streaming:
             connections.close_all()
         else:
             response.close()
         return response
-
-    def process_exception_by_middleware(self, exception: Exception, request: Any) -> Any:
-        """What a view's exception is answered with, if not as an error."""
-        if isinstance(exception, long_work.Moved):
-            return long_work.MovedResponse()
-        return super().process_exception_by_middleware(exception, request)
 
     async def live(self, receive: Any, send: Any) -> None:
         """Follow the server's lifespan: at its end, hand back the replies that are still being made."""
@@ -217,7 +208,7 @@ class ChatHandler(ASGIHandler):
                 except Exception:
                     logger.exception("Replies could not be handed back.")
                 await asyncio.to_thread(outbox().end, END_SECONDS)
-                await asyncio.to_thread(close_pools)
+                await asyncio.to_thread(database.close_pools)
                 await asyncio.to_thread(reporting.end)
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
@@ -247,13 +238,6 @@ async def warm_up() -> None:
     await asyncio.to_thread(lambda: get_resolver().url_patterns)
     gc.collect()
     gc.freeze()
-
-
-def close_pools() -> None:
-    """End the threads of the database's pools, for which the interpreter would wait in vain at its own end."""
-    connection: Any
-    for connection in connections.all():
-        connection.close_pool()
 
 
 @dataclass(slots=True)
@@ -308,8 +292,8 @@ def threads_now() -> dict[str, float]:
     return dict(zip(THREADS, (size, min(size, requests), max(0, requests - size)), strict=True))
 
 
-forwarding.take_over()
-hardening.hide_server()
+uvicorn_manners.leave_forwarded_alone()
+uvicorn_manners.hide_name()
 application = ChatHandler()
 metrics.registry.register(metrics.Gauges(THREADS, threads_now))
 gauges.register()

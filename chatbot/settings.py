@@ -61,7 +61,7 @@ MIDDLEWARE = [
     "chatbot.web.middleware.HostMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "chatbot.web.middleware.PersonMiddleware",
     "chatbot.web.middleware.SignedInMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "chatbot.web.middleware.timezone_middleware",

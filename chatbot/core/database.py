@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
+from django.db import connection as django_connection
+from django.db import connections
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -73,6 +75,32 @@ def check_connection(connection: Connection[Any]) -> None:
         note_away()
         # The server was restarted, most likely, and has ended the others too. The pool would meet them one by one, and
         # wait longer after each, until the request has waited too long.
-        if isinstance(pool := getattr(connection, "_pool", None), ConnectionPool):
+        if pool := pool_of(connection):
             pool.check()
         raise
+
+
+def pool_of(connection: Connection[Any]) -> ConnectionPool[Any] | None:
+    """The pool that has given the connection away; None for one that no pool has.
+
+    psycopg tells this to nobody: it is the connection's `_pool`, as of psycopg 3.3.
+    """
+    pool = getattr(connection, "_pool", None)
+    return pool if isinstance(pool, ConnectionPool) else None
+
+
+def site_pool() -> ConnectionPool[Any] | None:
+    """The pool of the site's database, if this process has one by now.
+
+    Django's property `pool` would make one, and with it an embedded server would be started: the pools that there are
+    stand in `_connection_pools`, as of Django 6.1.
+    """
+    connection: Any = django_connection
+    return connection._connection_pools.get(connection.alias)  # type: ignore[no-any-return]
+
+
+def close_pools() -> None:
+    """End the threads of the database's pools, for which the interpreter would wait in vain at its own end."""
+    connection: Any
+    for connection in connections.all():
+        connection.close_pool()

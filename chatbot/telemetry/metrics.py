@@ -7,10 +7,8 @@ several instances to Prometheus, each asked at an address of its own.
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
     CollectorRegistry,
@@ -23,6 +21,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chatbot.core import database
 from chatbot.core.process import Part
 
 PATH = "/metrics"
@@ -147,9 +146,7 @@ POOL = {
 
 
 def _pool() -> dict[str, float]:
-    # The one that there is: the property would make one, and with it an embedded database would be started.
-    pools: dict[str, Any] = connection._connection_pools  # type: ignore[attr-defined] # PostgreSQL's
-    pool = pools.get(connection.alias)
+    pool = database.site_pool()
     counted = pool.get_stats() if pool else {}
     return {name: counted.get(key, 0) for key, (name, _) in POOL.items()}
 

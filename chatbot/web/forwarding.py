@@ -4,9 +4,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import uvicorn.config
 from django.conf import settings
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from chatbot.web import uvicorn_manners
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +24,14 @@ class Forwarding:
     """The application `app` behind proxies: those that are named are believed, of others the log tells, once each."""
 
     def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
-        self._believing = ProxyHeadersMiddleware(app, trusted_hosts=settings.FORWARDED_ALLOW_IPS)
+        self._believing = uvicorn_manners.believing(app, settings.FORWARDED_ALLOW_IPS)
         self._told = set[str]()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request, whose scope then has the client's address and scheme as far as they are to be believed."""
         peer = scope["client"][0] if scope.get("client") else ""
-        if peer not in self._believing.trusted_hosts and any(name in HEADERS for name, _ in scope["headers"]):
+        is_believed = uvicorn_manners.is_believed(self._believing, peer)
+        if not is_believed and any(name in HEADERS for name, _ in scope["headers"]):
             scope[DISBELIEVED] = peer
             self._tell(peer)
         await self._believing(scope, receive, send)
@@ -55,15 +56,3 @@ def tell_whom_is_believed() -> None:
             "No proxy is believed, and HTTPS_ONLY is on: behind a proxy every request is redirected for ever."
             " Set FORWARDED_ALLOW_IPS to the proxy's address."
         )
-
-
-def take_over() -> None:
-    """Have uvicorn leave these headers alone: it believes them from loopback wherever nobody says otherwise.
-
-    To be called while the application is loaded, before uvicorn wraps it, however uvicorn was started.
-    """
-    vars(uvicorn.config)[ProxyHeadersMiddleware.__name__] = _left_alone
-
-
-def _left_alone(app: Any, **_: Any) -> Any:
-    return app

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 
 from chatbot.web import problems
+from chatbot.web.django_asgi import Request
 
 SENTENCE = (
     "This site does not answer to the name {}. Use the address that you were given; whoever runs the site adds"
@@ -21,7 +21,7 @@ SENTENCE = (
 NAME_MAX_CHARS = 100
 
 
-class ChatRequest(ASGIRequest):
+class ChatRequest(Request):
     """A request; in debug it may also ask for an address or the name of this machine, as other computers do."""
 
     def get_host(self) -> str:

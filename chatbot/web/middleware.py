@@ -1,11 +1,13 @@
 """Middleware of the site: who may come in, and in which time zone the page is written."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth import get_user
+from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.http import (
     FileResponse,
     Http404,
@@ -19,11 +21,14 @@ from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
+from django.utils.functional import SimpleLazyObject
 
 from chatbot.telemetry import origin
-from chatbot.web import error_pages
+from chatbot.web import error_pages, long_work
 
 PROBES = frozenset({"/healthz", "/readyz"})
+FOUND = "found_person"
+"""The attribute of a request that says who was found when somebody asked."""
 TIMEZONE_COOKIE = "timezone"
 SIGNED_OUT = "You were signed out. Sign in again in another tab, then send once more; what you typed stays in the box."
 
@@ -49,8 +54,32 @@ class HostMiddleware(CommonMiddleware):
         return None if request.path_info in PROBES else super().process_request(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer for what a view did not find with DEBUG too, where Django's own page would lose what was typed."""
+        """Answer for what a view did not find with DEBUG too, where Django's own page would lose what was typed; and
+        for a view whose work another thread is to do."""
+        if isinstance(exception, long_work.Moved):
+            return long_work.MovedResponse()
         return error_pages.not_found(request, exception) if isinstance(exception, Http404) else None
+
+
+class PersonMiddleware(AuthenticationMiddleware):
+    """Django's, which looks for the person once somebody wants to know; here the request remembers who was found."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Give the request its `user`."""
+        super().process_request(request)
+        request.user = SimpleLazyObject(partial(_find_person, request))  # type: ignore[assignment] # stands for one
+
+
+def _find_person(request: HttpRequest) -> Any:
+    person = get_user(request)
+    vars(request)[FOUND] = person
+    return person
+
+
+def signed_in(request: HttpRequest) -> Any:
+    """Who has signed in, as far as somebody has asked on the way; else None. Causes no query."""
+    person = vars(request).get(FOUND)
+    return person if person and person.is_authenticated else None
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):
@@ -66,7 +95,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         """Refuse those who are not signed in, and tell the request's log lines who is."""
         refusal = super().process_view(request, view_func, *args)
         # Only where it is known: a view for everybody need not ask the database.
-        if (user := getattr(request, "_cached_user", None)) and user.is_authenticated:
+        if user := signed_in(request):
             origin.add(user_id=str(user.pk))
         return refusal
 
@@ -74,9 +103,8 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         """Have nobody keep what only signed-in people see: whoever comes to the computer next would go back to it."""
         view = request.resolver_match.func if request.resolver_match else None
         is_behind = view is not None and getattr(view, "login_required", True)
-        # As far as it was asked: a view for everybody that shows nothing of anybody does not.
-        user = getattr(request, "_cached_user", None)
-        if is_behind or (user and user.is_authenticated):
+        # A view for everybody that shows nothing of anybody does not ask.
+        if is_behind or signed_in(request):
             patch_cache_control(response, private=True, no_store=True)
         return response
 

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
+
+from conversations.admin.changelists import BareChangeList
 
 LATEST = 4_102_444_800_000
 """The year 2100 in milliseconds: what claims to be later is no time of a key."""
@@ -26,20 +27,20 @@ class DateLinks:
     """Words and address of each narrower range."""
 
 
-def date_links(changes: ChangeList, rows: QuerySet[Any]) -> DateLinks | None:
+def date_links(changes: BareChangeList, rows: QuerySet[Any]) -> DateLinks | None:
     """The narrower ranges of the list's dates; None without rows. Causes a query of an index's two ends."""
-    column = changes.date_hierarchy
+    column = changes.date_column
     if not column:
         return None
     ends = rows.order_by().aggregate(first=Min(column), last=Max(column))
     if not ends["first"]:
         return None
     first, last = timezone.localdate(ends["first"]), timezone.localdate(ends["last"])
-    year, month, day = (_number(changes.params.get(f"{column}__{part}")) for part in ("year", "month", "day"))
+    year, month, day = (_number(changes.asked(f"{column}__{part}")) for part in ("year", "month", "day"))
 
     def link(*parts: int) -> str:
         narrowed = {f"{column}__{part}": number for part, number in zip(("year", "month", "day"), parts, strict=False)}
-        return changes.get_query_string(narrowed, [f"{column}__"])
+        return changes.address(narrowed, [f"{column}__"])
 
     if not year:
         return DateLinks("", "", [(str(number), link(number)) for number in range(last.year, first.year - 1, -1)])
@@ -54,7 +55,7 @@ def date_links(changes: ChangeList, rows: QuerySet[Any]) -> DateLinks | None:
     return DateLinks(f"{day} {words}", link(year, month), [])
 
 
-def date_places(changes: ChangeList, ends: tuple[datetime, datetime], place: str) -> DateLinks:
+def date_places(changes: BareChangeList, ends: tuple[datetime, datetime], place: str) -> DateLinks:
     """The same for a list in the order of keys, which hold their time: not a range but the place where one ends.
 
     `ends` are the times of the first and the last row, `place` is where the page begins, empty for the first one.
@@ -63,7 +64,7 @@ def date_places(changes: ChangeList, ends: tuple[datetime, datetime], place: str
 
     def link(year: int, month: int = 12, day: int = 0) -> str:
         end = date(year, month, day or monthrange(year, month)[1]) + timedelta(days=1)
-        return changes.get_query_string({PAGE_VAR: str(_key_at(end))})
+        return changes.place_address(str(_key_at(end)))
 
     at = _time_in(place)
     if not at:
@@ -74,7 +75,7 @@ def date_places(changes: ChangeList, ends: tuple[datetime, datetime], place: str
     if (shown.month, shown.day) == (12, 31):
         months = (number for number in range(1, 13) if first.replace(day=1) <= date(shown.year, number, 1) <= last)
         choices = [(month_abbr[number], link(shown.year, number)) for number in months]
-        return DateLinks(words, changes.get_query_string(), choices)
+        return DateLinks(words, changes.address(), choices)
     days = (shown.replace(day=number) for number in range(1, monthrange(shown.year, shown.month)[1] + 1))
     choices = [(str(day.day), link(day.year, day.month, day.day)) for day in days if first <= day <= last]
     return DateLinks(words, link(shown.year), choices)

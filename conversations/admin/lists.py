@@ -4,7 +4,7 @@ A page is a range of an index, entered at a place (keyset paging); nothing is co
 looks through so many of the next rows at most; whoever wants more goes on from there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
-from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -24,6 +21,7 @@ from django.utils.functional import cached_property
 from accounts.models import User
 from chatbot.core import sql
 from chatbot.core.cursors import from_microseconds, microseconds
+from conversations.admin.changelists import PLACE, BareChangeList
 from conversations.admin.dates import DateLinks, date_links, date_places
 from conversations.admin.filters import BoundedFilter
 
@@ -77,7 +75,7 @@ class Edge:
     """How many rows it looked through."""
 
 
-class KeysetChangeList(ChangeList):
+class KeysetChangeList(BareChangeList):
     """One page of such a list."""
 
     model_admin: "KeysetAdmin"
@@ -86,57 +84,49 @@ class KeysetChangeList(ChangeList):
     edge: Edge | None = None
     """Where it ends, if that is because it has looked through enough."""
 
-    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
-        """All rows from the asked place on that the filters let pass, down to where the list stops looking."""
-        admin, self.place = self.model_admin, request.GET.get(PAGE_VAR, "")
-        try:
-            specs, self.has_filters, lookups, _, self.has_active_filters = self.get_filters(request)
-            if any(name.endswith(DATE_PARTS) for name in lookups):
-                raise IncorrectLookupParameters("A month without its year has no index.")
-            named: dict[str, Any] = lookups
-            rows = self.root_queryset.filter(**{name: values[-1] for name, values in named.items()})
-            rows, _ = admin.get_search_results(request, rows, self.query)
-            if self.place:
-                rows = admin.order.after(rows, self.place)
-        except (ValueError, ValidationError) as error:
-            raise IncorrectLookupParameters(error) from error
-        self.filter_specs = specs
-        self.clear_all_filters_qs = self.get_query_string(remove=[*self.get_filters_params()])
-        if looks := [spec.looks for spec in specs if isinstance(spec, BoundedFilter) and spec.value() and spec.looks]:
+    def entered(self, request: HttpRequest, lookups: Mapping[str, Any]) -> QuerySet[Any]:
+        """The rows from the asked place on, before the filters. Raises what an address without sense brings."""
+        admin, self.place = self.model_admin, request.GET.get(PLACE, "")
+        if any(name.endswith(DATE_PARTS) for name in lookups):
+            raise IncorrectLookupParameters("A month without its year has no index.")
+        rows, _ = admin.get_search_results(request, self.root_queryset.filter(**lookups), self.query)
+        return admin.order.after(rows, self.place) if self.place else rows
+
+    def filtered(self, request: HttpRequest, rows: QuerySet[Any], filters: Iterable[Any]) -> QuerySet[Any]:
+        """Those that the filters let pass, down to where the list stops looking."""
+        bounded = [spec for spec in filters if isinstance(spec, BoundedFilter) and spec.value()]
+        if looks := [spec.looks for spec in bounded if spec.looks]:
             rows = self._bounded(rows, min(looks))
-        for spec in specs:
+        for spec in filters:
             found = spec.queryset(request, rows)
             rows = rows if found is None else found
-        return admin.order.of(self.apply_select_related(rows).only(*admin.columns))
+        return rows
 
-    def get_results(self, request: HttpRequest) -> None:
-        """Read the page, and whether anything follows it. Nothing is counted."""
-        size = self.list_per_page
-        found = list(self.queryset[: size + 1])
-        self.result_list = self.model_admin.prepared(found[:size])
-        self.result_count = len(self.result_list)
-        # The same number, so that Django says nothing of "results": a page is not all of them.
-        self.full_result_count = self.result_count
-        self.show_full_result_count = False
-        self.show_admin_actions = True
-        self.can_show_all = self.multi_page = False
-        if len(found) > size:
-            self.edge = None
-            last = self.result_list[-1]
-            self.older = self._link(
-                self.model_admin.order.place([getattr(last, name) for name in self.model_admin.order.columns])
-            )
-        else:
-            self.older = self._link(self.edge.place) if self.edge else ""
+    def ordered(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Newest first, and no column that holds what was said."""
+        return self.model_admin.order.of(rows.only(*self.model_admin.columns))
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
+    def order(self) -> list[str]:
         """Always the same: any other has no index, and would tell of columns that are not shown."""
         return [f"-{column}" for column in self.model_admin.order.columns]
+
+    def page(self, rows: QuerySet[Any], size: int) -> list[Any]:
+        """The rows of the page; whether anything follows them, `older` says."""
+        found = list(rows[: size + 1])
+        shown = self.model_admin.prepared(found[:size])
+        if len(found) > size:
+            self.edge = None
+            last = shown[-1]
+            place = self.model_admin.order.place([getattr(last, name) for name in self.model_admin.order.columns])
+            self.older = self.place_address(place)
+        else:
+            self.older = self.place_address(self.edge.place) if self.edge else ""
+        return shown
 
     @property
     def newest(self) -> str:
         """The address of the first page; empty on it."""
-        return self.get_query_string() if self.place else ""
+        return self.address() if self.place else ""
 
     @cached_property
     def estimate(self) -> int:
@@ -167,9 +157,6 @@ class KeysetChangeList(ChangeList):
         found = self.root_queryset.filter(pk=key).values_list(self.model_admin.time, flat=True)
         # The row may have gone meanwhile.
         return next(iter(found), timezone.now())
-
-    def _link(self, place: str) -> str:
-        return self.get_query_string({PAGE_VAR: place})
 
 
 class SelectedActionForm(ActionForm):

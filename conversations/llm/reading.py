@@ -16,6 +16,7 @@ from conversations.llm.errors import LLMError
 from conversations.llm.events import Event, Finish
 from conversations.llm.protocol import Answer, SentError
 from conversations.llm.sse import EVENT_MAX_BYTES, EventStream, ProtocolError, looks_like
+from conversations.llm.transport import plain_answer
 
 AFTER_FINISH_SECONDS = 5.0
 """How long the count of tokens and the end of the stream may take once the text is whole."""
@@ -98,17 +99,11 @@ class _Body:
     """An answer's body as it comes."""
 
     def __init__(self, response: httpx2.Response) -> None:
-        # The package's answer wraps that of aiohttp in four generators, whose steps cost more than what they bring:
-        # where it can be had, that one is read. Compressed bodies go the long way, and all of them would if a new
-        # version hid it.
-        answer = getattr(getattr(response.stream, "_stream", None), "_aiohttp_response", None)
-        self._answer: aiohttp.ClientResponse | None = None
-        if "content-encoding" in response.headers:
-            self._packets = response.aiter_bytes()
-        elif isinstance(answer, aiohttp.ClientResponse):
-            self._answer = answer
-        else:
-            self._packets = response.aiter_raw()
+        # Compressed bodies go the long way, and all of them would if a new version hid the short one.
+        is_compressed = "content-encoding" in response.headers
+        self._answer = None if is_compressed else plain_answer(response)
+        if not self._answer:
+            self._packets = response.aiter_bytes() if is_compressed else response.aiter_raw()
 
     async def next(self) -> bytes:
         """What has come, or else comes next; nothing at the end. Raises TRANSPORT_ERRORS."""

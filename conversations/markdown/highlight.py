@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
-from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String, _TokenType
+from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String
 from pygments.util import ClassNotFound
 
 CODE_MAX = 8_000
@@ -59,7 +59,10 @@ LEXERS = {
 }
 """The language as written after a fence -> the lexer's name."""
 
-CLASSES: dict[_TokenType, str] = {
+Kind = tuple[str, ...]
+"""A kind of token: its name in parts. Pygments has them as tuples that know their `parent`."""
+
+CLASSES: dict[Kind, str] = {
     Comment: "c",
     Comment.Preproc: "k",
     Comment.PreprocFile: "s",
@@ -142,12 +145,9 @@ def _coloured(language: str, code: str) -> str | None:
 
 
 @cache
-def _class(kind: _TokenType) -> str:
-    while kind not in CLASSES:
-        if kind.parent is None:
-            return ""
-        kind = kind.parent
-    return CLASSES[kind]
+def _class(kind: Kind) -> str:
+    known = (CLASSES[kind[:size]] for size in range(len(kind), 0, -1) if kind[:size] in CLASSES)
+    return next(known, "")
 
 
 @cache

@@ -13,6 +13,7 @@ from accounts.models import User
 from chatbot.core import sql
 from conversations.models import Conversation, Feedback, Generation, Message
 from conversations.models.messages import ALTERNATIVES
+from conversations.models.related import relate
 
 PARTS: tuple[type[models.Model], ...] = (Message, Conversation, Generation, Feedback)
 
@@ -43,7 +44,7 @@ def _reply(alternatives: list[UUID], *columns: Any) -> Message:
     message.alternatives = alternatives
     message.conversation = generation.conversation = conversation
     message.generation = generation
-    message._state.fields_cache["feedback"] = feedback if feedback.pk else None
+    relate(message, "feedback", feedback if feedback.pk else None)
     return message
 
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MAIN = """
 import asyncio, gc, json, threading
 from chatbot import asgi
+from chatbot.core import database
 from django.db import connection
 
 async def main():
@@ -91,7 +92,7 @@ def test_a_process_that_ends_leaves_no_thread_of_its_pool() -> None:
 
         await asyncio.to_thread(ask)
         pooled = threads()
-        await asyncio.to_thread(asgi.close_pools)
+        await asyncio.to_thread(database.close_pools)
         return pooled, threads()
         """
     )
