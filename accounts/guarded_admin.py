@@ -20,7 +20,7 @@ READS = {"view", "read"}
 """Permissions of actions that change nothing."""
 SENSELESS = (ValueError, OverflowError, IndexError, DataError, ProgrammingError)
 """What a list raises for values that no column can have, here or in the database."""
-NOT_YOURS = "Only a superuser does this to what is a member of staff's. Nothing was done."
+NOT_YOURS = "Only a superuser can do this for a member of staff. Nothing was changed."
 
 
 class Autocomplete(AutocompleteSelect):

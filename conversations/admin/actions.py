@@ -57,7 +57,7 @@ def stop(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation
     record(request, [message.conversation_id for message in found], "Stopped a reply.", flag=CHANGE)
     for message in found:
         turns.stop(message)
-    told = f"{_many(len(found), 'reply', 'replies')} asked to stop." if found else "No reply was being made."
+    told = f"{_many(len(found), 'reply', 'replies')} will stop." if found else "No reply was in progress."
     model_admin.message_user(request, told, messages.SUCCESS if found else messages.WARNING)
 
 
@@ -68,11 +68,11 @@ def trash(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
         keys = list(Conversation.objects.filter(pk__in=_keys(queryset), trashed_at=None).values_list("pk", flat=True))
         record(request, keys, "Moved to the trash.", flag=CHANGE)
         change = organizing.trash(Conversation.objects.filter(pk__in=keys))
-    told = f"{_many(change.count, 'conversation')} moved to the trash." if change.count else "All are in the trash."
+    told = f"{_many(change.count, 'conversation')} moved to the trash." if change.count else "All were already there."
     model_admin.message_user(request, told, messages.SUCCESS if change.count else messages.WARNING)
 
 
-@admin.action(description="Erase for ever…", permissions=["delete"], location=EVERYWHERE)
+@admin.action(description="Erase permanently…", permissions=["delete"], location=EVERYWHERE)
 def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation]) -> HttpResponseBase:
     """Remove them with all that hangs from them, once somebody has confirmed it."""
     keys = _keys(queryset)
@@ -81,13 +81,13 @@ def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
     conversations = Conversation.objects.filter(pk__in=keys)
     with transaction.atomic():
         contents = contents_of(keys)
-        record(request, [one.key for one in contents], "Erasing for ever.", flag=DELETION)
+        record(request, [one.key for one in contents], "Erasing permanently.", flag=DELETION)
         organizing.trash(conversations)
     # By itself: the transaction before holds the generations that it stopped, and a reply's end waits for these while
     # it holds the message.
     change = organizing.delete(conversations)
     said = _many(sum(one.messages for one in contents), "message")
-    told = f"{_many(change.count, 'conversation')} with {said} erased for ever."
+    told = f"{_many(change.count, 'conversation')} with {said} erased permanently."
     model_admin.message_user(request, told, messages.SUCCESS)
     return redirect("admin:conversations_conversation_changelist")
 
@@ -100,7 +100,7 @@ def confirmation(model_admin: Any, request: HttpRequest, keys: list[UUID]) -> Ht
     }
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": "Erase for ever?",
+        "title": "Erase permanently?",
         "opts": model_admin.opts,
         "contents": contents,
         "totals": totals,

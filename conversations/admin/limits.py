@@ -22,9 +22,9 @@ from conversations.usage import limits
 from conversations.usage.limits import usage_in_words
 
 WHICH_HOLDS = (
-    "For the day and for the month one level counts: the person's own limit; without one, those of their groups, of "
-    "several the most generous number; without one, that of everybody. Staff and superusers are people like others. "
-    "Days and months are those of the site's time zone, {zone}."
+    "For the day and for the month one level applies: the person's own limit; otherwise the limits of their groups, of "
+    "several the highest number; otherwise the limit for everybody. Staff and superusers have limits too. "
+    "Days and months are in the site's time zone, {zone}."
 )
 
 
@@ -53,7 +53,7 @@ class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscri
         return (
             usage_in_words(TurnWindow.usage_of(limit.user), Period(limit.period))
             if limit.user
-            else "counted for each person"
+            else "counted per person"
         )
 
 
@@ -116,7 +116,7 @@ class OnePerPeriod(BaseInlineFormSet):  # type: ignore[type-arg] # not subscript
         kept = [form for form in self.forms if form not in self.deleted_forms]
         periods = [form.cleaned_data["period"] for form in kept if "period" in getattr(form, "cleaned_data", {})]
         if len(set(periods)) < len(periods):
-            raise ValidationError("There can be one limit for the day and one for the month.", code="unique")
+            raise ValidationError("There can be only one limit per day and one per month.", code="unique")
 
 
 class UsageLimitInline(admin.TabularInline):  # type: ignore[type-arg] # not subscriptable at run time

@@ -204,7 +204,7 @@ class KeysetAdmin(ReadOnlyAdmin):
     change_list_template = "admin/keyset_list.html"
     # Without one the list has no search box; what is looked for, `get_search_results` says.
     search_fields = ("pk",)
-    search_help_text = "The beginning of an e-mail address, or a key."
+    search_help_text = "The start of an e-mail address, or a key."
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         """The list of this module."""

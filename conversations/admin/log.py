@@ -38,7 +38,7 @@ class LogAdmin(KeysetAdmin):
     list_filter: ClassVar[tuple[type[BoundedFilter], ...]] = (KindFilter,)
     lookups = ("user__id__exact",)
     key = "object_id"
-    search_help_text = "The beginning of the e-mail address of a member of staff, or a conversation's key."
+    search_help_text = "The start of the e-mail address of a member of staff, or a conversation's key."
     fields = readonly_fields = ("action_time", "user", "kind", "thing", "what")
 
     @admin.display

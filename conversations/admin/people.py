@@ -36,7 +36,7 @@ class PersonAdmin(UserAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """The account's; of somebody who is there, the way to the conversations too."""
         fieldsets = super().get_fieldsets(request, obj)
-        return (*fieldsets, ("What they do here", {"fields": ("conversations",)})) if obj else fieldsets
+        return (*fieldsets, ("Activity", {"fields": ("conversations",)})) if obj else fieldsets
 
     @admin.display
     def conversations(self, person: User) -> SafeString:
@@ -66,7 +66,7 @@ class PersonAdmin(UserAdmin):
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
-            "title": "Erase this person for ever?",
+            "title": "Erase this person permanently?",
             "opts": self.opts,
             "original": person,
             "counts": sorted(counts.items()),
@@ -75,15 +75,15 @@ class PersonAdmin(UserAdmin):
         return TemplateResponse(request, "admin/accounts/user/erase.html", context)
 
     def _erase(self, request: HttpRequest, person: User) -> HttpResponse:
-        self._record(request, "Began to erase a person for ever.")
+        self._record(request, "Began to erase a person permanently.")
         try:
             receipt = erasure.erase(person)
         except NotErased as error:
-            self.message_user(request, f"Not everything could be removed: {error}. Do it again.", messages.ERROR)
+            self.message_user(request, f"Not everything could be removed: {error}. Try again.", messages.ERROR)
             return redirect("admin:accounts_user_changelist")
         rows = sum(receipt.removed.values())
-        self._record(request, f"Erased a person for ever: {rows:,} rows.")
-        told = f"{receipt.email} is erased: {rows:,} rows; nothing is left in {len(receipt.looked_at)} tables."
+        self._record(request, f"Erased a person permanently: {rows:,} rows.")
+        told = f"{receipt.email} is erased: {rows:,} rows. Nothing is left in {len(receipt.looked_at)} tables."
         self.message_user(request, told, messages.SUCCESS)
         return redirect("admin:accounts_user_changelist")
 

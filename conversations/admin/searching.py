@@ -23,7 +23,7 @@ from conversations.pages.found import marked, passage_of
 from conversations.search.everybody import FIRST, MESSAGES, TITLES, Scanned, scan
 from conversations.search.searching import Among, Hit, folded, search, terms_of
 
-FOUND = "Found in a search of what was said."
+FOUND = "Found by a search of what was said."
 PLACES = {"t": TITLES, "p": MESSAGES}
 """What the address names the place by where the titles, or the messages, go on."""
 

@@ -94,7 +94,7 @@ def _key(request: HttpRequest, name: str) -> UUID | None:
     try:
         return UUID(text) if (text := request.GET.get(name)) else None
     except ValueError as error:
-        raise BadRequest("That is no message's key.") from error
+        raise BadRequest("This is not the key of a message.") from error
 
 
 def _said(messages: Sequence[Message]) -> str:

@@ -43,7 +43,7 @@ class Preset(Configured):
         blank=True,
         related_name="presets",
         db_index=False,
-        help_text="Empty: shared with everybody.",
+        help_text="Leave empty to share it with everybody.",
     )
     name = models.CharField(max_length=PRESET_NAME_MAX_CHARS)
 

@@ -32,7 +32,7 @@ class UsageLimit(models.Model):
         blank=True,
         related_name="usage_limits",
         db_index=False,
-        help_text="Wins over the limits of groups and of everybody for the same period.",
+        help_text="Replaces the limits of groups and of everybody for the same period.",
     )
     group = models.ForeignKey(
         Group,
@@ -40,19 +40,19 @@ class UsageLimit(models.Model):
         null=True,
         blank=True,
         related_name="usage_limits",
-        help_text="For each of its people. Of several groups the most generous counts. Neither: for everybody.",
+        help_text="Applies to each of its people; of several groups, the highest. Leave both empty for everybody.",
     )
     period = models.CharField(max_length=5, choices=Period, default=Period.DAY)
     messages = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="Everything asked of the model counts: messages, retries, regenerated answers, requests of programs. "
-        "Empty: no limit. 0: nothing may be asked.",
+        help_text="All requests to the model count: messages, retries, regenerated replies, requests of programs. "
+        "Empty: no limit. 0: no messages.",
     )
     tokens = models.PositiveBigIntegerField(
         null=True,
         blank=True,
-        help_text="What the model reads and writes. A reply that has begun is finished; the next one is refused. "
+        help_text="The text that the model reads and writes. A started reply is finished; the next one is refused. "
         "Empty: no limit.",
     )
 
@@ -66,14 +66,14 @@ class UsageLimit(models.Model):
             models.CheckConstraint(
                 condition=models.Q(messages__isnull=False) | models.Q(tokens__isnull=False),
                 name="usage_limit_has_a_number",
-                violation_error_message="Give a number of messages, of tokens, or both.",
+                violation_error_message="Enter a number of messages, of tokens, or both.",
             ),
             models.CheckConstraint(condition=models.Q(period__in=Period.values), name="usage_limit_period_is_known"),
             models.UniqueConstraint(
                 fields=("user", "group", "period"),
                 name="one_usage_limit_per_target_and_period",
                 nulls_distinct=False,
-                violation_error_message="There is a limit for this target and period already.",
+                violation_error_message="A limit for this target and period already exists.",
             ),
         ]
 

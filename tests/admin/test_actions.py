@@ -60,7 +60,7 @@ def test_erasing_says_first_exactly_what_goes(staff: Staff, answer: Message) -> 
     act(client, "erase", answer.conversation, post="yes")
     assert list(Conversation.objects.all()) == [keep]
     assert not Message.objects.filter(conversation=answer.conversation_id).exists()
-    assert log(answer.conversation) == [(DELETION, "Erasing for ever.")]
+    assert log(answer.conversation) == [(DELETION, "Erasing permanently.")]
     assert not LogEntry.objects.filter(object_repr__contains="Capitals").exists()
 
 
@@ -69,12 +69,12 @@ def test_a_conversation_is_erased_from_its_own_pages_too(staff: Staff, answer: M
     other = exchange(ConversationFactory.create(), "Other", "Yes").conversation
     client = staff("view_conversation", "delete_conversation")
     path = f"{LIST}{answer.conversation_id}/delete/"
-    assert "Erase for ever" in client.get(path).content.decode()
+    assert "Erase permanently" in client.get(path).content.decode()
     assert client.post(path).status_code == 200
     assert Conversation.objects.count() == 2
     assert client.post(path, {"post": "yes"}).status_code == 302
     assert list(Conversation.objects.all()) == [other]
-    assert "Erase for ever?" in act_here(client, "erase", other).content.decode()  # type: ignore[attr-defined]
+    assert "Erase permanently?" in act_here(client, "erase", other).content.decode()  # type: ignore[attr-defined]
     data = {"CHANGE_FORM-action": "erase", "_selected_action": str(other.pk), "post": "yes"}
     assert client.post(f"{LIST}{other.pk}/change/", data)["Location"] == LIST
     assert not Conversation.objects.exists()

@@ -125,15 +125,15 @@ def test_hours_are_those_of_the_reader(staff: Client) -> None:
     assert step.name == f"{localtime(hour):%H:%M}"
     said = text(staff, "24h")
     local = hour + timedelta(hours=5, minutes=45)
-    assert "Hours are those of Asia/Kathmandu." in said
+    assert "Hours are in Asia/Kathmandu." in said
     assert f" {local:%H:%M}" in said
 
 
 def test_opening_the_page_counts_what_is_new(staff: Client) -> None:
-    assert "No turn has ended in the last 7 days" in text(staff)
+    assert "No turns ended in the last 7 days" in text(staff)
     reply = ReplyFactory.create(conversation=ConversationFactory.create(), generation__model="fresh")
     Generation.objects.filter(pk=reply.pk).update(heartbeat_at=now(), started_at=now(), first_token_at=now())
-    assert "No turn has ended in the last 7 days" in text(staff), "it was counted a moment ago"
+    assert "No turns ended in the last 7 days" in text(staff), "it was counted a moment ago"
     UsageMark.objects.update(counted_to=now() - 2 * MINUTE)
     said = text(staff)
     assert "Turns 1 " in said
@@ -145,7 +145,7 @@ def test_it_says_so_while_not_all_is_counted() -> None:
     used(5)
     UsageMark.objects.update(counted_to=now() - 50 * DAY)
     context = dashboard_context("7d", seconds=0)
-    assert "the rest is being counted" in render_to_string("admin/_dashboard.html", {"usage": context})
+    assert "The rest is being counted" in render_to_string("admin/_dashboard.html", {"usage": context})
     context = dashboard_context("7d")
     assert "being counted" not in render_to_string("admin/_dashboard.html", {"usage": context})
 

@@ -51,7 +51,7 @@ def test_only_those_who_may_delete_people_erase_one_and_nobody_themselves(staff:
     client = staff()
     myself = User.objects.get(is_superuser=True, is_staff=True)
     response = client.post(f"/admin/accounts/user/{myself.pk}/delete/")
-    assert "This is you." in response.content.decode()
+    assert "This is your account." in response.content.decode()
     several = {"action": "delete_selected", "_selected_action": [answer.user_id], "index": 0, "post": "yes"}
     client.post("/admin/accounts/user/", several)
     assert User.objects.filter(pk__in=(myself.pk, answer.user_id)).count() == 2
@@ -82,8 +82,8 @@ def test_who_may_change_groups_gives_them_no_permission(staff: Staff) -> None:
 def test_erasing_a_person_is_written_down_before_it_begins(staff: Staff, answer: Message) -> None:
     staff().post(f"/admin/accounts/user/{answer.user_id}/delete/")
     began, ended = LogEntry.objects.filter(action_flag=DELETION).order_by("pk")
-    assert began.change_message == "Began to erase a person for ever."
-    assert ended.change_message.startswith("Erased a person for ever: ")
+    assert began.change_message == "Began to erase a person permanently."
+    assert ended.change_message.startswith("Erased a person permanently: ")
 
 
 def test_others_do_not_get_in(signed_in: Client, client: Client, answer: Message) -> None:

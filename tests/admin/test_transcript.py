@@ -118,7 +118,7 @@ def test_where_the_conversation_is_stands_above_it(staff: Staff, answer: Message
     conversations.update(trashed_at=timezone.now())
     assert "can restore it until" in read(client, answer.conversation)
     conversations.update(trashed_at=timezone.now() - timedelta(days=90))
-    assert "cannot see it any more" in read(client, answer.conversation)
+    assert "can no longer see it" in read(client, answer.conversation)
 
 
 def test_all_branches_are_reached_and_the_persons_choice_stays(staff: Staff, answer: Message) -> None:
@@ -136,7 +136,7 @@ def test_all_branches_are_reached_and_the_persons_choice_stays(staff: Staff, ans
     html = read(client, conversation, at=answer.pk)
     assert "Madrid." in html
     assert "Lyon" not in html
-    assert "This is not the branch that the person has chosen." in html
+    assert "This is not the person's current branch." in html
     assert Conversation.objects.values().get(pk=conversation.pk) == before
     assert Message.objects.filter(chosen_at__isnull=False).count() == 1
 

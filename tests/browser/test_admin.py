@@ -66,7 +66,7 @@ def test_a_conversation_is_found_and_read_on_every_branch(
     answer.get_by_role("link", name="Previous alternative").click()
     expect(answer.locator("strong", has_text="Lyon")).to_be_visible()
     expect(answer).to_contain_text("It is Paris")
-    expect(page.get_by_text("not the branch that the person has chosen")).to_be_visible()
+    expect(page.get_by_text("not the person's current branch")).to_be_visible()
     page.goto(LIST)
     page.get_by_role("link", name="Search what was said").click()
     page.get_by_role("searchbox", name="Words").fill("lyon")
@@ -87,16 +87,16 @@ def test_erasing_asks_first_and_tells_what_goes(new_page: NewPage, conversation:
         page.get_by_role("button", name="Export as Markdown").click()
     found.value.save_as(tmp_path / "export.md")
     assert "# Paris" in (tmp_path / "export.md").read_text()
-    page.get_by_role("button", name="Erase for ever…").click()
+    page.get_by_role("button", name="Erase permanently…").click()
     expect(page.get_by_text("3 messages")).to_be_visible()
     sees_no_violation(page)
-    page.get_by_role("link", name="Keep").click()
+    page.get_by_role("link", name="Cancel").click()
     assert Conversation.objects.count() == 2
     page.get_by_role("row", name=conversation.user.email).get_by_role("checkbox").check()
-    page.get_by_role("combobox").select_option(label="Erase for ever…")
+    page.get_by_role("combobox").select_option(label="Erase permanently…")
     page.get_by_role("button", name="Run").click()
-    page.get_by_role("button", name="Erase for ever").click()
-    expect(page.get_by_text("1 conversation with 3 messages erased for ever")).to_be_visible()
+    page.get_by_role("button", name="Erase permanently").click()
+    expect(page.get_by_text("1 conversation with 3 messages erased permanently")).to_be_visible()
     assert list(Conversation.objects.all()) == [other]
 
 
@@ -109,7 +109,7 @@ def test_staff_stop_a_reply_while_it_runs(new_page: NewPage, user: User, module_
     page = new_page(member(*VIEW, "stop_generation"))
     page.goto(f"{LIST}{Conversation.objects.get().pk}/change/")
     page.get_by_role("button", name="Stop the reply").click()
-    expect(page.get_by_text("1 reply asked to stop")).to_be_visible()
+    expect(page.get_by_text("1 reply will stop")).to_be_visible()
     expect(log(chat)).to_contain_text("You stopped this reply.")
     expect(log(chat)).to_contain_text("One two")
 
@@ -158,7 +158,7 @@ def test_who_may_not_read_sees_facts_and_no_way_to_the_words(new_page: NewPage, 
     page.goto(LIST)
     expect(page.get_by_role("link", name="Search what was said")).to_have_count(0)
     page.locator(".field-last_message a").click()
-    expect(page.get_by_text("not what was said in it")).to_be_visible()
+    expect(page.get_by_text("do not have permission to read it")).to_be_visible()
     expect(page.get_by_text(conversation.user.email)).to_be_visible()
     expect(page.locator("article")).to_have_count(0)
     expect(page.get_by_role("button", name="Export as JSON")).to_have_count(0)
