@@ -62,7 +62,7 @@ class Environment:
         for word in among:
             if value.lower() == word.lower():
                 return word
-        raise ImproperlyConfigured(f"{name}={value!r} is none of {', '.join(among)}.")
+        raise ImproperlyConfigured(f"{name}={value!r} is not one of {', '.join(among)}.")
 
     def secret(self, name: str, *, least: int) -> str:
         """A value of at least so many characters, or an empty text."""
@@ -77,7 +77,7 @@ class Environment:
         try:
             ZoneInfo(value)
         except (ValueError, OSError) as error:
-            raise ImproperlyConfigured(f"{name}={value!r} is no time zone such as Europe/Berlin.") from error
+            raise ImproperlyConfigured(f"{name}={value!r} is not a time zone such as Europe/Berlin.") from error
         return value
 
     def flag(self, name: str, *, default: bool) -> bool:

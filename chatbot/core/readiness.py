@@ -43,7 +43,7 @@ def missing() -> str:
         pending = pending_migrations()
         check_disk()
     except AWAY as error:
-        return "the database's disk is full" if is_full(error) else "the database is away"
+        return "the database's disk is full" if is_full(error) else "the database is not available"
     return f"{len(pending)} migrations are not applied" if pending else ""
 
 
@@ -67,7 +67,7 @@ def refusal() -> str:
     try:
         pending = pending_migrations()
     except AWAY as error:
-        logger.warning("The database is away at the start: %s", error)
+        logger.warning("The database is not available at the start: %s", error)
         return ""
     finally:
         connection.close()

@@ -41,7 +41,7 @@ class Forwarding:
             return
         self._told.add(peer)
         logger.warning(
-            "%s sends X-Forwarded-For or X-Forwarded-Proto and is not believed. %s.",
+            "%s sends X-Forwarded-For or X-Forwarded-Proto and is not trusted. %s.",
             peer or "A socket",
             ADVICE.format(peer or "*"),
         )
@@ -50,9 +50,9 @@ class Forwarding:
 def tell_whom_is_believed() -> None:
     """The line of the log with which a process starts."""
     if settings.FORWARDED_ALLOW_IPS:
-        logger.info("Proxies that are believed: %s.", ", ".join(settings.FORWARDED_ALLOW_IPS))
+        logger.info("Trusted proxies: %s.", ", ".join(settings.FORWARDED_ALLOW_IPS))
     elif settings.HTTPS_ONLY:
         logger.warning(
-            "No proxy is believed, and HTTPS_ONLY is on: behind a proxy every request is redirected for ever."
+            "No proxy is trusted, and HTTPS_ONLY is on: behind a proxy every request is redirected endlessly."
             " Set FORWARDED_ALLOW_IPS to the proxy's address."
         )

@@ -91,7 +91,7 @@ async def answer(scope: Any, send: Any, status: HTTPStatus, *, form: bytes = b""
         more = cors.headers_for(scope)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         is_page = b"hx-request" in sent
-        kind, body = (b"text/html", f"<p>{AWAY}</p>".encode()) if is_page else (kind, b"the database is away")
+        kind, body = (b"text/html", f"<p>{AWAY}</p>".encode()) if is_page else (kind, b"the database is not available")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         more = [*more, (b"retry-after", b"%d" % RETRY_AFTER), (b"cache-control", b"no-store")]
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"connection", b"close"), *more]

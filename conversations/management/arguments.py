@@ -53,14 +53,14 @@ def age(text: str) -> Age:
     unit = found[2].lower() if found else ""
     if found is None or unit not in SECONDS | MONTHS:
         raise ArgumentTypeError(
-            f"{text!r} is no length of time: write a whole number and a unit, such as 12h, 90d, 8w, 6mo or 2y."
+            f"{text!r} is not an age: write a whole number and a unit, such as 12h, 90d, 8w, 6mo or 2y."
         )
     number = int(found[1])
     meant = Age(text.strip(), seconds=number * SECONDS.get(unit, 0), months=number * MONTHS.get(unit, 0))
     try:
         meant.before(timezone.now())
     except (OverflowError, ValueError):
-        raise ArgumentTypeError(f"{text!r} is longer than time itself: write something such as 90d or 2y.") from None
+        raise ArgumentTypeError(f"{text!r} is too long: write an age such as 90d or 2y.") from None
     return meant
 
 
@@ -70,7 +70,7 @@ def duration(text: str) -> float:
     unit = found[2].lower() if found else ""
     if found is None or unit not in DURATIONS:
         raise ArgumentTypeError(
-            f"{text!r} is no duration: write a number of seconds, or one with a unit, such as 30, 90s, 15min or 1h."
+            f"{text!r} is not a duration: write seconds, or a number with a unit, such as 30, 90s, 15min or 1h."
         )
     return float(found[1]) * DURATIONS[unit]
 
@@ -80,7 +80,7 @@ def count(text: str) -> int:
     found = COUNT.fullmatch(text.strip())
     number = int(re.sub("[_,]", "", found[1])) * TIMES[found[2].lower()] if found else 0
     if not number:
-        raise ArgumentTypeError(f"{text!r} is no number: write a whole one of at least 1, such as 500, 20k or 1M.")
+        raise ArgumentTypeError(f"{text!r} is not a count: write a whole number of at least 1, such as 500, 20k or 1M.")
     return number
 
 
@@ -100,7 +100,7 @@ def person(email: str) -> User:
     """The person with this e-mail address. Raises `CommandError`."""
     found = User.objects.filter(email=email.strip()).first()
     if found is None:
-        raise CommandError(f"Nobody here has the e-mail address {email!r}.")
+        raise CommandError(f"No account has the e-mail address {email!r}.")
     return found
 
 

@@ -13,7 +13,7 @@ from conversations.management.exits import INTERRUPTED
 class OperatorCommand(BaseCommand):
     """A command that ends with one sentence when the database fails or it is interrupted; `--traceback` shows where."""
 
-    interrupted = "What it had done stays; run it again for the rest."
+    interrupted = "Its work so far is kept. Run it again for the rest."
     """What is true when somebody has pressed Ctrl-C."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -23,6 +23,6 @@ class OperatorCommand(BaseCommand):
         except (DatabaseError, Error, PoolTimeout) as error:
             # Further lines may hold the values of a row.
             said = next(iter(str(error).splitlines()), "")
-            raise CommandError(f"The database ended it: {said or type(error).__name__}") from error
+            raise CommandError(f"The database ended the command: {said or type(error).__name__}") from error
         except KeyboardInterrupt as error:
             raise CommandError(f"Interrupted. {self.interrupted}", returncode=INTERRUPTED) from error

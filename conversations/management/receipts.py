@@ -16,7 +16,7 @@ class ReceiptFile:
     def __init__(self, path: Path) -> None:
         """Raises `FileExistsError`: no receipt is written over another one."""
         if path.exists():
-            raise FileExistsError(f"{path} is there already")
+            raise FileExistsError(f"{path} already exists")
         self._path = path
         self._unfinished = path.with_name(f"{path.name}.unfinished")
 
@@ -24,7 +24,7 @@ class ReceiptFile:
         """Keep what there is of the person; that, with what earlier runs had found. Raises `OSError`."""
         earlier = self._earlier()
         if earlier.get("key", str(user.pk)) != str(user.pk):
-            raise FileExistsError(f"{self._unfinished} is that of {earlier.get('email')}, which was broken off")
+            raise FileExistsError(f"{self._unfinished} belongs to the interrupted removal of {earlier.get('email')}")
         counts: dict[str, int] = earlier.get("found", {})
         # A row that was there twice is one; one that is there still was found before.
         counts = {label: max(counts.get(label, 0), found.get(label, 0)) for label in counts | found}
@@ -44,7 +44,7 @@ class ReceiptFile:
         except ValueError:
             earlier = None
         if not isinstance(earlier, dict):
-            raise FileExistsError(f"{self._unfinished} is something else")
+            raise FileExistsError(f"{self._unfinished} is not an unfinished receipt")
         return earlier
 
 

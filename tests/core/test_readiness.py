@@ -49,7 +49,7 @@ def test_a_process_whose_database_is_away_is_not_ready_but_alive() -> None:
     with connection.execute_wrapper(away):
         answer = Client().get("/readyz")
         assert Client().get("/healthz").status_code == 200
-    assert (answer.status_code, answer.text) == (503, "the database is away")
+    assert (answer.status_code, answer.text) == (503, "the database is not available")
 
 
 @pytest.mark.usefixtures("behind")

@@ -45,7 +45,7 @@ async def at_once(url: str, path: str, count: int = 1, **headers: str) -> list[A
 
 def test_a_request_waits_two_seconds_and_a_probe_less_than_one() -> None:
     # As the site has them, whatever the settings of the tests say.
-    patience = runpy.run_path(str(ROOT / "chatbot" / "pulse.py"))
+    patience = runpy.run_path(str(ROOT / "chatbot" / "web" / "pulse.py"))
     assert patience["REFUSE_AFTER"] == 2
     assert patience["SOON"] < 1
 

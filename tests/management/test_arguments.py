@@ -59,18 +59,18 @@ def test_a_duration_is_so_many_seconds(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "nan", "inf", "-5", "1e3", "soon", "1mo", "h", "1h30"])
 def test_a_duration_that_makes_no_sense_is_refused_with_a_sentence(text: str) -> None:
-    with pytest.raises(ArgumentTypeError, match="is no duration: write a number of seconds"):
+    with pytest.raises(ArgumentTypeError, match="is not a duration: write seconds"):
         arguments.duration(text)
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("prune_conversations", "--older-than=90d", "--max-seconds=nan"), "no duration"),
-        (("aggregate_usage", "--max-seconds=-5"), "no duration"),
-        (("doctor", "--pause=later"), "no duration"),
-        (("doctor", "--pause=0"), "at least 1s"),
-        (("doctor", "--pause=10min"), "at most 60s"),
+        (("prune_conversations", "--older-than=90d", "--max-seconds=nan"), "not a duration"),
+        (("aggregate_usage", "--max-seconds=-5"), "not a duration"),
+        (("doctor", "--pause=later"), "not a duration"),
+        (("doctor", "--pause=0"), "between 1s"),
+        (("doctor", "--pause=10min"), "and 60s"),
     ],
 )
 def test_a_command_says_so(command: tuple[str, ...], words: str) -> None:

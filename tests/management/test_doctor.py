@@ -267,7 +267,7 @@ def test_a_package_that_is_missing_is_found(settings: Settings, monkeypatch: pyt
 @pytest.mark.parametrize("dsn", ["https://sentry.example.org/1", "https://key@sentry.example.org"])
 def test_a_dsn_that_is_none_is_found(settings: Settings, dsn: str) -> None:
     settings.SENTRY_DSN = dsn
-    only(site.watching(), "SENTRY_DSN is no DSN")
+    only(site.watching(), "SENTRY_DSN is not a DSN")
 
 
 def test_settings_that_are_wrong_for_a_server_are_found(settings: Settings) -> None:

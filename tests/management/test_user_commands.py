@@ -137,12 +137,12 @@ def test_a_second_run_writes_the_receipt_of_both(full: User, tmp_path: Path) -> 
             raise OperationalError("away")
         return execute(sql, *rest)
 
-    with connection.execute_wrapper(fail), pytest.raises(CommandError, match="The database ended it: away"):
+    with connection.execute_wrapper(fail), pytest.raises(CommandError, match="The database ended the command: away"):
         run("erase_user", full.email, "--receipt", receipt)
     assert not receipt.exists()
     # The first run has removed what goes before the account.
     assert not Session.objects.filter(pk__in=erasure.sessions(full)).exists()
-    with pytest.raises(CommandError, match=f"that of {full.email}, which was broken off"):
+    with pytest.raises(CommandError, match=f"the interrupted removal of {full.email}"):
         run("erase_user", User.objects.exclude(pk=full.pk).get().email, "--receipt", receipt)
     run("erase_user", full.email, "--receipt", receipt)
     removed = json.loads(receipt.read_text())["removed"]
@@ -173,7 +173,7 @@ def test_nobody_is_erased_when_the_receipt_cannot_be_written(full: User, tmp_pat
     (tmp_path / "receipt.json").write_text("that of somebody else")
     with pytest.raises(CommandError, match="nothing was removed"):
         run("erase_user", full.email, "--receipt", tmp_path / "receipt.json")
-    with pytest.raises(CommandError, match="Nobody here"):
+    with pytest.raises(CommandError, match="No account has"):
         run("erase_user", "nobody@example.org")
     assert User.objects.filter(pk=full.pk, is_active=True).exists()
 
@@ -220,7 +220,7 @@ def test_an_export_holds_everything_of_the_person_and_nothing_of_others(full: Us
     assert records["account.EmailAddress"][0]["email"] == full.email
     assert "password" not in records["accounts.User"][0]
     assert "Their question" not in whole
-    with pytest.raises(CommandError, match="there already"):
+    with pytest.raises(CommandError, match="already exists"):
         run("export_user", full.email, file)
 
 

@@ -88,8 +88,8 @@ def test_two_processes_behind_the_nginx_of_the_documents_share_its_requests_and_
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto http", "takes the request for http"),
-        ("proxy_pass http://chatbot;", "return 301 https://$http_host$request_uri;", "back to https"),
+        ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto http", "sees http, but the request"),
+        ("proxy_pass http://chatbot;", "return 301 https://$http_host$request_uri;", "redirects every https request"),
         ("Host $http_host", "Host 127.0.0.1", "sees the host 127.0.0.1"),
         ("gzip off;", "", "compressed on the way"),
         ("proxy_read_timeout 60s;", "proxy_ignore_headers X-Accel-Buffering;", "arrive together"),

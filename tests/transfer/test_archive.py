@@ -33,7 +33,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-INTERRUPTED = "Interrupted. What it had done stays; run it again for the rest."
+INTERRUPTED = "Interrupted. Its work so far is kept. Run it again for the rest."
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # How far a worker was with a reply is no part of it once it has ended.
@@ -162,7 +162,7 @@ def test_what_an_interrupted_run_left_unfinished_is_cut_off_by_the_next(user: Us
     whole = archive.read_bytes()
     for cut in (1, 9, len(whole) // 2, len(whole) - 1):
         archive.write_bytes(whole + whole[:cut])
-        assert "cut off" in command("restore_archive", archive)
+        assert "is incomplete" in command("restore_archive", archive)
         Conversation.objects.all().delete()
     exchange(ConversationFactory.create(user=user), "Two", "Yes")
     prune(archive)

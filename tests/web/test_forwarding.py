@@ -49,7 +49,7 @@ def test_nobody_is_believed_unless_it_is_said(kind: type[ChatServer], tmp_path: 
     assert (seen["client"], seen["scheme"], seen["disbelieved"]) == ("127.0.0.1", "http", "127.0.0.1")
     assert again["client"] == "127.0.0.1"
     if kind is ChatServer:
-        told = [line for line in log.read_text().splitlines() if "is not believed" in line]
+        told = [line for line in log.read_text().splitlines() if "is not trusted" in line]
         assert len(told) == 1
         assert "FORWARDED_ALLOW_IPS=127.0.0.1" in told[0]
 
@@ -91,10 +91,10 @@ def test_a_redirect_that_never_ends_has_its_reason_in_the_log_and_in_the_doctor(
     with ChatServer(log=log, HTTPS_ONLY="true") as server, FaultyProxy(server.url, Fault(headers=FORWARDED)) as before:
         assert Visitor(server).get("/accounts/login/", X_Forwarded_Proto="https").status == 301
         found = troubles(proxy.everything(before.url, pause=1))
-    assert any("the proxy at 127.0.0.1 is not believed" in trouble for trouble in found)
-    assert any("redirected for ever" in trouble for trouble in found)
-    assert "No proxy is believed, and HTTPS_ONLY is on" in log.read_text()
-    only(site.proxies(), "none is believed")
+    assert any("the proxy at 127.0.0.1 is not trusted" in trouble for trouble in found)
+    assert any("redirected endlessly" in trouble for trouble in found)
+    assert "No proxy is trusted, and HTTPS_ONLY is on" in log.read_text()
+    only(site.proxies(), "none is trusted")
     settings.FORWARDED_ALLOW_IPS = ["127.0.0.1"]
     assert troubles(site.proxies()) == []
 
@@ -103,7 +103,7 @@ def test_the_process_says_at_its_start_whom_it_believes(transactional_db: None, 
     log = tmp_path / "log"
     with ChatServer(log=log, FORWARDED_ALLOW_IPS="127.0.0.1"):
         pass
-    assert "Proxies that are believed: 127.0.0.1." in log.read_text()
+    assert "Trusted proxies: 127.0.0.1." in log.read_text()
 
 
 @pytest.mark.parametrize(

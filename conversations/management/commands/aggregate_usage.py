@@ -16,14 +16,14 @@ class Command(OperatorCommand):
 
     help = (
         "Add up turns, people, tokens, times and errors for the dashboard, from where the last count ended. "
-        "Exit codes: 0 all counted, 1 failed, 3 time was up, 4 another count runs."
+        "Exit codes: 0 all counted, 1 failed, 3 time was up, 4 another count is running."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How long, and how much at a time."""
         add = parser.add_argument
-        add("--max-seconds", type=arguments.duration, metavar="S", help="Begin no batch after so long: 90, 15min, 1h.")
-        add("--batch-size", type=arguments.count, default=counting.BATCH, metavar="N", help="replies a transaction")
+        add("--max-seconds", type=arguments.duration, metavar="S", help="Start no batch after this: 90, 15min, 1h.")
+        add("--batch-size", type=arguments.count, default=counting.BATCH, metavar="N", help="replies per transaction")
 
     def handle(self, *args: Any, max_seconds: float | None, batch_size: int, **options: Any) -> None:
         """Count what has ended since the last time."""

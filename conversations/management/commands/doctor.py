@@ -16,9 +16,7 @@ PAUSE_MIN = 1.0
 class Command(BaseCommand):
     """Looks at everything that a chat needs, each a line; fails if any of it does not work."""
 
-    help = (
-        "Check settings, database, model, static files, clock and mail; with the public URL, the way through proxies."
-    )
+    help = "Check settings, database, model, static files, clock and mail; with the public URL, the proxies too."
     # It runs the checks itself, and goes on when one fails.
     requires_system_checks = ()
 
@@ -30,13 +28,13 @@ class Command(BaseCommand):
             type=arguments.duration,
             default=proxy.PAUSE,
             metavar="S",
-            help="the silence that a stream must survive, 1s to 60s; default 20s",
+            help="how long a stream is silent in the test, 1s to 60s; default: 20s",
         )
 
     def handle(self, *args: Any, url: str | None, pause: float, **options: Any) -> None:
         """Write a line for each check, and below it what to do."""
         if not PAUSE_MIN <= pause <= probe.PAUSE_MAX:
-            raise CommandError(f"--pause is at least {PAUSE_MIN:g}s and at most {probe.PAUSE_MAX:g}s.")
+            raise CommandError(f"--pause must be between {PAUSE_MIN:g}s and {probe.PAUSE_MAX:g}s.")
         styles = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.FAILURE: self.style.ERROR}
         worst = 0
         for checks in (site.everything(), proxy.everything(url.rstrip("/"), pause=pause) if url else ()):

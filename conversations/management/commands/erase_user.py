@@ -12,7 +12,7 @@ from conversations.upkeep import erasure
 from conversations.upkeep.erasure import NotErased
 
 NOT_REACHED = (
-    "What this cannot reach: the site's own logs, whose lines name the person as {key}, until they are rotated;"
+    "Not removed: the site's own logs, whose lines name the person as {key}, until they are rotated;"
     " logs of proxies; backups; archives of prune_conversations; what is written to Sentry and traces; what the model's"
     " provider keeps."
 )
@@ -21,12 +21,12 @@ NOT_REACHED = (
 class Command(OperatorCommand):
     """Erases one person, and proves it."""
 
-    help = "Remove a person for ever: account, conversations, sessions, what the admin's log says of them."
+    help = "Permanently remove a person: account, conversations, sessions, what the audit log says about them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Whom."""
         parser.add_argument("email", metavar="E-MAIL")
-        parser.add_argument("--dry-run", action="store_true", help="Say what there is, and remove nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="Show what would be removed, and remove nothing.")
         parser.add_argument("--receipt", type=Path, metavar="FILE", help="Write what was removed to this new file.")
 
     def handle(self, *args: Any, email: str, dry_run: bool, receipt: Path | None, **options: Any) -> None:
@@ -35,7 +35,7 @@ class Command(OperatorCommand):
         key = user.pk
         if dry_run:
             self._say(erasure.traces(user))
-            self.stdout.write(f"All this of {user.email} would be removed.")
+            self.stdout.write(f"All this data of {user.email} would be removed.")
             return
         try:
             # Begun before anything goes: a receipt that cannot be written is not found out afterwards.

@@ -24,10 +24,10 @@ IN_CONVERSATIONS = {Conversation, Message, Generation, Feedback}
 SECRETS = {"password", "key", "digest"}
 ENTRY = ("action_time", "action_flag", "content_type__model", "object_id", "object_repr", "change_message")
 """Without who made it: that is somebody else's."""
-README = """Everything that this chat has of {email}, as of {now:%Y-%m-%d %H:%M} UTC.
+README = """All data of {email} in this chat, as of {now:%Y-%m-%d %H:%M} UTC.
 
-conversations.json   all conversations with all branches, the trash among them; it can be imported again
-conversations.zip    the same as Markdown, to be read
+conversations.json   all conversations with all branches, including the trash; can be imported again
+conversations.zip    the same conversations as Markdown
 records.json         every other row that points at the account, by table; when sessions end, without their
                      keys; and what the admin's log says about the person, without who did it
 """
@@ -37,7 +37,7 @@ class Command(OperatorCommand):
     """Exports one person."""
 
     interrupted = "The file is not there; run it again."
-    help = "Write everything of a person to a new zip archive: JSON and Markdown."
+    help = "Export all data of a person to a new zip archive, as JSON and Markdown."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Whom, and where to."""
@@ -50,7 +50,7 @@ class Command(OperatorCommand):
         unfinished = file.with_name(f"{file.name}.unfinished")
         try:
             if file.exists():
-                raise FileExistsError(f"{file} is there already")
+                raise FileExistsError(f"{file} already exists")
             with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
                 with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive, snapshot():
                     count = write(user, archive)

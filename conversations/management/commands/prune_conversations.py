@@ -23,7 +23,7 @@ from conversations.transfer.imports import UnusableFile
 from conversations.upkeep import locks, retention
 from conversations.upkeep.retention import Removed, Rules, Share
 
-UNSAID = "Say how old: --older-than 90d, or set CHAT_RETENTION_DAYS. To empty the trash alone: --trash-only."
+UNSAID = "State an age, such as --older-than 90d, or set CHAT_RETENTION_DAYS. For the trash alone: --trash-only."
 
 
 class Interrupted(Exception):
@@ -54,25 +54,25 @@ class Command(OperatorCommand):
     """Removes in bounded batches; it may be ended and run again at any moment."""
 
     help = (
-        "Remove conversations whose last message is old, and what has been in the trash for its days, for ever. "
-        "Exit codes: 0 all done, 1 failed, 3 time was up, 4 another prune runs, 130 or 143 interrupted."
+        "Permanently remove conversations whose last message is old, and expired ones in the trash. "
+        "Exit codes: 0 all done, 1 failed, 3 time was up, 4 another prune is running, 130 or 143 interrupted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What to remove, and how."""
         add = parser.add_argument
-        add("--older-than", type=arguments.age, metavar="AGE", help="such as 90d, 6mo, 2y; default CHAT_RETENTION_DAYS")
+        add("--older-than", type=arguments.age, metavar="AGE", help="such as 90d or 2y; default: CHAT_RETENTION_DAYS")
         parser.add_argument(
-            "--keep-pinned", action="store_true", default=True, help="Pinned conversations stay. This is the default."
+            "--keep-pinned", action="store_true", default=True, help="Keep pinned conversations. This is the default."
         )
-        add("--no-keep-pinned", action="store_false", dest="keep_pinned", help="Pinned conversations go too.")
-        add("--include-running", action="store_true", help="Those whose reply is being made go too.")
-        add("--trash-only", action="store_true", help="Only what has been in the trash for CHAT_TRASH_DAYS.")
-        add("--user", metavar="E-MAIL", help="Only this person's.")
-        add("--dry-run", action="store_true", help="Say what would go, by person and month, and remove nothing.")
+        add("--no-keep-pinned", action="store_false", dest="keep_pinned", help="Remove pinned conversations too.")
+        add("--include-running", action="store_true", help="Remove conversations with a reply in progress too.")
+        add("--trash-only", action="store_true", help="Remove only what has been in the trash for CHAT_TRASH_DAYS.")
+        add("--user", metavar="E-MAIL", help="Remove only this person's.")
+        add("--dry-run", action="store_true", help="Show what would be removed, and remove nothing.")
         add("--archive-to", type=Path, metavar="FILE", help="First append it to this file, such as 2026-01.jsonl.zst.")
-        add("--batch-size", type=arguments.count, default=retention.BATCH, metavar="N", help="messages a transaction")
-        add("--max-seconds", type=arguments.duration, metavar="S", help="Begin no batch after so long: 90, 15min, 1h.")
+        add("--batch-size", type=arguments.count, default=retention.BATCH, metavar="N", help="messages per transaction")
+        add("--max-seconds", type=arguments.duration, metavar="S", help="Start no batch after this: 90, 15min, 1h.")
         add("--json", action="store_true", help="Write the summary as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -97,7 +97,7 @@ class Command(OperatorCommand):
         age: Age | None = options["older_than"]
         if options["trash_only"]:
             if age:
-                raise CommandError("--trash-only goes by the days in the trash: leave --older-than out.")
+                raise CommandError("--trash-only and --older-than exclude each other.")
         elif age is None:
             if not settings.CHAT_RETENTION_DAYS:
                 raise CommandError(UNSAID)

@@ -16,11 +16,11 @@ from conversations.upkeep import locks, retention
 class Command(OperatorCommand):
     """Restores whole conversations under their own keys; what is here stays as it is."""
 
-    help = "Put the conversations of an archive back. Running it again changes nothing."
+    help = "Restore the conversations of an archive. Running it again changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which archive."""
-        parser.add_argument("file", type=Path, help="what --archive-to has written")
+        parser.add_argument("file", type=Path, help="a file that --archive-to wrote")
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         """Restore each conversation of it."""
@@ -42,7 +42,8 @@ class Command(OperatorCommand):
     def _restore(self, reader: Reader) -> Counter[Outcome]:
         if reader.unfinished:
             self.stderr.write(
-                "The end of the archive was cut off while it was written. What is lost there had not been removed."
+                "The end of the archive is incomplete: writing it was interrupted."
+                " The conversations in it were not removed."
             )
         outcomes = Counter[Outcome]()
         for result in reader.results():

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (compared, not bound)
 ANSWER_SECONDS = 3.0
 STILL_UP = (
-    "The chat answers there: an earlier one still runs, perhaps because its make was killed."
+    "An earlier server still runs there, perhaps because its make was killed."
     " `pkill -f 'manage.py runserver.*:{port}'` ends it; or choose another port: make run PORT=8001."
 )
 SHUTDOWN_SECONDS = 3
@@ -25,14 +25,14 @@ SHUTDOWN_SECONDS = 3
 class Command(BaseCommand):
     """Serves the site with uvicorn, for development and for one person's computer."""
 
-    help = "Serve the site over ASGI; a stream arrives as a stream. Reloads when code changes, in debug."
+    help = "Serve the site over ASGI. Reloads when code changes if DEBUG is true."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The same words as Django's command understands."""
         parser.add_argument("addrport", nargs="?", default="127.0.0.1:8000", help="port, or address:port")
         parser.add_argument("--noreload", action="store_false", dest="reload", help="Do not reload when code changes.")
-        parser.add_argument("--migrate", action="store_true", help="Bring the database up to date first.")
+        parser.add_argument("--migrate", action="store_true", help="Apply the migrations first.")
         for word in ("--nothreading", "--nostatic", "--insecure"):
             parser.add_argument(word, action="store_true", help=argparse.SUPPRESS)
 

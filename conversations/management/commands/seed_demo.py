@@ -18,26 +18,24 @@ from conversations.upkeep import seeding
 class Command(OperatorCommand):
     """Writes by COPY, a few hundred conversations a transaction."""
 
-    help = "Add people with conversations that look like real ones. Outside debug only with --force."
+    help = "Add people with realistic conversations. Needs --force unless DEBUG is true."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How many."""
         add = parser.add_argument
-        add("--users", type=arguments.count, default=10, metavar="N", help="people, such as 10 or 2k; default 10")
-        add("--conversations", type=arguments.count, default=200, metavar="N", help="default 200")
-        add("--messages", type=arguments.count, default=3_000, metavar="N", help="of all together; default 3000")
-        add("--password", help="With it the new people can sign in; without one nobody can.")
-        add("--seed", type=int, default=None, metavar="N", help="The same number says the same things again.")
-        add("--force", action="store_true", help="Also where DEBUG is false.")
+        add("--users", type=arguments.count, default=10, metavar="N", help="people, such as 10 or 2k; default: 10")
+        add("--conversations", type=arguments.count, default=200, metavar="N", help="default: 200")
+        add("--messages", type=arguments.count, default=3_000, metavar="N", help="in total; default: 3000")
+        add("--password", help="The password of the new people. Without it they cannot sign in.")
+        add("--seed", type=int, default=None, metavar="N", help="The same number creates the same texts again.")
+        add("--force", action="store_true", help="Run even if DEBUG is false.")
 
     def handle(self, *args: Any, users: int, conversations: int, messages: int, **options: Any) -> None:
         """Write them."""
         if not (settings.DEBUG or options["force"]):
-            raise CommandError("DEBUG is false: these people would stand among real ones. Say --force if you mean it.")
+            raise CommandError("DEBUG is false: this would add demo data to a real site. To do so, use --force.")
         if messages < 2 * conversations:
-            raise CommandError(
-                f"A conversation has at least two messages: ask for {2 * conversations:,} messages or more."
-            )
+            raise CommandError(f"Each conversation needs two messages: ask for {2 * conversations:,} messages or more.")
         began = time.monotonic()
         chance = Random(options["seed"])  # noqa: S311 (not a secret)
         people = seeding.people(users, chance=chance, password=options["password"])

@@ -19,16 +19,16 @@ COLUMNS = ("people", "conversations", "replies", "failed", "prompt_tokens", "com
 class Command(OperatorCommand):
     """Adds up what was asked of the models."""
 
-    help = "Say how many replies were made and tokens used, by person, model or day (UTC)."
+    help = "Count replies and tokens by person, model or day (UTC)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Since when, and by what."""
         add = parser.add_argument
-        add("--since", type=arguments.since, default="30d", metavar="WHEN", help="2026-01-31 or 30d, the default")
-        add("--by", choices=KEYS, default="day", help="what a line stands for; day by default")
+        add("--since", type=arguments.since, default="30d", metavar="WHEN", help="2026-01-31 or 90d; default: 30d")
+        add("--by", choices=KEYS, default="day", help="what each line counts; default: day")
         formats = parser.add_mutually_exclusive_group()
         formats.add_argument("--json", action="store_true", help="a JSON list of objects")
-        formats.add_argument("--csv", action="store_true", help="comma-separated values with a head line")
+        formats.add_argument("--csv", action="store_true", help="comma-separated values with a header")
 
     def handle(self, *args: Any, by: str, **options: Any) -> None:
         """Write a line for each."""

@@ -15,10 +15,10 @@ from conversations.management.doctor.findings import Finding, failure, ok, some,
 OLDEST_POSTGRES = 15
 
 MUST_BE_ON = {
-    "fsync": "A failing machine would lose messages and may destroy the database.",
-    "full_page_writes": "A failing machine may destroy the database.",
-    "autovacuum": "Tables and indexes would grow for ever.",
-    "synchronous_commit": "A failing machine would lose the last messages.",
+    "fsync": "A crash of the machine would lose messages and may destroy the database.",
+    "full_page_writes": "A crash of the machine may destroy the database.",
+    "autovacuum": "Tables and indexes would grow without end.",
+    "synchronous_commit": "A crash of the machine would lose the last messages.",
 }
 
 MUST_BE_OFF = {

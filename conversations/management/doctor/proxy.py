@@ -69,11 +69,11 @@ def cached(first: Heard, again: Heard) -> Iterator[Finding]:
     """Two answers to the same request are two."""
     if first.arrived["nonce"] == again.arrived["nonce"] or "Age" in again.headers:
         yield failure(
-            "cache: something between here and the site keeps answers",
-            "People would read what others were told. Have it obey Cache-Control: no-store, or keep /static/ alone.",
+            "cache: something between here and the site caches answers",
+            "People would see answers meant for others. Have it obey Cache-Control: no-store, or cache /static/ only.",
         )
     else:
-        yield ok("cache: nothing is kept")
+        yield ok("cache: no answer is cached")
 
 
 def headers(url: str, heard: Heard) -> Iterator[Finding]:
@@ -82,16 +82,16 @@ def headers(url: str, heard: Heard) -> Iterator[Finding]:
     wrong = False
     if (proxy := arrived["disbelieved"]) is not None:
         wrong = True
-        redirected = " and every request is redirected for ever" if settings.HTTPS_ONLY else ""
+        redirected = " and every request is redirected endlessly" if settings.HTTPS_ONLY else ""
         yield failure(
-            f"headers: the proxy at {proxy or 'a socket'} is not believed: everybody comes from there, by"
+            f"headers: the proxy at {proxy or 'a socket'} is not trusted: all requests seem to come from it, by"
             f" {arrived['scheme']}{redirected}",
             f"Set FORWARDED_ALLOW_IPS={proxy or '*'} and restart the site.",
         )
     elif arrived["scheme"] != address.scheme:
         wrong = True
         yield failure(
-            f"headers: the site takes the request for {arrived['scheme']}, it came by {address.scheme}",
+            f"headers: the site sees {arrived['scheme']}, but the request used {address.scheme}",
             "Have the proxy set X-Forwarded-Proto, and name the proxy's address in FORWARDED_ALLOW_IPS.",
         )
     if arrived["host"] != address.netloc:
@@ -103,11 +103,11 @@ def headers(url: str, heard: Heard) -> Iterator[Finding]:
     if proxy is None and is_own(arrived["client"]) and not is_own(address.hostname or ""):
         wrong = True
         yield warning(
-            f"headers: everybody comes from {arrived['client']}, so all share one limit of attempts to sign in",
+            f"headers: all clients appear as {arrived['client']}, so they share one limit of sign-in attempts",
             "Have the proxy set X-Forwarded-For, and name its address in FORWARDED_ALLOW_IPS.",
         )
     if not wrong:
-        yield ok("headers: scheme, host and client arrive")
+        yield ok("headers: scheme, host and client are correct")
     if date := heard.headers.get("Date"):
         yield clock_finding(parsedate_to_datetime(date).timestamp() - heard.received, f"that of {address.hostname}")
 
@@ -116,8 +116,8 @@ def streamed(heard: Heard, talking: Heard, pause: float) -> Iterator[Finding]:
     """An event arrives when it is sent, and a stream is not cut, be it silent or not."""
     if not talking.is_whole:
         yield failure(
-            f"stream: it is cut after {talking.waited:.0f} s though it talks",
-            "Raise or lift the proxy's limit on the length of a whole answer: a reply may take minutes.",
+            f"stream: it is cut after {talking.waited:.0f} s although events arrive",
+            "Raise or remove the proxy's limit on the duration of a response: a reply may take minutes.",
         )
     elif not heard.is_whole:
         yield failure(
@@ -130,7 +130,7 @@ def streamed(heard: Heard, talking: Heard, pause: float) -> Iterator[Finding]:
             "Turn buffering and compression off for text/event-stream (nginx: proxy_buffering off;).",
         )
     else:
-        yield ok(f"stream: events arrive at once, and {pause:g} s are survived, in silence too")
+        yield ok(f"stream: events arrive at once, and {pause:g} s of silence do not end it")
 
 
 def hear(url: str, pause: float, token: str, *, talks: bool = False) -> Heard:
@@ -181,12 +181,12 @@ def _refuse_other_answers(url: str, answer: http.client.HTTPResponse) -> None:
     if location and urlsplit(location).netloc == urlsplit(url).netloc and url.startswith("https://"):
         raise Refused(
             failure(
-                "headers: the site sends every request back to https, where it came from",
+                "headers: the site redirects every https request to https again",
                 "Have the proxy set X-Forwarded-Proto, and name the proxy's address in FORWARDED_ALLOW_IPS.",
             )
         )
     if location:
-        raise Refused(failure(f"address: {url} redirects to {location}", "Give the address that it leads to."))
+        raise Refused(failure(f"address: {url} redirects to {location}", "Use the address that it leads to."))
     if answer.status == http.client.BAD_REQUEST:
         raise Refused(
             failure(

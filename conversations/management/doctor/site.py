@@ -38,7 +38,7 @@ def everything() -> Iterator[Finding]:
             yield from check()
         except Exception as error:  # the doctor goes on to the next one, whatever this one met
             name = check.__name__.removeprefix("of_").replace("_", " ")
-            yield failure(f"{name}: {error or type(error).__name__}", "See what it says, mend it, and run this again.")
+            yield failure(f"{name}: {error or type(error).__name__}", "Fix what it says, then run this again.")
 
 
 def of_settings() -> Iterator[Finding]:
@@ -57,11 +57,11 @@ def proxies() -> Iterator[Finding]:
     """Whose word is taken for where a request comes from."""
     if settings.HTTPS_ONLY and not settings.FORWARDED_ALLOW_IPS:
         yield warning(
-            "proxies: none is believed, and HTTPS_ONLY is on",
-            "Behind a proxy, set FORWARDED_ALLOW_IPS to its address: without it every request is redirected for ever.",
+            "proxies: none is trusted, and HTTPS_ONLY is on",
+            "Behind a proxy, set FORWARDED_ALLOW_IPS to its address: without it every request is redirected endlessly.",
         )
     else:
-        yield ok(f"proxies: {some(settings.FORWARDED_ALLOW_IPS) or 'none'} believed")
+        yield ok(f"proxies: {some(settings.FORWARDED_ALLOW_IPS) or 'none'} trusted")
 
 
 def model() -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def model() -> Iterator[Finding]:
     try:
         asyncio.run(_first_event(name))
     except TimeoutError:
-        yield failure(f"model: nothing came within {MODEL_SECONDS:g} s", "Look at the provider's own status.")
+        yield failure(f"model: nothing came within {MODEL_SECONDS:g} s", "Check the provider's status page.")
     except UserFacingError as error:
         detail = f" ({error.__cause__})" if error.__cause__ else ""
         yield failure(f"model: {error}{detail}", "Check OPENAI_API_KEY, OPENAI_BASE_URL and CHAT_MODELS.")
@@ -158,7 +158,7 @@ def mailer() -> Iterator[Finding]:
     except OSError as error:
         yield failure(f"mail: {error}", "Check host, port, user and password in EMAIL_URL.")
     else:
-        yield ok("mail: the server takes it")
+        yield ok("mail: the server accepts mail")
     finally:
         with suppress(OSError):
             default.close()
@@ -179,7 +179,8 @@ def watching() -> Iterator[Finding]:
             continue
         if name == "SENTRY_DSN" and not is_dsn(settings.SENTRY_DSN):
             yield failure(
-                "watching: SENTRY_DSN is no DSN: no process starts with it", "Copy it whole: https://KEY@HOST/PROJECT."
+                "watching: SENTRY_DSN is not a DSN: no process starts with it",
+                "Copy it whole: https://KEY@HOST/PROJECT.",
             )
             continue
         try:
@@ -190,7 +191,7 @@ def watching() -> Iterator[Finding]:
         else:
             yield ok(f"watching: {address.hostname} of {name} is there")
     if not settings.METRICS_TOKEN:
-        yield ok("watching: nobody sees /metrics, without METRICS_TOKEN")
+        yield ok("metrics: /metrics is off, because METRICS_TOKEN is not set")
 
 
 def is_dsn(value: str) -> bool:
