@@ -50,7 +50,7 @@ class AccountAdapter(CountedAttempts):
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Take the address as the account's, unless another account has it by now."""
         if User.objects.filter(email=email_address.email).exclude(pk=email_address.user_id).exists():
-            messages.error(request, "This address cannot be used any more. Take another one.")
+            messages.error(request, "This address can no longer be used. Choose another one.")
             return False
         # Read before the session ends with the change: who follows the link in it stays signed in there.
         bool(request.user)

@@ -11,7 +11,7 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 
 from accounts.models import User
 
-TAKEN = "This address is another person's: mail to it would be theirs, and signing in with it too."
+TAKEN = "This address belongs to another person's account."
 
 admin.site.unregister(EmailAddress)
 

@@ -35,7 +35,7 @@ class BearerToken(HttpBearer):
         origin.add(user_id=str(caller.user.pk))
         named = request.resolver_match.kwargs.get("user_id") if request.resolver_match else None
         if named is not None and not caller.is_called(named):
-            raise InvalidToken("The token stands for somebody else than the address names.")
+            raise InvalidToken("The token belongs to another user than the address.")
         if caller.is_read_only and request.method not in READING:
             raise Problem("read_only_token")
         return caller

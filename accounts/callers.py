@@ -49,7 +49,7 @@ def _by_access_token(token: str) -> Caller:
     digest = access_tokens.digest(token)
     token_row = rates.count_token(digest, listed)
     if token_row is None:
-        raise InvalidToken("There is no such token, or its time is over.")
+        raise InvalidToken("The token does not exist or has expired.")
     key, is_read_only, rate, values = token_row
     user = User.from_db(connection.alias, names, values)
 
@@ -80,7 +80,7 @@ def _person_of(token: str) -> tuple[User, str]:
     name = claims[settings.JWT_USER_CLAIM]
     user = _person(name, claims.get(jwts.PROGRAM), is_verified=is_true(claims.get("email_verified", True)))
     if user is None or not jwts.is_current(claims, user):
-        raise InvalidToken("The token stands for nobody who may sign in here.")
+        raise InvalidToken("The token belongs to no active account of this site.")
     return user, str(claims.get("sub", name))
 
 

@@ -28,5 +28,5 @@ def mail_reaches_people(**kwargs: Any) -> list[CheckMessage]:
     """Without mail whoever has forgotten a password needs an administrator."""
     if mail.works():
         return []
-    hint = "Set it to where mail goes, such as smtp+tls://user:password@mail.example.org:587."
+    hint = "Set it to your mail server, such as smtp+tls://user:password@mail.example.org:587."
     return [Warning("EMAIL_URL is not set: nobody can reset a password by mail.", hint=hint, id="accounts.W001")]

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import allauth_inside
 from accounts.models import User
 
-LIFETIMES = {"30": "30 days", "90": "90 days", "365": "A year", "": "For ever"}
+LIFETIMES = {"30": "30 days", "90": "90 days", "365": "A year", "": "Forever"}
 """Days for which a token is good, as the form offers them."""
 
 
@@ -28,8 +28,8 @@ class AccessTokenForm(forms.Form):
         max_length=100,
         widget=forms.TextInput({"placeholder": "Nightly report", "autocomplete": "off", "dir": "auto"}),
     )
-    lifetime = forms.ChoiceField(label="Good for", choices=list(LIFETIMES.items()), initial="90", required=False)
-    is_read_only = forms.BooleanField(label="It may only read", required=False)
+    lifetime = forms.ChoiceField(label="Valid for", choices=list(LIFETIMES.items()), initial="90", required=False)
+    is_read_only = forms.BooleanField(label="Read-only", required=False)
 
     def expires_at(self) -> datetime | None:
         """When the token's time is over; None for never."""

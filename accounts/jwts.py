@@ -98,7 +98,7 @@ def claims_of(token: str, *, use: str = ACCESS) -> dict[str, Any]:
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise InvalidToken(str(error)) from error
     if claims.get(USE, ACCESS) != use:
-        raise InvalidToken(f"The token is none for {use}.")
+        raise InvalidToken(f"This token cannot be used for {use}.")
     return claims
 
 

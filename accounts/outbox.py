@@ -63,7 +63,7 @@ class Outbox:
         """Have the mail sent with `send`, soon; False when there are too many already. Never waits."""
         with self._changed:
             if self.is_full:
-                logger.error("A mail was not sent: %s others wait for the mail server.", self.size)
+                logger.error("A mail was not sent: %s others are waiting for the mail server.", self.size)
                 return False
             self._put(Mail(time.monotonic(), message, send))
             return True
@@ -81,7 +81,7 @@ class Outbox:
                     break
                 self._changed.wait(left)
             if lost := len(self._waiting) + self._sending:
-                logger.error("The process ends before %s mails were sent.", lost)
+                logger.error("The process ended before %s mails were sent.", lost)
 
     def _put(self, mail: Mail) -> None:
         heapq.heappush(self._waiting, mail)

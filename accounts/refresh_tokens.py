@@ -53,7 +53,7 @@ def renew(token: str) -> tuple[User, dict[str, str]]:
     try:
         program = UUID(claims[jwts.PROGRAM])
     except (KeyError, ValueError, AttributeError, TypeError):
-        raise InvalidToken("The token belongs to no sign-in.") from None
+        raise InvalidToken("The token does not belong to a sign-in.") from None
     names, listed = columns()
     now, name = timezone.now(), uuid4().hex
     values: dict[str, Any] = {"program": program, "used": str(claims.get("jti")), "next": name, "now": now}

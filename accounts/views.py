@@ -54,7 +54,7 @@ class AccessTokensView(View):
         if not form.is_valid():
             return page(request, form, status=422)
         if AccessToken.objects.owned_by(request.user).count() >= access_tokens.TOKENS_MAX:
-            form.add_error(None, f"You have {access_tokens.TOKENS_MAX} tokens, which is the most. Revoke one first.")
+            form.add_error(None, f"You have {access_tokens.TOKENS_MAX} tokens, which is the maximum. Revoke one first.")
             return page(request, form, status=422)
         token, text = access_tokens.make(
             request.user,
@@ -72,7 +72,7 @@ class AccessTokenRevokeView(View):
         """Revoke it."""
         token = get_object_or_404(AccessToken.objects.owned_by(request.user), pk=pk)
         access_tokens.revoke(token)
-        messages.info(request, f"“{token.name}” opens nothing any more.")
+        messages.info(request, f"“{token.name}” was revoked.")
         return redirect("sign-ins" if "from-sign-ins" in request.POST else "access-tokens")
 
 
@@ -97,7 +97,7 @@ class BrowserEndView(View):
         """Sign out there."""
         if not sign_ins.end_browser(request.user, key):
             raise Http404
-        messages.info(request, "That browser is signed out.")
+        messages.info(request, "The browser was signed out.")
         return redirect("sign-ins")
 
 
@@ -108,7 +108,7 @@ class ProgramEndView(View):
         """End it."""
         if not sign_ins.end_program(request.user, pk):
             raise Http404
-        messages.info(request, "That program has to sign in again.")
+        messages.info(request, "The program was signed out.")
         return redirect("sign-ins")
 
 
@@ -119,7 +119,7 @@ class SignOutEverywhereView(View):
         """Sign out everywhere, here too."""
         sign_ins.end_all(request.user)
         logout(request)
-        messages.info(request, "You are signed out everywhere, and your access tokens open nothing any more.")
+        messages.info(request, "You are signed out everywhere, and your access tokens no longer work.")
         return redirect("account_login")
 
 

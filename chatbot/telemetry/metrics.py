@@ -43,7 +43,7 @@ requests = Counter(
 )  # the name gets its `_total` from the client
 request_seconds = Histogram(
     "chat_http_request_duration_seconds",
-    "From a request to the beginning of its answer.",
+    "Time from a request to the start of its response.",
     ("route",),
     buckets=OURS,
     registry=registry,
@@ -51,43 +51,43 @@ request_seconds = Histogram(
 replies = Counter("chat_replies", "Replies that ended.", ("status", "error", "model"), registry=registry)
 reply_seconds = Histogram(
     "chat_reply_duration_seconds",
-    "From the moment a process takes a reply up to its end.",
+    "Time from claiming a reply to its end.",
     ("model",),
     buckets=REPLY,
     registry=registry,
 )
 first_token_seconds = Histogram(
     "chat_reply_first_token_seconds",
-    "From the moment a process takes a reply up to its first word.",
+    "Time from claiming a reply to its first token.",
     ("model",),
     buckets=WAIT,
     registry=registry,
 )
 added_seconds = Histogram(
     "chat_reply_added_latency_seconds",
-    "From the moment a process takes a reply up to the request to the model: what the chat adds.",
+    "Time from claiming a reply to the request to the model: the latency that the chat adds.",
     buckets=OURS,
     registry=registry,
 )
 model_requests = Counter(
     "chat_model_requests",
-    "Requests to the model's provider; without an error those that it answered.",
+    "Requests to the model provider; no error means that it answered.",
     ("model", "error"),
     registry=registry,
 )
 model_seconds = Histogram(
     "chat_model_first_token_seconds",
-    "From a request to the provider to the first piece of its answer.",
+    "Time from a request to the provider to the first piece of its answer.",
     ("model",),
     buckets=WAIT,
     registry=registry,
 )
-retries = Counter("chat_model_retries", "Requests to the provider made once more.", ("error",), registry=registry)
+retries = Counter("chat_model_retries", "Retries of requests to the provider.", ("error",), registry=registry)
 prompt_tokens = Counter(
-    "chat_prompt_tokens", "Tokens that models read, as counted there.", ("model",), registry=registry
+    "chat_prompt_tokens", "Tokens that models read, as the provider counts them.", ("model",), registry=registry
 )
 completion_tokens = Counter(
-    "chat_completion_tokens", "Tokens that models wrote, as counted there.", ("model",), registry=registry
+    "chat_completion_tokens", "Tokens that models wrote, as the provider counts them.", ("model",), registry=registry
 )
 
 _answering = Part(set[str])
@@ -136,11 +136,11 @@ class Gauges(Collector):
 POOL = {
     "pool_max": ("chat_database_pool_connections_max", "Connections to the database that this process may hold."),
     "pool_size": ("chat_database_pool_connections", "Connections to the database that this process holds."),
-    "pool_available": ("chat_database_pool_connections_idle", "Those of them that nobody uses."),
+    "pool_available": ("chat_database_pool_connections_idle", "Idle connections to the database."),
     "requests_waiting": ("chat_database_pool_waiting", "Threads that wait for a connection."),
-    "requests_num": ("chat_database_pool_requests_total", "Times that a thread asked for a connection."),
-    "requests_queued": ("chat_database_pool_queued_total", "Times that it had to wait for one."),
-    "requests_errors": ("chat_database_pool_errors_total", "Times that it got none."),
+    "requests_num": ("chat_database_pool_requests_total", "Requests for a connection to the database."),
+    "requests_queued": ("chat_database_pool_queued_total", "Requests for a connection that had to wait."),
+    "requests_errors": ("chat_database_pool_errors_total", "Requests for a connection that failed."),
 }
 """Name and meaning of what the pool counts."""
 

@@ -17,9 +17,9 @@ from chatbot.web.guard import AWAY, FULL, PROGRAMS, RETRY_AFTER
 logger = logging.getLogger(__name__)
 
 OUT_OF_DATE = "This page is out of date. Reload it, then send again; what you typed stays in the box."
-TOO_LARGE = "That is too large to be sent. What you typed stays in the box; shorten it, then send again."
+TOO_LARGE = "The message is too large to send. What you typed stays in the box; shorten it, then send again."
 BAD_REQUEST = "The server did not understand that. Reload the page, then try again; what you typed stays in the box."
-NOT_FOUND = "This conversation is not there any more. What you typed stays in the box; copy it into a new chat."
+NOT_FOUND = "This conversation no longer exists. What you typed stays in the box; copy it into a new chat."
 SERVER_ERROR = "Something went wrong on our side. What you typed is still in the box; please try again."
 
 

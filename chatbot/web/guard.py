@@ -21,7 +21,7 @@ CODES = {
 }
 """What the API calls these reasons."""
 
-AWAY = "The database gives no answer. What you typed is still here; try again in a moment."
+AWAY = "The database does not respond. What you typed is still here; try again in a moment."
 FULL = "The database's disk is full: nothing can be stored. What you typed is still here; tell whoever runs this site."
 FORM_MAX = 200_000
 """Bytes of a form of which the message is given back; the longest message takes half of it."""

@@ -15,8 +15,8 @@ from chatbot.web import problems
 from chatbot.web.django_asgi import Request
 
 SENTENCE = (
-    "This site does not answer to the name {}. Use the address that you were given; whoever runs the site adds"
-    " further names to ALLOWED_HOSTS."
+    "This site is not available at {}. Use the address that you were given. Administrators add further names to"
+    " ALLOWED_HOSTS."
 )
 NAME_MAX_CHARS = 100
 

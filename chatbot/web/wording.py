@@ -5,12 +5,12 @@ from typing import Any
 
 WORDS = {
     "missing": "This is required.",
-    "none_required": "This cannot be given here.",
-    "extra_forbidden": "There is no such field.",
+    "none_required": "This field is not allowed here.",
+    "extra_forbidden": "This field does not exist.",
     "string_type": "This must be text.",
     "string_too_short": "This must have at least {min_length} characters.",
     "string_too_long": "This may have at most {max_length} characters.",
-    "string_pattern_mismatch": "This has not the form that it must have.",
+    "string_pattern_mismatch": "This does not have the required format.",
     "int_type": "This must be a whole number.",
     "int_parsing": "This must be a whole number.",
     "int_parsing_size": "This number is too large.",
@@ -21,16 +21,16 @@ WORDS = {
     "bool_type": "This must be true or false.",
     "bool_parsing": "This must be true or false.",
     "list_type": "This must be a list.",
-    "too_short": "This must have at least {min_length} in it.",
-    "too_long": "This may have at most {max_length} in it.",
+    "too_short": "This must have at least {min_length} items.",
+    "too_long": "This may have at most {max_length} items.",
     "dict_type": "This must be an object.",
     "model_type": "This must be an object.",
     "model_attributes_type": "This must be an object.",
     "greater_than_equal": "This must be at least {ge}.",
     "less_than_equal": "This may be at most {le}.",
     "literal_error": "This must be {expected}.",
-    "uuid_type": "This is no key.",
-    "uuid_parsing": "This is no key.",
+    "uuid_type": "This is not a valid key.",
+    "uuid_parsing": "This is not a valid key.",
 }
 """By the validator's name for it."""
 

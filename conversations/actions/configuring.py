@@ -22,7 +22,7 @@ class PresetNameTaken(UserFacingError):
 
 
 class TooManyPresets(UserFacingError):
-    """You have as many presets as one person can keep: {limit}. Delete one, then keep this one."""
+    """You have reached the limit of {limit} presets. Delete one, then save this one."""
 
     code = "too_many_presets"
     http_status = 409

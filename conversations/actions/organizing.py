@@ -22,7 +22,7 @@ PINNED_MAX = 50
 
 
 class TooManyPinned(UserFacingError):
-    """You have pinned as many conversations as the list shows on top: {limit}. Unpin one, then pin this one."""
+    """You have reached the limit of {limit} pinned conversations. Unpin one, then pin this one."""
 
     code = "too_many_pinned"
     http_status = 409

@@ -24,7 +24,7 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[ -~]{0,255}$",
-        description="The same key with the same request finds the turn that the first one stored.",
+        description="A repeated request with the same key returns the turn that the first one stored.",
     ),
 ]
 

@@ -59,7 +59,7 @@ def said(content: object) -> object:
         if not isinstance(kind, str):
             raise ValueError("Each part must be an object with a type.")
         if kind not in {"text", "refusal"}:
-            raise ValueError(f"Only text can be sent, no {kind[:50]}.")
+            raise ValueError(f"Only text is supported, not {kind[:50]}.")
         if not isinstance(part.get(kind), str):
             raise ValueError(f"A part of type {kind} needs its {kind}.")
     return content
@@ -91,7 +91,7 @@ def objects(value: object) -> object:
 def one(value: object) -> object:
     """One answer."""
     if value is not None and (isinstance(value, bool) or value != 1):
-        raise ValueError("One answer is given: this must be 1.")
+        raise ValueError("Only one answer is supported: this must be 1.")
     return value
 
 
@@ -105,7 +105,7 @@ def no(value: object) -> object:
 def only_text(value: object) -> object:
     """Answers that are text."""
     if value not in (None, ["text"]):
-        raise ValueError("Only text can be answered.")
+        raise ValueError("Only text answers are supported.")
     return value
 
 
@@ -170,7 +170,7 @@ class MetadataIn(Body):
 
 def with_extras(described: dict[str, Any]) -> None:
     """Tell the fields of other providers, and that there are no more."""
-    described["properties"] |= {name: {"description": "For the provider."} for name in sorted(EXTRAS)}
+    described["properties"] |= {name: {"description": "Passed to the provider."} for name in sorted(EXTRAS)}
     described["additionalProperties"] = False
     described["example"] = {"model": "auto", "messages": [{"role": "user", "content": "Hello!"}]}
 
@@ -213,7 +213,7 @@ class CompletionIn(Body):
     prompt_cache_key: str | None = None
     prompt_cache_options: dict[str, Any] | None = None
     prompt_cache_retention: str | None = None
-    n: One = Field(None, description="One answer is given.")
+    n: One = Field(None, description="Only one answer is supported.")
     modalities: Modalities = None
     audio: None = None
     moderation: None = None
@@ -259,9 +259,9 @@ class CompletionIn(Body):
     def refused(self) -> list[tuple[str, str]]:
         """The fields that cannot be passed on, each with the reason."""
         unknown = [name for name in self.options if name not in PASSED_ON | EXTRAS]
-        found = [(name, "There is no such field here: see docs/openai.md.") for name in unknown]
+        found = [(name, "This field is not supported: see docs/openai.md.") for name in unknown]
         return found + [
-            (name, "This cannot be passed on as JSON.")
+            (name, "This cannot be converted to JSON.")
             for name, value in self.options.items()
             if name not in unknown and not is_json(value)
         ]

@@ -43,7 +43,7 @@ def list_conversations(
     user_id: str,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE,
     cursor: Annotated[str, Query(pattern=CURSOR)] = "",
-    archived: Annotated[bool, Query(description="The archived ones instead of the others.")] = False,  # noqa: FBT002
+    archived: Annotated[bool, Query(description="Lists archived conversations instead of the others.")] = False,  # noqa: FBT002
 ) -> HttpResponse:
     """List conversations, the latest first, page by page."""
     by = "archived_at" if archived else "updated_at"
@@ -110,9 +110,9 @@ def list_messages(
     user_id: str,
     conversation_id: UUID,
     limit: Annotated[
-        int | None, Query(ge=1, le=HISTORY_MAX, description="The last so many; without it as many as fit.")
+        int | None, Query(ge=1, le=HISTORY_MAX, description="Number of newest messages; without it, as many as fit.")
     ] = None,
-    before: Annotated[UUID | None, Query(description="Those that lead to this message, without it.")] = None,
+    before: Annotated[UUID | None, Query(description="Only messages before this one.")] = None,
 ) -> HttpResponse:
     """Give the last messages of the chosen branch, oldest first: as many as `limit` says and as fit into 4 MB.
 
@@ -188,4 +188,4 @@ def parsed(cursor: str) -> Cursor | None:
     try:
         return Cursor.parse(cursor)
     except ValueError as error:
-        raise invalid(("cursor", "That is no cursor of this list.")) from error
+        raise invalid(("cursor", "This is not a cursor of this list.")) from error

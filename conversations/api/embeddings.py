@@ -31,7 +31,7 @@ def texts(value: Any) -> Any:
     """A text, texts, tokens, or lists of tokens."""
     listed = value if isinstance(value, list) else [value]
     if not listed:
-        raise ValueError("There is nothing in this.")
+        raise ValueError("This is empty.")
     kinds = {type(one) for one in listed}
     if kinds == {list}:
         kinds = {type(token) for one in listed for token in one}
@@ -54,13 +54,13 @@ class EmbeddingsIn(Body):
     )
 
     input: Input = Field(description="A text, or a list of texts.")
-    model: str = Field(min_length=1, max_length=MODEL_MAX_CHARS, description="A model of the provider's for that.")
+    model: str = Field(min_length=1, max_length=MODEL_MAX_CHARS, description="An embedding model of the provider.")
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Count | None = None
     user: str | None = None
-    input_type: str | None = Field(None, description="For the provider.")
-    truncate: str | None = Field(None, description="For the provider.")
-    truncate_prompt_tokens: Count | None = Field(None, description="For the provider.")
+    input_type: str | None = Field(None, description="Passed to the provider.")
+    truncate: str | None = Field(None, description="Passed to the provider.")
+    truncate_prompt_tokens: Count | None = Field(None, description="Passed to the provider.")
 
     @field_validator("input", "model")
     @classmethod

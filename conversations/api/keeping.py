@@ -83,7 +83,7 @@ def options_of(body: CompletionIn) -> dict[str, Any]:
     """What the model is asked for beside the text. Raises `Problem` for what a conversation cannot keep."""
     options = {name: value for name, value in body.options.items() if value or name not in NOT_KEPT}
     if refused := sorted(options.keys() & NOT_KEPT):
-        raise invalid(*((name, "What comes of this cannot be kept as a conversation.") for name in refused))
+        raise invalid(*((name, "A conversation cannot keep the result of this field.") for name in refused))
     # Also for a conversation that has another: this answer was asked for with this one.
     return options if body.temperature is None else options | {"temperature": body.temperature}
 

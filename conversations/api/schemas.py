@@ -60,13 +60,13 @@ class ProblemOut(Schema):
     detail: str
     code: str = Field(description="A stable name for programs.")
     errors: list[FieldError] | None = Field(None, description="With `invalid`: the fields.")
-    conversation_id: UUID | None = Field(None, description="The conversation that keeps the turn all the same.")
+    conversation_id: UUID | None = Field(None, description="The conversation that holds the stored turn.")
     message_id: UUID | None = Field(None, description="The reply that failed; it can be retried.")
-    period: Literal["day", "month"] | None = Field(None, description="With `usage_limit_reached`: whose limit.")
-    unit: Literal["messages", "tokens"] | None = Field(None, description="With it: what is used up.")
-    limit: int | None = Field(None, description="With it: how much may be used in the period.")
-    used: int | None = Field(None, description="With it: how much is.")
-    resets_at: datetime | None = Field(None, description="With it: when the period ends; null for a limit of 0.")
+    period: Literal["day", "month"] | None = Field(None, description="Of `usage_limit_reached`: the limit's period.")
+    unit: Literal["messages", "tokens"] | None = Field(None, description="Of `usage_limit_reached`: what is limited.")
+    limit: int | None = Field(None, description="Of `usage_limit_reached`: the limit.")
+    used: int | None = Field(None, description="Of `usage_limit_reached`: how much is used.")
+    resets_at: datetime | None = Field(None, description="When the limit's period ends; null for a limit of 0.")
 
 
 class ChatIn(Body):
@@ -80,7 +80,7 @@ class ChatIn(Body):
         description="1 to `API_MESSAGE_MAX_CHARS` characters, not only white space.",
     )
     conversation_id: UUID | None = Field(
-        None, description="The conversation to go on with; without it a new one begins."
+        None, description="The conversation to continue; without it a new one is started."
     )
 
     @field_validator("message")
@@ -175,7 +175,7 @@ def clean_title(text: str) -> str:
     """A title as it is stored: one line of what can be printed. Raises `ValueError` for one that shows nothing."""
     words = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     if not words or "\0" in text:
-        raise ValueError("A title has 1 to 255 characters that can be printed.")
+        raise ValueError("A title has 1 to 255 printable characters.")
     return words
 
 

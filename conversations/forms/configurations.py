@@ -14,7 +14,7 @@ from conversations.models import (
     Preset,
 )
 
-NOT_TEXT = "This is not valid text. Take out what is broken, then save again."
+NOT_TEXT = "The text contains invalid characters. Remove them, then save again."
 TEMPERATURE = f"A temperature is a number from 0 to {TEMPERATURE_MAX:g}, or empty for the model's default."
 
 
@@ -58,7 +58,7 @@ class ModelForm(SentenceForm):
     """A model's name, empty for the site's default. One that is not offered is kept, and gives way to the default."""
 
     model = forms.CharField(
-        max_length=MODEL_MAX_CHARS, required=False, error_messages={"max_length": "No model has such a long name."}
+        max_length=MODEL_MAX_CHARS, required=False, error_messages={"max_length": "The model's name is too long."}
     )
 
 
@@ -102,5 +102,5 @@ class SharedPresetForm(forms.ModelForm):  # type: ignore[type-arg] # not subscri
         """A name that no other shared preset has."""
         name: str = self.cleaned_data["name"]
         if Preset.objects.shared().filter(name=name).exclude(pk=self.instance.pk).exists():
-            raise forms.ValidationError("There is a shared preset with this name already.", code="unique")
+            raise forms.ValidationError("A shared preset with this name already exists.", code="unique")
         return name

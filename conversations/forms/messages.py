@@ -18,7 +18,7 @@ INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 
 EMPTY_LINES = re.compile(r"\A(?:[^\S\n]*+\n)+")
 FILLER = "\N{HANGUL FILLER}"
-NOT_TEXT = "The message is not valid text. Take out what is broken, then send again."
+NOT_TEXT = "The message contains invalid characters. Remove them, then send again."
 
 
 class MessageField(forms.CharField):

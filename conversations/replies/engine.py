@@ -286,10 +286,10 @@ class ReplyEngine:
             try:
                 await self._refresh(followed)
             except DATABASE_AWAY as error:
-                logger.warning("Replies of other processes cannot be followed now: %s", error)
+                logger.warning("Replies of other processes cannot be followed at the moment: %s", error)
                 await self._pause(CHECKPOINT_INTERVAL)
             except Exception:
-                logger.exception("Replies of other processes cannot be followed now.")
+                logger.exception("Replies of other processes cannot be followed at the moment.")
             await self._pause(FOLLOW_INTERVAL)
 
     async def _checkpoint(self) -> None:
@@ -300,9 +300,9 @@ class ReplyEngine:
                 kept = await self.database(leases.checkpoint, [worker.draft() for worker in workers.values()])
             except Exception as error:
                 if isinstance(error, DATABASE_AWAY):
-                    logger.warning("Drafts cannot be saved now: %s", error)
+                    logger.warning("Drafts cannot be saved at the moment: %s", error)
                 else:
-                    logger.exception("Drafts cannot be saved now.")
+                    logger.exception("Drafts cannot be saved at the moment.")
                 for worker in workers.values():
                     worker.forget_checkpoint()
                 continue

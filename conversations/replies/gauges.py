@@ -6,9 +6,9 @@ from chatbot.telemetry import metrics
 from conversations.replies import dispatch, streams
 
 HELPS = {
-    "chat_replies_running": "Replies that this process makes.",
+    "chat_replies_running": "Replies that this process is making.",
     "chat_replies_queued": "Replies that wait for the database: to be claimed, or to be saved at their end.",
-    "chat_replies_followed": "Replies of other processes that are watched here.",
+    "chat_replies_followed": "Replies of other processes that this process follows.",
     "chat_reply_viewers": "Viewers of replies in this process.",
     "chat_streams": "Event streams that this process has open.",
 }

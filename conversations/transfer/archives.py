@@ -49,7 +49,7 @@ WINDOW_LOG_MAX = 23
 
 READING: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX}
 
-NOT_AN_ARCHIVE = "This is no archive that prune_conversations has written."
+NOT_AN_ARCHIVE = "This is not an archive of prune_conversations."
 
 
 class Archive:
@@ -198,7 +198,7 @@ class Reader(Import):
         key = checking.key(fields.get("id"), "Its “id”")
         found: Conversation | None = Conversation.objects.filter(pk=key).first()
         if found and found.user_id != self._user.pk:
-            raise Refused("Its “id” is that of somebody else's conversation.")
+            raise Refused("Its “id” belongs to somebody else's conversation.")
         if found and found.trashed_at == GONE_AT:
             # What an interrupted prune has left of it.
             found.delete()
@@ -217,7 +217,7 @@ class Reader(Import):
             with transaction.atomic():
                 return self._insert_as(checked, derive=False)
         except IntegrityError:
-            raise Refused("Some of its messages are here, in another conversation.") from None
+            raise Refused("Some of its messages already exist in another conversation.") from None
 
 
 def _owner(fields: Any) -> User:
@@ -230,7 +230,7 @@ def _owner(fields: Any) -> User:
     )
     found = User.objects.filter(pk=key).first() or User.objects.filter(email=email).first()
     if found is None:
-        raise Refused(f"Its owner, {email}, has no account here any more.")
+        raise Refused(f"Its owner, {email}, no longer has an account here.")
     return found
 
 

@@ -73,7 +73,7 @@ def message(value: Any, position: int) -> dict[str, Any]:
         raise Refused(f"{name} is not an object.")
     role = value.get("role")
     if role not in Role.values:
-        raise Refused(f"{name}: its role is none of {', '.join(Role.values)}.")
+        raise Refused(f"{name}: its role is not one of {', '.join(Role.values)}.")
     said = text(value.get("content"), f"{name}: its text", TEXT_MAX_CHARS)
     if role == Role.USER and not VISIBLE.search(said):
         raise Refused(f"{name}: its text is empty.")
@@ -99,10 +99,10 @@ def generation(value: Any, name: str) -> dict[str, Any]:
         raise Refused(f"{name}: its generation is not an object.")
     status = value.get("status", Status.COMPLETE.value)
     if status not in Status.values:
-        raise Refused(f"{name}: its status is none of {', '.join(Status.values)}.")
+        raise Refused(f"{name}: its status is not one of {', '.join(Status.values)}.")
     code = text(value.get("error_code", ""), f"{name}: its “error_code”", CODE_MAX_CHARS)
     if not CODE.fullmatch(code):
-        raise Refused(f"{name}: its “error_code” is no code.")
+        raise Refused(f"{name}: its “error_code” is not a code.")
     sentence = text(value.get("error", ""), f"{name}: its “error”", ERROR_MAX_CHARS)
     if status in OPEN:
         status, code, sentence = Status.FAILED.value, UNFINISHED, UNFINISHED_SENTENCE
@@ -154,7 +154,7 @@ def text(value: Any, what: str, most: int) -> str:
     if len(value) > most:
         raise Refused(f"{what} is longer than {most:,} characters.")
     if "\0" in value:
-        raise Refused(f"{what} holds something that is no text.")
+        raise Refused(f"{what} contains invalid characters.")
     return value
 
 
@@ -211,7 +211,7 @@ def tool_calls(value: Any, what: str) -> list[Any] | None:
     if not isinstance(value, list) or not all(isinstance(call, dict) for call in value):
         raise Refused(f"{what} is not a list of objects.")
     if not storable(value):
-        raise Refused(f"{what} holds something that is no text or no number.")
+        raise Refused(f"{what} contains something that is neither text nor a number.")
     if len(json.dumps(value, ensure_ascii=False)) > CALLS_MAX_CHARS:
         raise Refused(f"{what} are longer than {CALLS_MAX_CHARS:,} characters.")
     return value

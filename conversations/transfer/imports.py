@@ -26,12 +26,12 @@ LOCK = 1_129_270_864
 
 TITLE_SHOWN = 200
 
-NOT_OURS = "This file is not an export of this chat. Choose a JSON file that was made with Export."
-NEWER = "This file was written by a newer version of this chat, and cannot be read here yet."
+NOT_OURS = "This file is not an export of Chatbot. Choose a JSON file that was made with Export."
+NEWER = "This file was written by a newer version of Chatbot. This server cannot read it yet."
 EMPTY = "There are no conversations in this file."
 BUSY = "Another import of yours is still running. Wait until it has ended, then import this file again."
-AWAY = "The database is away. What is listed here was done; import the file again later for the rest."
-CUT = "From here on nothing in this file could be read. What is listed above was done."
+AWAY = "The database is not available. Import the file again later for the conversations that are not listed here."
+CUT = "The rest of the file could not be read. The conversations listed above were processed."
 REFUSED_BY_DATABASE = "The database did not accept it."
 
 

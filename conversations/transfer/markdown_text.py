@@ -24,7 +24,7 @@ def paragraphs(conversation: Conversation, zone: tzinfo) -> Iterator[str]:
     parents = dict(skeleton)
     numbers: dict[UUID | None, int] = {}
     yield f"# {' '.join(conversation.title.split())}"
-    yield f"*Begun {moment(conversation.created_at, zone)}. All times are {zone}.*"
+    yield f"*Started {moment(conversation.created_at, zone)}. All times are {zone}.*"
     if instructions := conversation.system_prompt.strip():
         yield f"## Instructions\n\n{instructions}"
     for number, chain in enumerate((path, *branches)):
@@ -48,13 +48,13 @@ def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[
     if text := message.text_so_far.strip():
         yield text
     if generation and generation.is_open:
-        yield "*This reply was still being made.*"
+        yield "*This reply was in progress.*"
     elif generation and generation.status == Status.STOPPED:
         yield "*You stopped this reply.*"
     elif generation and generation.status == Status.FAILED and generation.error:
         yield f"*{generation.error}*"
     elif generation and generation.is_cut:
-        yield "*This reply was cut at the model's limit.*"
+        yield "*This reply reached the model's length limit.*"
 
 
 def split(skeleton: Skeleton, current: UUID | None) -> tuple[list[UUID], list[list[UUID]]]:

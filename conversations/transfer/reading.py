@@ -39,10 +39,10 @@ ESCAPES = re.compile(
 HALF = re.compile("[\ud800-\udfff]")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-NOT_JSON = "The file cannot be read here: this is no valid JSON, or the file is cut off."
+NOT_JSON = "The file cannot be read from here on: it is not valid JSON, or it is incomplete."
 TOO_LONG = f"A text is longer than {TEXT_MAX_BYTES // 1024 // 1024} MB."
-TOO_DEEP = "Lists or objects lie too deep within each other."
-TOO_MUCH = "A message or field holds more than can be read."
+TOO_DEEP = "Lists or objects are nested too deeply."
+TOO_MUCH = "A message or field has too many values."
 
 
 class BrokenFile(Exception):

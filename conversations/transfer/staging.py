@@ -126,7 +126,7 @@ def check() -> None:
     if number := sql.value(ORPHAN):
         raise Refused(f"Message {number:,} answers a message that is not in this conversation.")
     if sql.value(BACKWARDS) and (number := sql.value(UNREACHED)):
-        raise Refused(f"Message {number:,} answers itself, by way of others or not.")
+        raise Refused(f"Message {number:,} answers itself, directly or through others.")
 
 
 def insert(conversation: Conversation, *, current: UUID | None, derive: bool) -> None:

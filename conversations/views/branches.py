@@ -22,7 +22,7 @@ from conversations.pages.chat import (
 from conversations.views.answers import chat_page, refuse
 from conversations.views.requests import ChatRequest, audience, find_message, find_reply
 
-UNKNOWN_MODEL = "This model is not offered here any more. Reload the page, then choose another one."
+UNKNOWN_MODEL = "This model is no longer available. Reload the page, then choose another one."
 
 
 class MessageDetailView(View):

@@ -72,7 +72,7 @@ def chosen_format(form: QueryDict) -> str:
     """`markdown`, `json`, or an empty text when the form names none. Raises `BadRequest` for anything else."""
     chosen = form.get("format", "")
     if chosen and chosen not in FORMATS:
-        raise BadRequest("There is no such format.")
+        raise BadRequest("This format does not exist.")
     return chosen
 
 
@@ -81,4 +81,4 @@ def chosen_keys(form: QueryDict) -> set[UUID]:
     try:
         return {UUID(text) for text in form.getlist("ids")}
     except ValueError as error:
-        raise BadRequest("That is not a conversation's key.") from error
+        raise BadRequest("This is not the key of a conversation.") from error

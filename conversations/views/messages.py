@@ -82,7 +82,7 @@ class MessagePartView(View):
         message = get_object_or_404(Message.objects.owned_by(request.user).select_related("conversation"), pk=pk)
         begin = request.GET.get("from", "")
         if not re.fullmatch("[0-9]{1,7}", begin):
-            raise BadRequest("That is no place in a message.")
+            raise BadRequest("This is not a position in a message.")
         context = {"message": message, "part": more(message, int(begin))}
         template = "conversations/messages/_part.html" if request.htmx else "conversations/part.html"
         return render(request, template, context)

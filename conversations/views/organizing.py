@@ -41,10 +41,10 @@ VERBS = {
     "pin": Verb(organizing.pin),
     "unpin": Verb(organizing.unpin),
     "archive": Verb(organizing.archive, "Archived", undo="unarchive"),
-    "unarchive": Verb(organizing.unarchive, "Back in the list", stamp="archived_at"),
+    "unarchive": Verb(organizing.unarchive, "Moved to the list", stamp="archived_at"),
     "delete": Verb(organizing.trash, "Moved to the trash", undo="restore"),
     "restore": Verb(organizing.restore, "Restored", stamp="trashed_at", in_trash=True),
-    "delete-forever": Verb(organizing.delete, "Deleted for ever", in_trash=True),
+    "delete-forever": Verb(organizing.delete, "Deleted forever", in_trash=True),
 }
 """By the verb in the address."""
 
@@ -112,7 +112,7 @@ def selected(request: ChatRequest) -> list[UUID]:
     try:
         return [UUID(key) for key in request.POST.getlist("ids")]
     except ValueError as error:
-        raise BadRequest("That is not a conversation's key.") from error
+        raise BadRequest("This is not the key of a conversation.") from error
 
 
 def moment(text: str) -> datetime:

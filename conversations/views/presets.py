@@ -91,7 +91,7 @@ def preset_in(request: ChatRequest) -> Preset | None:
     try:
         key = UUID(text) if (text := request.GET.get("preset")) else None
     except ValueError as error:
-        raise BadRequest("That is no preset's key.") from error
+        raise BadRequest("This is not the key of a preset.") from error
     return get_object_or_404(Preset.objects.usable_by(request.user), pk=key) if key else None
 
 

@@ -48,7 +48,7 @@ def message_key(request: ChatRequest, name: str) -> UUID | None:
     try:
         return UUID(text) if (text := request.GET.get(name)) else None
     except ValueError as error:
-        raise BadRequest("That is no message's key.") from error
+        raise BadRequest("This is not the key of a message.") from error
 
 
 def next_url(request: ChatRequest) -> str:

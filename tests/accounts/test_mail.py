@@ -144,7 +144,7 @@ def test_who_needs_mail_while_too_many_wait_reads_a_sentence_whoever_it_is(clien
     response = client.post(RESET, {"email": email})
     assert response.status_code == 503
     assert response["Retry-After"]
-    assert "Mail cannot be sent just now" in response.content.decode()
+    assert "Mail cannot be sent right now" in response.content.decode()
     assert client.get(RESET).status_code == 200
     assert not mail.outbox
 

@@ -111,7 +111,7 @@ def test_an_ended_token_is_shown_as_such(user: User) -> None:
     user.save()
     client = Client()
     client.force_login(user)
-    assert "opens nothing any more" in client.get("/accounts/tokens/").content.decode()
+    assert "no longer valid" in client.get("/accounts/tokens/").content.decode()
 
 
 def test_a_token_is_made_only_by_who_has_just_shown_the_password(user: User) -> None:
@@ -127,7 +127,7 @@ def test_a_token_is_made_only_by_who_has_just_shown_the_password(user: User) -> 
     assert not AccessToken.objects.exists()
     # What was typed is not lost.
     made = client.post(asked["Location"], {"password": PASSWORD, "next": "/accounts/tokens/"})
-    assert "Copy its token now" in made.content.decode()
+    assert "Copy the token now" in made.content.decode()
     assert AccessToken.objects.get().name == "Script"
     (told,) = mail.outbox
     assert "Script" in told.subject

@@ -43,7 +43,7 @@ def test_a_closed_site_takes_nobody_new(client: Client, settings: Settings) -> N
     assert "closed" in client.get("/accounts/signup/").content.decode().lower()
     login = client.get("/accounts/login/").content.decode()
     assert "/accounts/signup/" not in login
-    assert "Whoever runs this site can make you one" in login
+    assert "Ask the people who run this site for one" in login
 
 
 def test_an_open_site_says_where_to_sign_up(client: Client) -> None:

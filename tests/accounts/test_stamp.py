@@ -151,7 +151,7 @@ def test_the_person_is_told_what_has_ended(user: User, way: str, monkeypatch: py
     mail.outbox.clear()
     WAYS[way](user, *([monkeypatch] if way == "command" else []))
     user.refresh_from_db()
-    told = [message for message in mail.outbox if "has ended with it" in str(message.body)]
+    told = [message for message in mail.outbox if "ended the following sign-ins" in str(message.body)]
     assert sorted(address for message in told for address in message.to) == sorted({old, user.email})
     for message in told:
         body = str(message.body)

@@ -92,12 +92,12 @@ def test_a_token_is_made_after_the_password_was_shown_again(
     store.save()
     page.goto("/accounts/tokens/")
     page.get_by_label("What is it for?").fill("Nightly report")
-    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Create token").click()
     expect(page.get_by_role("heading", name="Confirm it is you")).to_be_visible()
     looked_at(page, f"reauthenticate-{options.get('viewport', {}).get('width', 1280)}")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_text("is ready. Copy its token now")).to_be_visible()
+    expect(page.get_by_text("is ready. Copy the token now")).to_be_visible()
     looked_at(page, f"made-{options.get('viewport', {}).get('width', 1280)}")
 
 
@@ -121,6 +121,6 @@ def test_one_browser_is_signed_out_from_another(new_page: NewPage, options: dict
     there.goto("/")
     here.goto("/accounts/sign-ins/")
     here.get_by_role("button", name="Sign out").first.click()
-    expect(here.get_by_text("That browser is signed out.")).to_be_visible()
+    expect(here.get_by_text("The browser was signed out.")).to_be_visible()
     there.reload()
     expect(there.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -235,7 +235,7 @@ def test_an_address_leads_to_a_message_on_another_branch(
     page = new_page(user, **options)
     page.goto(f"/messages/{message.pk}/")
     expect(article(page, "And of Spain?")).to_be_in_viewport()
-    page.get_by_role("button", name="Go on from here").click()
+    page.get_by_role("button", name="Continue from here").click()
     expect(page.get_by_role("textbox", name="Message")).to_be_visible()
     says(page, "Capital of France?", "It is Paris.", "And of Spain?", "It is Madrid.")
 

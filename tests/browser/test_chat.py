@@ -109,7 +109,7 @@ def test_a_conversation_deleted_in_another_tab_says_so_and_keeps_the_text(page: 
     page.goto(conversation.get_absolute_url())
     conversation.delete()
     send(page, "Are you there?")
-    expect(page.get_by_role("alert")).to_contain_text("not there any more")
+    expect(page.get_by_role("alert")).to_contain_text("no longer exists")
     expect(page.get_by_role("textbox", name="Message")).to_have_value("Are you there?")
 
 

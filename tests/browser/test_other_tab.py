@@ -11,7 +11,7 @@ from tests.browser.conftest import NewPage
 from tests.factories import ConversationFactory, exchange
 from tests.kit.provider import END, Gate, ScriptedProvider, Text, reply, stream
 
-GONE = "not there any more"
+GONE = "no longer exists"
 LOOKS = pytest.mark.parametrize(
     "look",
     ["document.dispatchEvent(new Event('visibilitychange'))", "dispatchEvent(new Event('focus'))"],
@@ -122,7 +122,7 @@ def test_a_message_that_is_being_edited_is_left_alone(page: Page, conversation: 
 
 
 @LOOKS
-@pytest.mark.parametrize("gone", ["trash", "for ever"])
+@pytest.mark.parametrize("gone", ["trash", "forever"])
 def test_a_conversation_that_is_gone_says_so_when_looked_at(
     page: Page, conversation: Conversation, module_provider: ScriptedProvider, look: str, gone: str
 ) -> None:

@@ -93,7 +93,7 @@ def test_a_preset_is_made_and_a_chat_begun_with_it(
     module_provider.always(reply("Bonjour."))
     page = new_page(user, **options)
     page.goto("/")
-    page.get_by_role("link", name="Make a preset").click()
+    page.get_by_role("link", name="Create a preset").click()
     page.get_by_role("link", name="Translator").click()
     page.get_by_role("combobox", name="Model").select_option("small")
     assert fits(page)
@@ -109,7 +109,7 @@ def test_a_preset_is_made_and_a_chat_begun_with_it(
     preset = Preset.objects.get()
     page.goto(preset.get_absolute_url())
     page.get_by_role("button", name="Delete preset").click()
-    page.get_by_role("button", name="Delete for ever").click()
+    page.get_by_role("button", name="Delete forever").click()
     expect(page.get_by_text("You have no presets yet.")).to_be_visible()
     assert Conversation.objects.get().system_prompt == preset.system_prompt
 
@@ -162,10 +162,10 @@ def test_a_removed_model_is_said_until_another_is_picked(
     module_provider.always(reply("Here it is."))
     conversation = exchange(ConversationFactory.create(user=user, model="gone"), "Hello", "Good day").conversation
     page.goto(conversation.get_absolute_url())
-    expect(page.get_by_text("The model gone is not offered any more.")).to_be_visible()
+    expect(page.get_by_text("The model gone is no longer available.")).to_be_visible()
     send(page, "And now?")
     expect(page.locator(".model")).to_have_text("large")
     page.get_by_role("combobox", name="Model").focus()
     page.get_by_role("combobox", name="Model").select_option("small")
-    expect(page.get_by_text("not offered any more")).to_have_count(0)
+    expect(page.get_by_text("no longer available")).to_have_count(0)
     expect(page.get_by_role("combobox", name="Model")).to_be_focused()

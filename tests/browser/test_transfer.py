@@ -85,7 +85,7 @@ def test_a_broken_file_is_told_of_in_words(page: Page, tmp_path: Path) -> None:
     page.goto("/import/")
     page.get_by_label("File").set_input_files(file)
     page.get_by_role("button", name="Import").click()
-    expect(page.get_by_role("listitem").first).to_contain_text("not an export of this chat")
+    expect(page.get_by_role("listitem").first).to_contain_text("not an export of Chatbot")
     page.get_by_role("link", name="Choose another file").click()
     expect(page.get_by_role("heading", name="Import conversations")).to_be_visible()
 

@@ -88,12 +88,12 @@ async def all_are_refused(url: str) -> None:
     assert [answer[0] for answer in [*pages, *programs, *probes]] == [503] * (TOGETHER + 4)
     assert [answer[0] for answer in alive] == [200, 200]
     for _, headers, body, seconds in pages:
-        assert "The database gives no answer" in body
+        assert "The database does not respond" in body
         assert int({name.lower(): value for name, value in headers.items()}["retry-after"]) > 0
         assert seconds < SECONDS
     for _, _, body, seconds in programs:
         assert '"unavailable"' in body
         assert seconds < SECONDS
     for _, _, body, seconds in probes:
-        assert body == "the database is away"
+        assert body == "the database is not available"
         assert seconds < SECONDS

@@ -62,8 +62,8 @@ def test_a_new_chat_without_settings_leaves_them_to_the_site(signed_in: Client) 
         ("temperature", "nan", "from 0 to 2"),
         ("temperature", "hot", "from 0 to 2"),
         ("system_prompt", "x" * 4_001, "4,001 characters, and 4,000"),
-        ("system_prompt", "a\0b", "not valid text"),
-        ("model", "m" * 201, "such a long name"),
+        ("system_prompt", "a\0b", "invalid characters"),
+        ("model", "m" * 201, "name is too long"),
     ],
 )
 def test_bad_settings_are_refused_and_all_that_was_typed_stays(
@@ -132,7 +132,7 @@ def test_bad_settings_come_back_with_a_sentence(signed_in: Client, conversation:
 def test_a_model_that_was_removed_is_said_and_does_no_harm(signed_in: Client, conversation: Conversation) -> None:
     configuring.choose_model(conversation, model="gone")
     html = signed_in.get(conversation.get_absolute_url()).content.decode()
-    assert "The model gone is not offered any more. large answers instead." in html
+    assert "The model gone is no longer available. large answers instead." in html
     assert signed_in.get(path(conversation)).status_code == 200
 
 
@@ -163,7 +163,7 @@ def test_a_page_without_a_list_has_no_picker_and_no_error(
     for address in ("/", conversation.get_absolute_url(), path(conversation), "/presets/new/"):
         html = signed_in.get(address).content.decode()
         assert "<select" not in html
-        assert "not offered any more" not in html
+        assert "no longer available" not in html
 
 
 def test_a_retry_goes_to_the_model_that_was_chosen_since(conversation: Conversation) -> None:

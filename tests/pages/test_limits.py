@@ -83,7 +83,7 @@ def test_a_person_sees_where_they_stand(user: User, stranger: User, signed_in: C
     ended(turns.send(stranger, text="Hello"), 999)
     assert signed_in.get("/usage/", headers=HTMX).content == b""
     page = signed_in.get("/usage/").content.decode()
-    assert "You have no limits." in page
+    assert "You have no usage limits." in page
     assert "0 messages, 0 tokens today" in page
     limit(messages=50)
     limit(tokens=4_000, period=Period.MONTH)

@@ -92,7 +92,7 @@ def test_one_person_keeps_a_bounded_number(signed_in: Client, user: User, monkey
     PresetFactory.create(user=user)
     response = signed_in.post("/presets/new/", TRANSLATOR)
     assert response.status_code == 409
-    assert "as many presets as one person can keep: 1." in response.content.decode()
+    assert "reached the limit of 1 presets." in response.content.decode()
 
 
 def test_another_persons_preset_is_not_found(other_client: Client, user: User) -> None:

@@ -19,9 +19,9 @@ from tests.support.pages import HTMX, further
 from tests.support.viewer import Stream
 
 pytestmark = pytest.mark.django_db
-LINE = "The assistant no longer sees what is above this line."
-CUT = "The assistant sees only the end of the message below: it is too long."
-BOTH = "The assistant no longer sees what is above this line, and of the message below only the end: it is too long."
+LINE = "The assistant no longer sees the messages above this line."
+CUT = "The message below is too long: the assistant sees only its end."
+BOTH = f"{LINE} {CUT}"
 OLDER = "The assistant no longer sees the oldest messages."
 
 Chat = Callable[..., Conversation]

@@ -188,8 +188,8 @@ def test_the_page_works_as_a_plain_form_too(user: User, signed_in: Client) -> No
     assert 'value="memory"' in page
     assert "<html" in page
     assert "<html" not in signed_in.get("/search/?q=memory", headers=HTMX).content.decode()
-    assert "Nothing was found" in signed_in.get("/search/?q=nowhere").content.decode()
-    assert "are searched" in signed_in.get("/search/").content.decode()
+    assert "No results" in signed_in.get("/search/?q=nowhere").content.decode()
+    assert "Search the titles" in signed_in.get("/search/").content.decode()
 
 
 def test_what_was_found_is_shown_as_text(user: User, signed_in: Client) -> None:

@@ -81,7 +81,7 @@ def test_a_reply_that_was_cut_says_so(owner: Visitor, user: User) -> None:
     (found,) = exported(owner)
     assert found["messages"][1]["generation"]["finish_reason"] == "length"
     text = owner.get(f"/c/{reply.conversation_id}/export/?format=markdown").text
-    assert text.rstrip().endswith("One two thr\n\n*This reply was cut at the model's limit.*")
+    assert text.rstrip().endswith("One two thr\n\n*This reply reached the model's length limit.*")
 
 
 def test_many_conversations_are_an_archive_of_texts(owner: Visitor, user: User) -> None:

@@ -41,7 +41,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "an error that this site does not know how to name": (
         put_in(1, generation={"status": "failed", "error_code": "Call me!"}),
-        "Message 2: its “error_code” is no code",
+        "Message 2: its “error_code” is not a code",
     ),
     "the same key twice": (twice, "Message 2 has the same “id”"),
     "a parent that is nowhere": (put_in(1, parent=str(uuid4())), "Message 2 answers a message that is not in"),
@@ -55,12 +55,12 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a title that is no text": (put(title=["a"]), "Its title is not a text"),
     "an empty title": (put(title=" \n"), "Its title is empty"),
     "a long title": (put(title="x" * 256), "longer than 255"),
-    "a null in a text": (put_in(0, content="a\0b"), "no text"),
-    "half a character": (put_in(0, content="a\ud800b"), "no text"),
-    "a null in a tool call": (put_in(1, tool_calls=[{"a": ["\0"]}]), "no text"),
+    "a null in a text": (put_in(0, content="a\0b"), "contains invalid characters"),
+    "half a character": (put_in(0, content="a\ud800b"), "contains invalid characters"),
+    "a null in a tool call": (put_in(1, tool_calls=[{"a": ["\0"]}]), "neither text nor a number"),
     "tool calls that are none": (put_in(1, tool_calls="look"), "not a list of objects"),
-    "an unknown role": (put_in(0, role="king"), "its role is none of"),
-    "a role that is no text": (put_in(0, role=["user"]), "its role is none of"),
+    "an unknown role": (put_in(0, role="king"), "its role is not one of"),
+    "a role that is no text": (put_in(0, role=["user"]), "its role is not one of"),
     "an empty question": (put_in(0, content=" "), "its text is empty"),
     "a text that is a number": (put_in(1, content=3.5), "its text is not a text"),
     "a huge text": (put_in(1, content="x" * 1_000_001), "longer than 1,000,000"),
@@ -69,7 +69,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a time to come": (put(updated_at="9999-12-31T23:59:59-12:00"), "in the future"),
     "a time without a zone": (put(created_at="2026-05-01T10:00:00"), "lacks a time zone"),
     "a time that is a number": (put(created_at=1e9), "not a time"),
-    "an unknown status": (put_in(1, generation={"status": "odd"}), "its status is none of"),
+    "an unknown status": (put_in(1, generation={"status": "odd"}), "its status is not one of"),
     "a generation that is none": (put_in(1, generation=[1]), "not an object"),
     "tokens that are no count": (put_in(1, generation={"prompt_tokens": -1}), "not a count"),
     "tokens past all counts": (put_in(1, generation={"prompt_tokens": 2**31}), "not a count"),
@@ -79,7 +79,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a temperature of the sun": (put(temperature=5778), "Its temperature is not a number"),
     "an endless error": (put_in(1, generation={"status": "failed", "error": "x" * 4_001}), "longer than 4,000"),
     "endless tool calls": (put_in(1, tool_calls=[{"a": "x" * 60_000}]), "longer than 50,000"),
-    "a list that has no end": (put_in(1, tool_calls=[{"a": [[[]]] * 60_000}]), "more than can be read"),
+    "a list that has no end": (put_in(1, tool_calls=[{"a": [[[]]] * 60_000}]), "too many values"),
 }
 
 
@@ -127,24 +127,24 @@ def test_a_file_that_is_cut_off_keeps_what_was_whole(owner: Visitor) -> None:
         Conversation.objects.all().delete()
         kinds = told(owner.upload("/import/", file[:length]))
         assert [kind for kind, _ in kinds][:2] == ["imported", "failed"]
-        assert "nothing in this file could be read" in kinds[-2][1]
+        assert "The rest of the file could not be read" in kinds[-2][1]
         assert Conversation.objects.get().title == "First"
 
 
 @pytest.mark.parametrize(
     ("file", "sentence"),
     [
-        (b"hello", "not an export of this chat"),
-        (b"PK\x03\x04 a zip archive", "not an export of this chat"),
-        (b"[1, 2]", "not an export of this chat"),
-        (b"{}", "not an export of this chat"),
-        (b'{"conversations": []}', "not an export of this chat"),
-        (b'{"format": "chatbot-conversations", "version": "1", "conversations": []}', "not an export of this chat"),
+        (b"hello", "not an export of Chatbot"),
+        (b"PK\x03\x04 a zip archive", "not an export of Chatbot"),
+        (b"[1, 2]", "not an export of Chatbot"),
+        (b"{}", "not an export of Chatbot"),
+        (b'{"conversations": []}', "not an export of Chatbot"),
+        (b'{"format": "chatbot-conversations", "version": "1", "conversations": []}', "not an export of Chatbot"),
         (b'{"format": "chatbot-conversations", "version": 1, "conversations": {"a": 1}}', "not an export"),
         (document(conversation(), version=2), "a newer version"),
         (document(), "no conversations"),
         ("﻿".encode() + document(), "no conversations"),
-        (b"[" * 1_000_000, "not an export of this chat"),
+        (b"[" * 1_000_000, "not an export of Chatbot"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_in_a_sentence(owner: Visitor, file: bytes, sentence: str) -> None:

@@ -18,17 +18,17 @@ def assert_in_style(answer: Answer, status: int, heading: str) -> None:
 
 
 def test_what_is_not_there_has_a_page(server: ChatServer, user: User) -> None:
-    assert_in_style(Visitor(server, user).get("/c/nothing/"), 404, "Nothing is here")
+    assert_in_style(Visitor(server, user).get("/c/nothing/"), 404, "Page not found")
 
 
 def test_what_makes_no_sense_has_a_page(server: ChatServer, user: User) -> None:
-    assert_in_style(Visitor(server, user).get("/export/?format=docx"), 400, "That request was not understood")
+    assert_in_style(Visitor(server, user).get("/export/?format=docx"), 400, "The request was not understood")
 
 
 def test_what_is_too_large_has_a_page_for_a_person_and_a_line_for_a_program(server: ChatServer, user: User) -> None:
     visitor, length = Visitor(server, user), str(settings.CHAT_IMPORT_MAX_BYTES + 1_000_000)
     browser = visitor.ask("POST", "/import/", None, Content_Length=length, Accept="text/html,*/*")
-    assert_in_style(browser, 413, "That is too large")
+    assert_in_style(browser, 413, "The request is too large")
     assert visitor.ask("POST", "/import/", None, Content_Length=length).text.startswith("413 ")
 
 

@@ -48,7 +48,7 @@ def test_a_wrong_host_is_told_in_words(server: ChatServer, path: str, headers: d
     answer = asked(server, path, WRONG, **headers)
     assert answer.status == 400
     assert answer.headers.get_content_type() == kind
-    assert f"does not answer to the name {WRONG}" in answer.text
+    assert f"is not available at {WRONG}" in answer.text
     assert "ALLOWED_HOSTS" in answer.text
 
 

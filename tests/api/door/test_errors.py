@@ -271,7 +271,7 @@ def test_a_token_that_is_none_is_told_without_jargon(server: ChatServer, user: U
     assert refused.status == 401
     told = refused.json["error"]
     assert (told["type"], told["code"]) == ("authentication_error", "invalid_token")
-    assert told["message"] == "The token is missing, wrong or expired, or it stands for somebody else."
+    assert told["message"] == "The token is missing, invalid or expired, or it belongs to another user."
 
 
 def test_a_kept_failure_leaves_the_turn_behind(official: openai.OpenAI, module_provider: ScriptedProvider) -> None:

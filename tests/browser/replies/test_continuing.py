@@ -22,14 +22,14 @@ def test_a_cut_reply_says_so_and_goes_on_in_its_place(page: Page, module_provide
     module_provider.play(CUT, stream(Text("it"), Gate("more"), Text(", and on."), *END))
     page.goto("/")
     send(page, "Count")
-    expect(log(page)).to_contain_text("Cut at the model's limit.")
+    expect(log(page)).to_contain_text("The reply reached the model's length limit.")
     expect(page.get_by_role("button", name="Retry")).to_have_count(0)
     page.get_by_role("button", name="Continue").click()
     expect(page.locator(".body").last).to_have_text("One two cut at the limit")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     module_provider.gate("more").open()
     expect(page.locator(".body").last).to_have_text("One two cut at the limit, and on.")
-    expect(log(page)).not_to_contain_text("Cut at")
+    expect(log(page)).not_to_contain_text("length limit")
     expect(page.locator("article")).to_have_count(2)
     wait_for_the_end(page)
     assert Message.objects.get(role=Role.ASSISTANT).content == "One **two** cut at the limit, and on."
@@ -97,7 +97,7 @@ def test_only_the_last_reply_offers_to_go_on(page: Page, user: User) -> None:
     MessageFactory.create(conversation=conversation)
     ReplyFactory.create(conversation=conversation)
     page.reload()
-    expect(log(page)).to_contain_text("Cut at the model's limit.")
+    expect(log(page)).to_contain_text("The reply reached the model's length limit.")
     expect(page.get_by_role("button", name="Continue")).to_have_count(0)
 
 

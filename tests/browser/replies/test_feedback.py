@@ -32,7 +32,7 @@ def test_an_answer_is_rated_commented_and_the_rating_taken_back(
     page.get_by_role("button", name="Bad answer").click()
     expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
     if not page.get_by_role("textbox", name="What was wrong").is_visible():
-        page.get_by_text("Add a word").click()
+        page.get_by_text("Add a comment").click()
     page.get_by_role("textbox", name="What was wrong").fill("Which Paris?")
     page.get_by_role("button", name="Save").click()
     expect(log(page).locator("summary")).to_have_text("Which Paris?")

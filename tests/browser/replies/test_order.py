@@ -65,9 +65,9 @@ def test_several_are_selected_thrown_away_and_deleted_for_ever(
     page.get_by_role("button", name="Restore Chat 1").click()
     expect(page.get_by_text("Restored.")).to_be_visible()
     page.get_by_role("checkbox", name="Select Chat 2").check()
-    page.get_by_role("button", name="Delete for ever").click()
+    page.get_by_role("button", name="Delete forever").click()
     assert Conversation.objects.count() == 4
-    page.locator("#forever").get_by_role("button", name="Delete for ever").click()
+    page.locator("#forever").get_by_role("button", name="Delete forever").click()
     expect(page.get_by_text("The trash is empty.")).to_be_visible()
     assert Conversation.objects.owned_by(user).count() == Conversation.objects.count() == 3
 

@@ -13,7 +13,7 @@ from tests.factories import ConversationFactory, exchange, last_said
 from tests.kit.provider import ScriptedProvider, reply
 from tests.kit.server import ChatServer
 
-LINE = "The assistant no longer sees what is above this line."
+LINE = "The assistant no longer sees the messages above this line."
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_line_comes_with_the_reply_that_saw_less_and_moves_with_the_next(
     page.reload()
     assert words(page) == streamed
     send(page, "y" * 3_000)
-    expect(page.get_by_text("of the message below only the end")).to_have_count(1)
+    expect(page.get_by_text("sees only its end")).to_have_count(1)
     expect(page.locator(".messages > .window")).to_have_count(1)
 
 
