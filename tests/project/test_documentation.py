@@ -54,16 +54,6 @@ def test_each_make_target_that_the_documents_name_exists() -> None:
         assert names <= targets, path
 
 
-def test_each_file_that_the_architecture_names_exists() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    for name in re.findall(r"`((?:chatbot|conversations|accounts|tests|templates|static)/[\w./]*)`", text):
-        assert (ROOT / name).exists(), name
-    here = {path.name for folder in ("accounts", "chatbot", "conversations") for path in (ROOT / folder).rglob("*.py")}
-    bare = set(re.findall(r"`(\w+\.py)`", text))
-    assert bare
-    assert bare <= here
-
-
 @pytest.mark.parametrize(
     ("method", "value"),
     [
