@@ -1,1 +1,1 @@
-"""What a person types, checked."""
+"""Forms that check what a person types."""

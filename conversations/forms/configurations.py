@@ -1,4 +1,4 @@
-"""What a person sets for chats, checked."""
+"""Forms for the configuration of chats: model, instructions, temperature, presets."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class InstructionsField(forms.CharField):
     widget = forms.Textarea({"dir": "auto"})
 
     def to_python(self, value: Any) -> str:
-        """The text as it will be stored."""
+        """The text in the form in which it is stored. Raises ValidationError."""
         text = super().to_python((value or "").replace("\r\n", "\n").replace("\r", "\n")) or ""
         limit = settings.CHAT_INSTRUCTIONS_MAX_CHARS
         if len(text) > limit:
@@ -47,7 +47,7 @@ class TemperatureField(forms.FloatField):
         super().__init__(required=False)
 
     def to_python(self, value: Any) -> float | None:  # type: ignore[override] # the stubs take it for a whole number
-        """The number, to two places."""
+        """The number, rounded to two places, or None. Raises ValidationError."""
         number: float | None = super().to_python(value.replace(",", ".") if isinstance(value, str) else value)
         if number is not None and not 0 <= number <= TEMPERATURE_MAX:
             raise forms.ValidationError(TEMPERATURE, code="invalid")
@@ -55,7 +55,7 @@ class TemperatureField(forms.FloatField):
 
 
 class ModelForm(SentenceForm):
-    """A model's name, empty for the site's default. One that is not offered is kept, and gives way to the default."""
+    """A model's name, empty for the site's default; one that is not offered is kept, and the default is used."""
 
     model = forms.CharField(
         max_length=MODEL_MAX_CHARS, required=False, error_messages={"max_length": "The model's name is too long."}
@@ -63,19 +63,19 @@ class ModelForm(SentenceForm):
 
 
 class ConfigurationForm(ModelForm):
-    """Model, instructions, temperature."""
+    """Form for model, instructions and temperature."""
 
     system_prompt = InstructionsField(required=False)
     temperature = TemperatureField()
 
     @property
     def configuration(self) -> Configuration:
-        """What a valid form says."""
+        """The configuration that a valid form holds."""
         return Configuration(*(self.cleaned_data[name] for name in Configuration._fields))
 
 
 class PresetForm(ConfigurationForm):
-    """A person's preset."""
+    """Form for a person's own preset: a name and a configuration."""
 
     name = forms.CharField(
         max_length=PRESET_NAME_MAX_CHARS,
@@ -88,7 +88,7 @@ class PresetForm(ConfigurationForm):
 
 
 class SharedPresetForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
-    """A preset of everybody's, in the admin."""
+    """Form in the admin for a preset that everybody may use."""
 
     system_prompt = InstructionsField(label="Instructions", required=False)
     temperature = TemperatureField()
@@ -99,7 +99,7 @@ class SharedPresetForm(forms.ModelForm):  # type: ignore[type-arg] # not subscri
         widgets = {"name": forms.TextInput({"dir": "auto"})}  # noqa: RUF012 (Django's way)
 
     def clean_name(self) -> str:
-        """A name that no other shared preset has."""
+        """A name that no other shared preset has. Raises ValidationError; causes a query."""
         name: str = self.cleaned_data["name"]
         if Preset.objects.shared().filter(name=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("A shared preset with this name already exists.", code="unique")

@@ -1,4 +1,4 @@
-"""What a person types, checked."""
+"""Forms for messages, titles and feedback."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ from conversations.models import COMMENT_MAX_CHARS, TITLE_MAX_CHARS, Rating
 URL_ENCODED = "application/x-www-form-urlencoded"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
-"""Unicode categories of characters that show nothing: controls, formats, separators."""
+"""Unicode categories of invisible characters: controls, formats, separators."""
 
 EMPTY_LINES = re.compile(r"\A(?:[^\S\n]*+\n)+")
 FILLER = "\N{HANGUL FILLER}"
@@ -22,11 +22,9 @@ NOT_TEXT = "The message contains invalid characters. Remove them, then send agai
 
 
 class MessageField(forms.CharField):
-    """A message: 1 to `CHAT_MESSAGE_MAX_CHARS` characters without empty lines around it, line ends as line feeds.
+    """A message of 1 to `CHAT_MESSAGE_MAX_CHARS` characters, line ends as line feeds, without empty lines around it.
 
-    The first line keeps its indent: it may be code.
-
-    A program's may have `API_MESSAGE_MAX_CHARS`.
+    The first line keeps its indent, because it may be code. A message from a program may have `API_MESSAGE_MAX_CHARS`.
     """
 
     default_error_messages = {  # noqa: RUF012 (Django's way to give messages)
@@ -39,7 +37,7 @@ class MessageField(forms.CharField):
         self.from_program = from_program
 
     def to_python(self, value: Any) -> str:
-        """The text as it will be stored."""
+        """The text in the form in which it is stored. Raises ValidationError."""
         lines = (value or "").replace("\r\n", "\n").replace("\r", "\n")
         text = EMPTY_LINES.sub("", super().to_python(lines) or "").rstrip()
         limit = settings.API_MESSAGE_MAX_CHARS if self.from_program else settings.CHAT_MESSAGE_MAX_CHARS
@@ -55,16 +53,16 @@ class MessageField(forms.CharField):
 
 
 class SentenceForm(forms.Form):
-    """A form that says what is wrong in one sentence."""
+    """A form that reports its errors as one sentence."""
 
     @property
     def sentence(self) -> str:
-        """What is wrong; empty when nothing is."""
+        """The first error's sentence; empty when the form is valid."""
         return next((str(error) for errors in self.errors.values() for error in errors), "")
 
 
 class KeyedForm(SentenceForm):
-    """What asks the model, with the key of its turn, which makes a repeated request harmless."""
+    """A form that asks the model; carries the key of its turn, which makes a repeated request harmless."""
 
     turn = forms.UUIDField(
         required=False, error_messages={"invalid": "This page is out of date. Reload it, then send again."}
@@ -76,31 +74,31 @@ class TurnForm(KeyedForm):
 
     message = MessageField()
     seen = forms.UUIDField(required=False)
-    """The last message that the page shows: another tab may have gone on."""
+    """Key of the last message that the page shows; another tab may have added messages since."""
 
 
 class RegenerateForm(KeyedForm):
-    """Which model another answer is asked of; empty for the usual one."""
+    """The model for another answer, empty for the chat's own."""
 
     model = forms.CharField(required=False)
 
 
 class RenameForm(forms.Form):
-    """A conversation's title."""
+    """Form for a conversation's title."""
 
     title = forms.CharField(max_length=TITLE_MAX_CHARS)
 
 
 class CommentField(forms.CharField):
-    """A comment with line ends as line feeds, which a browser sends, but does not count, as two characters."""
+    """A comment with its line ends as line feeds: browsers send each as two characters but count one."""
 
     def to_python(self, value: Any) -> str:
-        """The text as it will be stored."""
+        """The text in the form in which it is stored."""
         return super().to_python((value or "").replace("\r\n", "\n")) or ""
 
 
 class FeedbackForm(SentenceForm):
-    """A rating of an answer, empty to take it back, and a word with it."""
+    """A rating of an answer with an optional comment; an empty rating removes it."""
 
     rating = forms.ChoiceField(
         choices=Rating, required=False, error_messages={"invalid_choice": "A rating is up or down."}
@@ -113,12 +111,12 @@ class FeedbackForm(SentenceForm):
 
 
 def is_storable(text: str) -> bool:
-    """Whether a database can hold the text: half of a surrogate pair is no character."""
+    """Whether the database can store the text: it holds no lone half of a surrogate pair."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def is_utf8(request: HttpRequest) -> bool:
-    """Whether the form was sent as valid UTF-8. Django itself replaces what is not, without a word."""
+    """Whether the form was sent as valid UTF-8; Django replaces invalid bytes silently."""
     if not any(REPLACEMENT in value for values in request.POST.lists() for value in values[1]):
         return True
     if request.content_type != URL_ENCODED:

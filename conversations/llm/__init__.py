@@ -1,1 +1,1 @@
-"""Asking a model: typed events out, plain errors out."""
+"""Requests to a model: typed events out, errors with a sentence out."""

@@ -1,4 +1,4 @@
-"""Which models a server lists, as this process heard it last: asked for in the background, remembered for minutes."""
+"""The models that a server lists, as this process last read them: requested in the background, cached for minutes."""
 
 import json
 import logging
@@ -14,24 +14,24 @@ from chatbot.core.process import Part
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
-"""How long a list is not asked for again."""
+"""Seconds for which a list is cached."""
 
 FAILED_SECONDS = 30.0
-"""How long a server that gave no list is not asked again."""
+"""Seconds before a server that gave no list is asked again."""
 
 FIRST_WAIT_SECONDS = 2.0
-"""How long the first who want a list wait for it; from then on everybody takes what is known."""
+"""Seconds that the first callers wait for a list; later callers get what is known at once."""
 
 
 NAMES_MAX, NAME_MAX_CHARS = 2_000, 1_000
-"""Of a list, so many names are remembered; a longer name is none."""
+"""Names kept of one list, and characters of a name; longer names are dropped."""
 
 NOT_FOR_CHAT = re.compile(
     r"embed|whisper|dall-e|image|moderation|transcri|rerank|realtime|audio|speech|video|diffusion|guard|colbert|minilm"
     r"|(?<![a-z])(tts|sora|bge|gte|e5|clip|flux|sdxl|veo|kokoro|parakeet)(?![a-z])",
     re.IGNORECASE,
 )
-"""Names of models that a provider lists beside those that chat."""
+"""Names of models that providers list and that do not chat."""
 
 OTHER_KINDS = frozenset(
     {
@@ -39,17 +39,19 @@ OTHER_KINDS = frozenset(
         *("audio", "speech", "tts", "transcribe", "transcription"),
     }
 )
-"""Words by which some servers tell the kind of those."""
+"""Kinds by which some servers mark the models that do not chat."""
 
 
 def for_chat(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the names that are of models which chat, as far as the names tell; all where none is."""
+    """The names without those that look like models which do not chat; all of them when none would be left."""
     return tuple(name for name in names if not NOT_FOR_CHAT.search(name)) or names
 
 
 def names_in(listed: Any) -> tuple[str, ...]:
-    """The names in a server's list, decoded or not: OpenAI's form, Ollama's or a bare array. Those last that the server
-    itself says do not chat. Raises ValueError for anything else."""
+    """The names in a server's list, decoded or not: OpenAI's form, Ollama's or a bare array.
+
+    Models that the server itself marks as not for chat come last. Raises ValueError for any other form.
+    """
     if isinstance(listed, str | bytes):
         listed = json.loads(listed)
     if isinstance(listed, dict):
@@ -73,12 +75,12 @@ def _is_of_another_kind(offered: dict[str, Any]) -> bool:
 
 
 class Listing:
-    """What is known of one server."""
+    """The cached list of one server."""
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] | None = None
         self.due = 0.0
-        """When to ask next (`time.monotonic`)."""
+        """Time of the next request (`time.monotonic`)."""
         self.is_asking = False
         self.first_asked: float | None = None
         self.first_answer = threading.Event()
@@ -96,13 +98,17 @@ _listings = Part(Listings)
 
 
 def known(base_url: str) -> tuple[str, ...] | None:
-    """The names that the server at this address lists, in its order, or None before it has told. Asks nobody."""
+    """Names of the models that the server at this address lists, in its order, or None if unknown. Sends no request."""
     listing = _listings().get(base_url)
     return listing.names if listing else None
 
 
 def listed(base_url: str, ask: Callable[[], tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The same; when that is old or nothing, a thread calls `ask` for it. Only the first call ever waits, briefly."""
+    """Names of the models that the server lists, in its order, or None if unknown.
+
+    When the list is old or missing, a thread calls `ask` for it. Only the first callers wait, at most
+    `FIRST_WAIT_SECONDS`.
+    """
     now, listings = time.monotonic(), _listings()
     with listings.lock:
         listing = listings.setdefault(base_url, Listing())
@@ -118,14 +124,14 @@ def listed(base_url: str, ask: Callable[[], tuple[str, ...]]) -> tuple[str, ...]
 
 
 def remember(base_url: str, names: tuple[str, ...]) -> None:
-    """Keep what the server has just told."""
+    """Cache a list that the server has just given."""
     listings = _listings()
     with listings.lock:
         _keep(listings.setdefault(base_url, Listing()), names)
 
 
 def forget(base_url: str) -> None:
-    """The server no longer offers what it listed: the next who wants the list has it asked for again."""
+    """Drop the cached list, because the server no longer offers a model in it: the next `listed` asks again."""
     listings = _listings()
     with listings.lock:
         listings.pop(base_url, None)

@@ -1,6 +1,6 @@
-"""The connection to a provider: clients and their open connections, one request, its answer unread.
+"""The connection to a provider: clients with their open connections, one request, its unread response.
 
-The only file that imports `openai`. conversations.llm, which stands before it, imports it when it is first needed.
+The only file that imports `openai`; `service` imports this module on first use.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ CONNECTIONS = 1_000
 KEEP_ALIVE_SECONDS = 30
 LIST_SECONDS = 5.0
 LIST_MAX_BYTES, ERROR_MAX_BYTES = 4 * 1024 * 1024, 64 * 1024
-"""Of a list of models, and of what is read of an error."""
+"""Bytes read at most of a list of models, and of an error."""
 
 LIST_PIECE = 64 * 1024
 
 LISTING: Any = {"security": {"bearer_auth": True}, "headers": {"Accept-Encoding": "identity"}}
 SYSTEM = frozenset({"system", "developer"})
-"""The roles in which a model is given instructions."""
+"""Roles of messages that give a model instructions."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -65,7 +65,7 @@ _lacks = Part(Lacks)
 
 @cache
 def tls() -> ssl.SSLContext:
-    """The certificates to trust, loaded once: that takes a tenth of a second."""
+    """TLS context with the trusted certificates, loaded once: that takes a tenth of a second."""
     return httpx2.create_ssl_context()
 
 
@@ -103,7 +103,7 @@ async def _client(endpoint: Endpoint) -> openai.AsyncOpenAI:
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A body that ends early: who reads it whole has so much in memory, and no more."""
+    """A response body that ends after `most` bytes, so that reading it whole needs no more memory."""
 
     def __init__(self, body: httpx2.AsyncByteStream, most: int) -> None:
         self._body = body
@@ -123,7 +123,7 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 async def _bound(response: httpx2.Response) -> None:
-    """Bound what the package reads by itself: an error, a list of models."""
+    """Limit the bodies that the package reads by itself: errors and lists of models."""
     is_list = response.request.method == "GET"
     if (is_list or response.is_error) and isinstance(response.stream, httpx2.AsyncByteStream):
         response.stream = _Bounded(response.stream, LIST_MAX_BYTES if is_list else ERROR_MAX_BYTES)
@@ -142,10 +142,10 @@ async def _until_the_loop_ends(
 
 
 def _address(endpoint: Endpoint) -> dict[str, Any]:
-    """Where and with what key a client asks. What a base URL has after its `?` belongs to each request."""
+    """Constructor arguments for a client: URL, key and headers; a query in the base URL is sent with each request."""
     base_url, _, query = endpoint.base_url.partition("?")
     parameters = dict(parse_qsl(query, keep_blank_values=True))
-    # Where a version is named there, the key has a header of its own (Azure).
+    # A base URL with an API version (Azure) takes the key in a header of its own.
     headers = {"api-key": endpoint.api_key} if "api-version" in parameters else {}
     return {
         "base_url": base_url.rstrip("/").removesuffix("/chat/completions"),
@@ -156,7 +156,7 @@ def _address(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _may_use_proxy(endpoint: Endpoint) -> bool:
-    """Whether a proxy that the environment names may be asked: not for what runs on this machine."""
+    """Whether a proxy named in the environment may be used: not for a server on this machine."""
     return urlsplit(endpoint.base_url).hostname not in LOOPBACK
 
 
@@ -164,10 +164,10 @@ def _may_use_proxy(endpoint: Endpoint) -> bool:
 async def opened(
     endpoint: Endpoint, body: dict[str, Any], deadline: float, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[httpx2.Response]:
-    """Send the request, with these headers beside its own, and give the answer, its body unread.
+    """Send the request, with `headers` besides its own, and give the response with its body unread.
 
-    Without a model in `body`, the first that the server lists is asked and its name put there. Raises LLMError, at the
-    latest at `deadline` (the loop's time).
+    When `body` has no model, the first one that the server lists is used and written into `body`. Raises LLMError, at
+    the latest at `deadline` (the loop's time).
     """
     try:
         async with asyncio.timeout_at(deadline):
@@ -183,7 +183,7 @@ async def opened(
     except openai.OpenAIError as failure:
         raise errors.ProviderProtocol(f"{type(failure).__name__}: {failure}") from None
     except (UnicodeError, httpx2.InvalidURL) as failure:
-        # OPENAI_BASE_URL or OPENAI_API_KEY holds what no request can carry.
+        # OPENAI_BASE_URL or OPENAI_API_KEY holds characters that no request can carry.
         raise errors.ProviderUnreachable(f"{type(failure).__name__}: {failure}") from None
     try:
         yield response
@@ -192,7 +192,7 @@ async def opened(
 
 
 async def whole(response: httpx2.Response, deadline: float, *, most: int) -> bytes:
-    """The body of an answer in one JSON object. Raises LLMError."""
+    """The whole body of a response that is one JSON object, at most `most` bytes. Raises LLMError."""
     parts: list[bytes] = []
     room = most
     try:
@@ -215,7 +215,7 @@ async def whole(response: httpx2.Response, deadline: float, *, most: int) -> byt
 def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusError) -> errors.LLMError:
     response = answer.response
     error = errors.from_response(answer.status_code, response.content, response.headers, model=body["model"])
-    # By which the provider finds the request; one that repeats ours tells nothing new.
+    # The provider finds the request by this id; when it repeats ours, it adds nothing.
     theirs = origin.id_in(response.headers.get(origin.HEADER, ""))
     if theirs and theirs != origin.request_id():
         error.detail += f" (the provider's request {theirs})"
@@ -240,7 +240,7 @@ async def _ask(endpoint: Endpoint, body: dict[str, Any], headers: Mapping[str, s
     except openai.APIStatusError as answer:
         if not isinstance(_refusal(endpoint, body, answer), errors.ProviderModel):
             raise
-        # It was removed since the server listed it: the one that is first now answers.
+        # The model was removed after the server listed it: ask the one that is now first.
         body["model"] = await _first_model(client, endpoint.base_url)
         if body["model"] == gone:
             raise
@@ -252,7 +252,7 @@ async def _post_as_understood(
 ) -> httpx2.Response:
     model, lacks = (base_url, body["model"]), _lacks()
     while True:
-        # What another request may have learned meanwhile, this one did without.
+        # Compare with the state before the request: another request may have changed it meanwhile.
         counts, instructs = base_url not in lacks.stream_options, model not in lacks.instructions
         try:
             return await _post(client, base_url, body, headers)
@@ -282,7 +282,7 @@ async def _post(
         "/chat/completions" if is_chat else "/embeddings",
         cast_to=httpx2.Response,
         body=body | options,
-        # The header keeps the client from reading the body; compression would hold a token back for its block's end.
+        # The header keeps the package from reading the body; compression would delay tokens until a block is full.
         options={
             "headers": {**headers, "X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"},
             "timeout": openai.Timeout(None, connect=settings.CHAT_TIMEOUT_CONNECT),
@@ -292,7 +292,7 @@ async def _post(
 
 
 def _with_instructions_said(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages with what the system says at the beginning of what the person says."""
+    """The messages with the system's instructions moved to the beginning of the first user message."""
     said = "\n\n".join(str(message["content"]) for message in messages if message["role"] in SYSTEM)
     others = [message for message in messages if message["role"] not in SYSTEM]
     first = next((place for place, message in enumerate(others) if message["role"] == "user"), None)
@@ -304,7 +304,7 @@ def _with_instructions_said(messages: list[dict[str, Any]]) -> list[dict[str, An
 
 
 async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:
-    """Return the name of the first model for chats that the server lists, as far as known; else it is asked."""
+    """Name of the first chat model that the server lists, from the cache, else by a request."""
     names = catalogue.known(base_url)
     if names is None:
         try:
@@ -318,9 +318,9 @@ async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:
 
 
 def list_models(endpoint: Endpoint) -> tuple[str, ...]:
-    """Return the names of the models that the server lists, in its order. Blocks for some seconds at most.
+    """Names of the models that the server lists, in its order. Blocks for some seconds at most.
 
-    Raises ValueError for a list that is too long, and what the package raises.
+    Raises ValueError for a list that is too long, and the errors of the `openai` package.
     """
     with (
         openai.DefaultHttpxClient(verify=tls(), trust_env=_may_use_proxy(endpoint)) as http_client,

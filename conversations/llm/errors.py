@@ -1,4 +1,4 @@
-"""What can go wrong between the chat and a model provider, in a person's words and in staff's."""
+"""Failures between the chat and a model provider, in words for people and in details for staff."""
 
 # ruff: noqa: N818 (the errors are named by what happened, as the other errors that a person reads)
 
@@ -16,10 +16,10 @@ from conversations.llm.upstream import retry_after
 __all__ = ["LLMError", "Upstream", "from_response", "retry_after", "wait_in_words"]
 
 UNREDACTED_MAX_CHARS = 100_000
-"""A detail is cut for storage only when it is redacted: a cut in the key's middle would hide half of it."""
+"""Characters of a detail before redaction; it is shortened only afterwards, as a cut key would not be recognised."""
 RETRIED_STATUSES = frozenset({408, 409, 425, 429})
 PERMANENT_STATUSES = frozenset({501, 505})
-"""What a server will never do, whoever asks how often."""
+"""Statuses of requests that the server will never accept, however often they are repeated."""
 
 
 class LLMError(UserFacingError):
@@ -37,10 +37,10 @@ class LLMError(UserFacingError):
         retry_after: float | None = None,
         retryable: bool | None = None,
     ) -> None:
-        """Keep, beside the person's sentence, what staff, programs and the retry loop need.
+        """Keep, besides the person's sentence, what staff, programs and the retry loop need.
 
-        `detail` is technical text, cut at 2,000 characters, `upstream` what the provider said, `retry_after` the wait
-        in seconds that it asked for, `retryable` whether the same request may succeed a moment later.
+        `detail` is technical text, cut at 2,000 characters; `upstream` what the provider said; `retry_after` the wait
+        in seconds that the provider asked for; `retryable` whether the same request may succeed a moment later.
         """
         super().__init__(wait=wait_in_words(retry_after))
         self.detail = detail[:UNREDACTED_MAX_CHARS]
@@ -51,7 +51,7 @@ class LLMError(UserFacingError):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """For how long the provider asked to wait."""
+        """`Retry-After` in whole seconds when the provider asked to wait, else empty."""
         return {} if self.retry_after is None else {"Retry-After": str(math.ceil(self.retry_after))}
 
 
@@ -149,7 +149,7 @@ class ProviderProtocol(LLMError):
 
     code = "provider_protocol"
     is_empty = False
-    """Whether it was an answer, but without any text."""
+    """Whether the provider sent a valid answer without any text."""
 
 
 class ProviderRefused(LLMError):
@@ -166,7 +166,7 @@ class ProviderTemperature(LLMError):
     code = "provider_temperature"
 
 
-# Providers give the same failure many names. Each pattern is looked for in the error's code, type and message.
+# Providers have many names for the same failure. Each pattern is searched in the error's code, type and message.
 CONTEXT = re.compile(
     r"context_length_exceeded|exceed_context_size|string_above_max_length|contextwindowexceeded"
     r"|maximum (context|input) length|context (length|size|window)|maximum allowed length"
@@ -181,7 +181,7 @@ FILTER = re.compile(
     re.IGNORECASE,
 )
 MINUTE = re.compile(r"request too large .{0,200}\b(tokens per|TPM\b)", re.IGNORECASE)
-"""More than all that a minute allows: no wait helps."""
+"""The request alone exceeds the tokens allowed per minute: waiting does not help."""
 QUOTA = re.compile(
     r"insufficient_quota|billing_(hard_limit|not_active)|insufficient (balance|credits?|funds)|balance is too low",
     re.IGNORECASE,
@@ -210,10 +210,10 @@ KEY = re.compile(r"invalid_api_key|(incorrect|invalid) api key|api key not valid
 def from_response(
     status: int, body: bytes | str | Any, headers: Mapping[str, str], *, model: str = "", now: datetime | None = None
 ) -> LLMError:
-    """Return the error for an answer with HTTP `status` of 400 or more, or for an error object inside a stream.
+    """Return the error for a response with an HTTP `status` of 400 or more, or for an error object inside a stream.
 
-    `body` is the raw text or the decoded JSON. `status` 0 means that the object named none; its `code` may. `model` is
-    the one that was asked: who repeats its name does not know it.
+    `body` is the raw text or the decoded JSON. `status` 0 means that the object has no status; its `code` may be one.
+    `model` is the model that was asked: an error that repeats its name is about the model.
     """
     said = llm_upstream.read(status, body, headers, now=now)
     detail = f"HTTP {status or said.status}: {said.text}" if status or said.status else said.text
@@ -224,8 +224,10 @@ def from_response(
 
 
 def _kind(said: Upstream, model: str) -> type[LLMError]:
-    """What kind of failure it is. llama.cpp has answered 500 to a prompt that is too long, and some gateways 429: the
-    words go before the number."""
+    """The class of the failure.
+
+    The error's words count more than its status: servers have sent 500 and 429 for long prompts.
+    """
     status, text = said.status, said.text
     if QUOTA.search(text) or status == 402:
         return ProviderQuota
@@ -242,7 +244,7 @@ def _kind(said: Upstream, model: str) -> type[LLMError]:
 
 
 def _refused(said: Upstream, model: str) -> type[LLMError] | None:
-    """Who refused it, and what: the key, the model, the address; None when that cannot be told."""
+    """The class of a refused key, model or address; None when the error does not tell."""
     status, text = said.status, said.text
     if status == 407 or (status == 403 and not said.is_structured):
         return ProviderBlocked
@@ -264,4 +266,4 @@ def wait_in_words(seconds: float | None) -> str:
         if seconds >= least:
             count = max(1, round(seconds / size))
             return f"in about {count} {unit}{'' if count == 1 else 's'}"
-    raise AssertionError  # the last row takes every wait
+    raise AssertionError  # the last row matches every wait

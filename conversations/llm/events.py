@@ -1,10 +1,10 @@
-"""The typed events of a model's reply."""
+"""Typed events of a model's reply, in the order of the stream."""
 
 from dataclasses import dataclass
 from typing import Any
 
 CUT_REASONS = frozenset({"length", "max_length", "max_tokens", "max_output_tokens", "model_length"})
-"""The words by which providers say that an answer ended at a limit of its length."""
+"""Finish reasons by which providers say that an answer ended at a length limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,52 +16,52 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """The next piece of what the model thinks before it answers, never empty."""
+    """The next piece of the model's reasoning, which precedes the answer; never empty."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class TextWasReasoning:
-    """All text so far was reasoning: its end came, `</think>`, though its beginning had not been marked."""
+    """All text so far was reasoning: `</think>` came without a `<think>` before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """What stands in the answer beside its text, as the provider sent it, for a program that asked for it."""
+    """A field of the answer besides its text, as the provider sent it, for a program that asked for it."""
 
     name: str
-    """`tool_calls` and `annotations`, each a list; `function_call` and `logprobs`, each an object. Or a piece of it."""
+    """`tool_calls` or `annotations`, each a list; `function_call` or `logprobs`, each an object; or a piece of one."""
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the provider counted, in tokens, once, after the text; 0 for what it does not tell."""
+    """Token counts from the provider, sent once, after the text; 0 for counts that are missing."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
-    """Of the prompt, those that the provider had read before."""
+    """Tokens of the prompt that the provider had in its cache."""
     reasoning_tokens: int = 0
-    """Of the completion, those of the reasoning."""
+    """Tokens of the completion that are reasoning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The last event. `reason` is the provider's word: `stop`, `length`, ..."""
+    """The last event; `reason` is the provider's word: `stop`, `length` and others."""
 
     reason: str
 
     @property
     def is_cut(self) -> bool:
-        """Whether the answer ended because it may be no longer."""
+        """Whether the answer ended at a length limit."""
         return self.reason.lower() in CUT_REASONS
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The first event when the caller named no model: the name of the one that answers."""
+    """The first event when the caller named no model: the name of the model that answers."""
 
     model: str
 

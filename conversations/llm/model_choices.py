@@ -1,4 +1,4 @@
-"""Which models a person may pick: those of CHAT_MODELS or, when that is empty, those that the provider lists."""
+"""The models that a person may choose: those of CHAT_MODELS, or those that the provider lists when it is empty."""
 
 from functools import lru_cache
 
@@ -10,24 +10,24 @@ from conversations.llm import service as llm
 from conversations.models import MODEL_MAX_CHARS
 
 CHOICES_MAX = 200
-"""A provider that resells others' models lists hundreds: staff choose some of them with CHAT_MODELS."""
+"""Most models offered. Providers that resell models list hundreds: operators choose among them with CHAT_MODELS."""
 
 
 def choices() -> list[str]:
-    """The names of the models that a person may pick, the default first; empty while the provider has not told any.
+    """Names of the models that a person may choose, the default first; empty while the provider's list is unknown.
 
-    Waits for the provider once, two seconds at most; its list is renewed in the background.
+    Waits for the provider once, two seconds at most; its list is refreshed in the background.
     """
     if llm.is_demo():
         return [DEMO_MODEL]
     if settings.CHAT_MODELS:
         return list(dict.fromkeys(settings.CHAT_MODELS))
     listed, default = llm.listed_models() or (), llm.default_model()
-    # Of the list that was read: it may be renewed at any moment.
+    # Use the list that was read: it may be replaced at any moment.
     return list(_chosen_from(listed, default if default != llm.OTHER_MODEL else ""))
 
 
-# A page asks for each of its parts.
+# Cached because several parts of a page ask for it.
 @lru_cache(maxsize=8)
 def _chosen_from(listed: tuple[str, ...], default: str) -> tuple[str, ...]:
     for_chat = catalogue.for_chat(tuple(name for name in listed if len(name) <= MODEL_MAX_CHARS))
@@ -36,7 +36,7 @@ def _chosen_from(listed: tuple[str, ...], default: str) -> tuple[str, ...]:
 
 
 def default_name() -> str:
-    """The name of the model that answers when nobody chose one; empty while that is the provider's secret."""
+    """Name of the model that answers when none was chosen; empty while the provider's list is unknown."""
     model = llm.default_model()
     if model != llm.OTHER_MODEL:
         return model
@@ -44,7 +44,7 @@ def default_name() -> str:
 
 
 def is_offered(name: str) -> bool:
-    """Whether a model of this name can be asked, as far as is known. Asks nobody, for any thread."""
+    """Whether this model can be asked, as far as is known. Sends no request and is safe in any thread."""
     if llm.is_demo():
         return name == DEMO_MODEL
     if settings.CHAT_MODELS:
@@ -54,10 +54,10 @@ def is_offered(name: str) -> bool:
 
 
 def is_listed(name: str) -> bool:
-    """Whether a model of this name is known to be there, be it among the choices or past their number. Asks nobody."""
+    """Whether the provider's cached list has this model, even beyond `CHOICES_MAX`. Sends no request."""
     return not llm.is_demo() and not settings.CHAT_MODELS and name in (llm.known_models() or ())
 
 
 def to_ask(name: str) -> str:
-    """The model to ask for a reply for which `name` was chosen: that, or the default when it is not offered."""
+    """The model to ask for a reply: `name` when it is offered, else the default."""
     return name if name and is_offered(name) else llm.default_model()

@@ -1,4 +1,4 @@
-"""The protocol of OpenAI-compatible servers: the JSON of an answer in, typed events out. No input or output."""
+"""The protocol of OpenAI-compatible servers: JSON of an answer in, typed events out. Does no I/O."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -26,22 +26,22 @@ __all__ = [
 ]
 
 COUNT_LIMIT = 2**31
-"""More tokens than this nobody has counted; a column could not hold it."""
+"""Token counts from this number on are ignored: they cannot be true, and no column holds them."""
 
 EXTRAS = ("tool_calls", "function_call", "annotations")
-"""The fields of an answer beside its text and its reasoning."""
+"""Fields of an answer besides its text and its reasoning."""
 
 PLAIN_DELTA = frozenset({"content", "role"})
-"""What a piece of text may have as its fields."""
+"""Fields of a chunk that holds nothing but text."""
 
 REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
-"""The fields that providers have for reasoning; those that have several say the same in them."""
+"""Fields that providers use for reasoning; a provider that sends several repeats the same text in them."""
 
 FINE = ("0", "200", "ok", "success")
 NOTHING = (None, 0, "", "0")
 
 REPEATED_LEAST = 16
-"""A shorter text may be said twice."""
+"""Characters from which a last piece that equals all text before it is a repetition; shorter ones may be meant."""
 
 
 class SentError(Exception):
@@ -53,7 +53,7 @@ class SentError(Exception):
 
 
 class Cleaner:
-    """Makes any JSON string storable: NUL characters go, surrogate pairs that were split over two pieces are joined."""
+    """Makes any JSON string storable: removes NUL characters, joins surrogate pairs split over two pieces."""
 
     def __init__(self) -> None:
         self._high = ""
@@ -77,8 +77,8 @@ class Cleaner:
 class Answer:
     """Reads one answer, as a stream of chunks or as one JSON object, into events.
 
-    `finish` is the provider's finish reason, empty while none came; `begun` says whether any text or reasoning did;
-    `done` whether the stream's `[DONE]` did.
+    `finish` is the provider's finish reason, empty until it comes; `begun` tells whether any text or reasoning came;
+    `done` whether the stream's `[DONE]` came.
     """
 
     def __init__(self) -> None:
@@ -94,19 +94,19 @@ class Answer:
         self._clean = Cleaner()
         self._clean_reasoning = Cleaner()
         self._reasoning: dict[str, str] = {}
-        """The first piece of the reasoning by where it came from: a field, tags in the text."""
+        """First piece of the reasoning from each source: a field, or tags in the text."""
         self._told_twice: str | None = None
-        """Where the reasoning comes from that was told already; empty when both are different."""
+        """The source whose reasoning repeats what was already yielded; empty when both sources differ."""
 
     @property
     def unknown(self) -> str:
-        """What came after the last text and is no chunk."""
+        """Fields of an object that came after the last text and is not a chunk; else empty."""
         return self._unknown if self._unknown_after == len(self._think.said) else ""
 
     def chunks(self, several: Iterable[bytes]) -> Iterator[Event]:
-        """Yield the events of chunks of the stream; text that follows text is one event.
+        """Yield the events of chunks of the stream; consecutive text becomes one event.
 
-        Raises ProtocolError when one is not JSON, SentError when one is an error.
+        Raises ProtocolError when a chunk is not JSON, SentError when one is an error.
         """
         if self.done:
             return
@@ -134,7 +134,7 @@ class Answer:
             yield TextDelta(text)
 
     def _plain(self, answer: Any) -> str | None:
-        """The text of a chunk that holds nothing else, as nearly all do; else None."""
+        """The text of a chunk that holds nothing else, as nearly all chunks do; else None."""
         try:
             (choice,) = answer["choices"]
             delta = choice["delta"]
@@ -155,10 +155,10 @@ class Answer:
         return None
 
     def whole(self, body: bytes) -> Iterator[Event]:
-        """Yield the events of an answer that came as one JSON object, though a stream was asked for."""
+        """Yield the events of an answer that came as one JSON object instead of a stream."""
         answer = decode(body)
         if isinstance(answer, list) and answer:
-            # Gemini puts its errors in a list.
+            # Gemini sends its errors in a list.
             answer = answer[0]
         if isinstance(answer, dict) and "choices" not in answer and not _error_in(answer):
             raise ProtocolError(f"JSON without choices; its fields: {', '.join(map(str, answer))}"[:500])
@@ -166,7 +166,7 @@ class Answer:
         self.finish = self.finish or "stop"
 
     def close(self) -> Iterator[Event]:
-        """Yield what was held back, then the usage."""
+        """Yield the events that were held back, then the usage."""
         for event in self._think.close():
             yield from self._told(event)
         if self._usage:
@@ -174,7 +174,7 @@ class Answer:
 
     def _read(self, answer: Any) -> Iterator[Event]:
         if isinstance(answer, list) and answer:
-            # Gemini puts its errors in a list, in a stream too.
+            # Gemini sends its errors in a list, in a stream too.
             answer = answer[0]
         if answer is None:
             return
@@ -184,13 +184,13 @@ class Answer:
             raise SentError(error)
         usage, choices = answer.get("usage"), answer.get("choices")
         if isinstance(usage, dict):
-            # Some servers count in each chunk; the last count holds.
+            # Some servers send counts in each chunk; the last ones are valid.
             self._usage = _usage(usage)
         elif answer and "choices" not in answer and answer.get("type") != "ping":
             self._unknown = f"fields: {', '.join(map(str, answer))}"[:500]
             self._unknown_after = len(self._think.said)
         for choice in choices if isinstance(choices, list) else ():
-            # Only one answer was asked for; whoever sends more numbers them.
+            # Only one answer was asked for; servers that send several number them.
             if isinstance(choice, dict) and choice.get("index") in NOTHING:
                 yield from self._choice(choice)
 
@@ -202,7 +202,7 @@ class Answer:
         if isinstance(delta, dict) and not ((reason or self.finish) and self._is_all_again(delta)):
             yield from self._delta(delta)
         if isinstance(message, dict):
-            # The end of a stream may bring the whole message once more.
+            # The end of a stream may repeat the whole message.
             came = {"content", "refusal"} if self._has_text else set()
             came |= set(REASONING) if self._reasoning else set()
             came |= self._extras
@@ -213,7 +213,7 @@ class Answer:
             self.finish = reason
 
     def _is_all_again(self, delta: dict[str, Any]) -> bool:
-        """Whether the last piece is all the text that came before."""
+        """Whether the last piece repeats all the text before it."""
         content, said = delta.get("content"), self._think.said
         is_long = isinstance(content, str) and len(content) >= REPEATED_LEAST
         return is_long and len(said) > 1 and content == "".join(said)
@@ -246,7 +246,7 @@ class Answer:
         yield event
 
     def _thinks(self, text: str, source: str) -> Iterator[Event]:
-        """The next piece of reasoning. Some servers tell it twice, in a field and in the text."""
+        """Yield the next piece of reasoning; some servers send it twice, in a field and in the text."""
         first = self._reasoning.setdefault(source, text).strip()
         if self._told_twice is None and len(self._reasoning) > 1:
             other = next(iter(self._reasoning.values())).strip()
@@ -257,7 +257,7 @@ class Answer:
 
 
 def _error_in(answer: dict[str, Any]) -> object:
-    """The error that an object is or holds, in any of the forms that servers have for it; nothing if there is none."""
+    """The error that an object is or holds, in any of the forms that servers use; a false value if there is none."""
     if answer.get("error"):
         return answer
     if isinstance(base := answer.get("base_resp"), dict) and base.get("status_code"):
@@ -268,7 +268,7 @@ def _error_in(answer: dict[str, Any]) -> object:
         return None
     if "error" in (answer.get("object"), answer.get("type"), answer.get("status")) or answer.get("success") is False:
         return answer
-    # Some gateways tell how far they are, with a message too.
+    # Some gateways report progress with a message, too.
     failed = str(answer.get("code") or answer.get("status_code") or 0).lower() not in FINE
     failed = failed or "error" in str(answer.get("type")).lower()
     if isinstance(answer.get("detail"), str | list) or (failed and (answer.get("message") or answer.get("msg"))):
@@ -277,7 +277,7 @@ def _error_in(answer: dict[str, Any]) -> object:
 
 
 def _reasoning(value: object) -> str:
-    """The text of reasoning: as text, or in parts."""
+    """Reasoning as text, from a string or a list of parts."""
     if isinstance(value, list):
         return "".join(map(_reasoning, value))
     if isinstance(value, dict):
@@ -296,14 +296,14 @@ def _usage(counted: dict[str, Any]) -> Usage:
     return Usage(
         _count(counted.get("prompt_tokens", counted.get("input_tokens"))),
         _count(counted.get("completion_tokens", counted.get("output_tokens"))),
-        # DeepSeek counts them beside the others.
+        # DeepSeek has this count beside the others.
         _count(of("prompt_tokens_details").get("cached_tokens") or counted.get("prompt_cache_hit_tokens")),
         _count(of("completion_tokens_details").get("reasoning_tokens") or counted.get("reasoning_tokens")),
     )
 
 
 def _count(value: object) -> int:
-    """A number of tokens, also as `7.0` or `"7"`; 0 for what is none."""
+    """A number of tokens, also from `7.0` or `"7"`; 0 for anything else."""
     if isinstance(value, str) and re.fullmatch(r"\d{1,10}(\.0*)?", value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < COUNT_LIMIT:

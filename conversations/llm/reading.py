@@ -1,4 +1,4 @@
-"""Reading a provider's answer from the network: its bytes in time, and what a failing connection means."""
+"""Reading a provider's answer from the network within time limits, and translating connection failures."""
 
 import asyncio
 import contextlib
@@ -19,20 +19,22 @@ from conversations.llm.sse import EVENT_MAX_BYTES, EventStream, ProtocolError, l
 from conversations.llm.transport import plain_answer
 
 AFTER_FINISH_SECONDS = 5.0
-"""How long the count of tokens and the end of the stream may take once the text is whole."""
+"""Seconds that the token counts and the end of the stream may take once the text is complete."""
 
 AFTER_DONE_SECONDS = 0.25
-"""How long the body's end may take after `[DONE]`; a body read to its end leaves the connection open for the next."""
+"""Seconds that the body's end may take after `[DONE]`; only a body read to its end lets its connection be reused."""
 
 REST_PER_ANSWER = 0.000_75
-"""Seconds to wait between two reads of an answer, for each answer that the process is reading: what came meanwhile is
-read at once. Waking up costs as much as reading ten tokens."""
+"""Seconds to wait between two reads of an answer, per answer that the process is reading.
+
+Data that arrives meanwhile is read at once: waking up costs as much as reading ten tokens.
+"""
 
 REST_LEAST = 0.01
-"""A shorter wait is none: a dozen answers and fewer are read token by token."""
+"""Seconds below which there is no wait: with up to a dozen answers, each token is read as it comes."""
 
 FILTERED = frozenset({"content_filter", "safety", "sensitive", "prohibited_content", "blocklist", "recitation"})
-"""The words by which providers say that they withheld an answer."""
+"""Finish reasons by which providers say that they withheld an answer."""
 
 BROKEN = frozenset(
     {
@@ -48,9 +50,9 @@ BROKEN = frozenset(
         "timeout",
     }
 )
-"""The words by which they say that they could not go on."""
+"""Finish reasons by which providers say that they could not continue."""
 
-# aiohttp's own errors pass the client's transport wherever that has no translation for them.
+# aiohttp's own errors pass through the client's transport where it has no translation for them.
 TRANSPORT_ERRORS = (httpx2.HTTPError, aiohttp.ClientError, OSError, ssl.CertificateError)
 PROBLEMS = (LLMError, ProtocolError, SentError, *TRANSPORT_ERRORS)
 
@@ -69,7 +71,7 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
     """Yield the events of the body, the usage, then `Finish`. Raises LLMError.
 
     The first text must come before `deadline` (the loop's time), each later event within `silence` seconds of the one
-    before. Comments that only keep the connection awake do not count.
+    before. Comments that only keep the connection alive do not count.
     """
     reading = _reading()
     beginning = _Beginning()
@@ -96,7 +98,7 @@ async def read(response: httpx2.Response, answer: Answer, *, deadline: float, si
 
 
 class _Body:
-    """An answer's body as it comes."""
+    """The body of a response, read as it arrives."""
 
     def __init__(self, response: httpx2.Response) -> None:
         # Compressed bodies go the long way, and all of them would if a new version hid the short one.
@@ -106,11 +108,11 @@ class _Body:
             self._packets = response.aiter_bytes() if is_compressed else response.aiter_raw()
 
     async def next(self) -> bytes:
-        """What has come, or else comes next; nothing at the end. Raises TRANSPORT_ERRORS."""
+        """The bytes that have arrived, else the next ones; empty at the end. Raises TRANSPORT_ERRORS."""
         return await self._answer.content.readany() if self._answer else await anext(self._packets, b"")
 
     async def gather(self, seconds: float) -> None:
-        """Wait, and let what arrives gather in the operating system meanwhile."""
+        """Pause reading for `seconds`, while arriving data is buffered by the operating system."""
         connection = self._answer and self._answer.connection
         transport = connection and cast(asyncio.Transport, connection.transport)
         if not transport or transport.is_closing():
@@ -120,20 +122,20 @@ class _Body:
         try:
             await asyncio.sleep(seconds)
         finally:
-            # One that was closed meanwhile says so; the next read tells what became of it.
+            # A transport that was closed meanwhile raises this; the next read reports what happened to it.
             with contextlib.suppress(RuntimeError):
                 transport.resume_reading()
 
 
 class _Beginning:
-    """Looks at a body's first bytes: a stream passes, JSON is collected as `whole`, a web page is refused."""
+    """Looks at a body's first bytes: a stream passes, JSON is collected in `whole`, a web page is refused."""
 
     def __init__(self) -> None:
         self.whole = b""
         self._kind = ""
 
     def streamed(self, packet: bytes) -> bytes:
-        """Return what of the packets so far belongs to a stream of events. Raises ProtocolError."""
+        """Return the part of the packets so far that belongs to an event stream. Raises ProtocolError."""
         if self._kind == "stream":
             return packet
         self.whole += packet
@@ -147,7 +149,7 @@ class _Beginning:
 
 
 def _next_deadline(answer: Answer, deadline: float, silence: float) -> float:
-    """Return the loop's time at which the next event must be there, now that one was."""
+    """The loop's time by which the next event must arrive, counted from now."""
     now = asyncio.get_running_loop().time()
     if answer.done:
         return min(deadline, now + AFTER_DONE_SECONDS)
@@ -157,7 +159,7 @@ def _next_deadline(answer: Answer, deadline: float, silence: float) -> float:
 
 
 async def _next(body: _Body, answer: Answer, deadline: float) -> bytes:
-    """Return the next bytes, or none at the end; once the text is whole, a failing connection is an end too."""
+    """Return the next bytes, empty at the end; once the text is complete, a failing connection counts as the end."""
     try:
         async with asyncio.timeout_at(deadline):
             return await body.next()
@@ -170,7 +172,7 @@ async def _next(body: _Body, answer: Answer, deadline: float) -> bytes:
 
 
 def _rest(answer: Answer, lines: EventStream, whole: bytes) -> Iterator[Event]:
-    """Yield what is known only once the body is over: an answer in one JSON object, a last line without its end."""
+    """Yield events that are known only at the body's end: an answer as one JSON object, an unterminated last line."""
     if whole.strip():
         yield from answer.whole(whole)
     try:
@@ -182,7 +184,7 @@ def _rest(answer: Answer, lines: EventStream, whole: bytes) -> Iterator[Event]:
 
 
 def _check_end(answer: Answer) -> None:
-    """Raise when the body's end is not the answer's end."""
+    """Raise LLMError when the body ended before the answer did."""
     reason = answer.finish.lower()
     if reason in FILTERED:
         raise errors.ContentFiltered(f"finish_reason {reason}")
@@ -199,7 +201,7 @@ def _check_end(answer: Answer) -> None:
 
 
 def translated(problem: BaseException, *, begun: bool) -> LLMError:
-    """Return the error to raise for one of PROBLEMS; `begun` says whether the person has seen a part of the answer."""
+    """The error to raise for one of PROBLEMS; `begun` tells whether the person has seen a part of the answer."""
     if isinstance(problem, LLMError):
         error = problem
     elif isinstance(problem, SentError):
@@ -225,7 +227,7 @@ def translated(problem: BaseException, *, begun: bool) -> LLMError:
 
 
 def _network_error(problem: BaseException) -> LLMError:
-    """Return the error for a failing connection. The transport renames errors, so the whole chain of causes is read."""
+    """The error for a failing connection. Reads the whole chain of causes, because the transport wraps errors."""
     chain = [problem]
     while cause := chain[-1].__cause__:
         chain.append(cause)
@@ -240,6 +242,6 @@ def _network_error(problem: BaseException) -> LLMError:
         return errors.ProviderTimeout(detail)
     if has(aiohttp.ClientResponseError, httpx2.DecodingError):
         return errors.ProviderProtocol(detail)
-    # Neither a wrong certificate nor a wrong address heals in a second.
+    # A wrong certificate or address does not become right within seconds.
     lasting = has(ssl.SSLError, ssl.CertificateError, aiohttp.InvalidURL, httpx2.UnsupportedProtocol)
     return errors.ProviderUnreachable(detail, retryable=not lasting)

@@ -1,4 +1,4 @@
-"""Reasoning inside the text of an answer: what stands between `<think>` and `</think>`, told from what follows."""
+"""Reasoning inside the text of an answer: separates text between `<think>` and `</think>` from the answer."""
 
 import re
 from collections.abc import Iterator
@@ -16,13 +16,17 @@ TAGS = {
     "◁think▷": "◁/think▷",
     "<|channel|>analysis<|message|>": "<|end|><|start|>assistant<|channel|>final<|message|>",
 }
-"""The marks of reasoning's beginning and end, in lower case: of DeepSeek, Qwen and most others; of models told to;
-Gemini; Seed; Magistral; Kimi; gpt-oss behind a server that passes its channels on as text."""
+"""Opening tag -> closing tag of reasoning, in lower case.
+
+`<think>` is used by DeepSeek, Qwen and most others; `<thinking>` and `<reasoning>` by models that are prompted to;
+`<thought>` by Gemini; the next three by Seed, Magistral and Kimi; the last by gpt-oss behind a server that passes its
+channels on as text.
+"""
 
 OPENING = re.compile("|".join(map(re.escape, TAGS)), re.IGNORECASE)
 CLOSING = re.compile("|".join(map(re.escape, TAGS.values())), re.IGNORECASE)
 FIRSTS = frozenset("<[◁")
-"""What a tag that ends reasoning begins with."""
+"""First characters of tags that close reasoning."""
 LONGEST = max(map(len, TAGS.values()))
 
 FENCE = re.compile(r"^ {0,3}(?:`{3,}|~{3,})", re.MULTILINE)
@@ -31,14 +35,14 @@ QUOTES = tuple("`\"'‘’“”„«»")
 STOPS = tuple(".,;:!?…)")
 MENTIONS_MAX = 8
 LOOKS_MAX = 1_000
-"""Ends of reasoning in one piece of it that are looked at: past so many it is reasoning about them."""
+"""Closing tags looked at in one piece of reasoning; with more than that, the reasoning is about such tags."""
 
 
 class ThinkSplitter:
-    """Tells reasoning from the text of an answer, whatever pieces they come in.
+    """Separates reasoning from the text of an answer, however both are split into pieces.
 
-    It stands at the very beginning, marked; or its beginning has no mark, as the model's template has written that
-    already, and `</think>` alone ends it. Marks in code and quotes are what the answer is about.
+    Reasoning comes first, with an opening tag, or without one when the model's template has already written it: then
+    only `</think>` ends it. Tags in code and quotes are part of the answer's text.
     """
 
     def __init__(self) -> None:
@@ -49,12 +53,12 @@ class ThinkSplitter:
         self._before = ""
         """The last characters of the reasoning that were passed on."""
         self.said: list[str] = []
-        """The text so far."""
+        """Pieces of the text so far."""
         self._chances = MENTIONS_MAX
-        """How many ends of reasoning may still be found in the text; 0 when it is none for sure."""
+        """Closing tags that may still be examined in the text; 0 when the text cannot be reasoning."""
 
     def passes(self, text: str) -> bool:
-        """Whether the next piece is text for sure, as nearly all is; then it need not be fed."""
+        """Whether the next piece is certainly text, as nearly all are; then it need not be fed."""
         if self._held or not self._is_text:
             return False
         if self._chances and (text[-1:] in FIRSTS or "</" in text or "[/" in text or "◁/" in text):
@@ -63,16 +67,16 @@ class ThinkSplitter:
         return True
 
     def expect_none(self) -> None:
-        """The provider tells the reasoning from the text itself: no text turns out to be one."""
+        """Treat all text as the answer, because the provider marks the reasoning itself."""
         self._chances = 0
 
     def feed(self, text: str) -> Iterator[Event]:
-        """Yield the events of the next piece; what may be half a tag is held back."""
+        """Yield the events of the next piece; what may be the beginning of a tag is held back."""
         self._held += text
         yield from self._read(is_last=False)
 
     def close(self) -> Iterator[Event]:
-        """Yield what was held back, now that nothing follows."""
+        """Yield what was held back, at the end of the answer."""
         yield from self._read(is_last=True)
         held, self._held = self._held, ""
         if held and self._state == "think":
@@ -83,7 +87,7 @@ class ThinkSplitter:
 
     def _read(self, *, is_last: bool) -> Iterator[Event]:
         state = ""
-        # Each step reads what is held until it leads to no other state.
+        # Each step reads the held text, until the state no longer changes.
         while self._held and state != self._state:
             state = self._state
             match state:
@@ -98,7 +102,7 @@ class ThinkSplitter:
 
     def _become(self, state: str) -> None:
         self._state = state
-        # Asked for each piece.
+        # Cached, because it is read for each piece.
         self._is_text = state == "text"
 
     def _start(self) -> None:
@@ -113,7 +117,7 @@ class ThinkSplitter:
                 self._close = re.compile(re.escape(TAGS[tag]), re.IGNORECASE)
                 self._held = begin[len(tag) :].lstrip()
         elif self._chances and (tag := next((tag for tag in TAGS.values() if low.startswith(tag)), "")):
-            # empty reasoning whose beginning had no mark.
+            # empty reasoning without an opening tag
             self._become("after")
             self._held = begin[len(tag) :]
         elif not any(tag.startswith(low) for pair in TAGS.items() for tag in pair):
@@ -123,7 +127,7 @@ class ThinkSplitter:
         held = self._held
         tag: re.Match[str] | None = None
         for tag in islice(_found(self._close, held), LOOKS_MAX):
-            # Two characters tell a quote.
+            # Two characters are enough to recognise a quote.
             before = (self._before + held[max(0, tag.start() - 2) : tag.start()])[-2:]
             after = held[tag.end() : tag.end() + 1]
             if not after and not is_last and before.endswith(QUOTES):
@@ -155,7 +159,7 @@ class ThinkSplitter:
             before, after = "".join([*self.said, held[: tag.start()]]), held[tag.end() : tag.end() + 1]
             if not after and not is_last and before.endswith((*QUOTES, " ")):
                 break
-            # Between two words it is a word, too.
+            # Between two spaces the tag is a word of the sentence.
             is_mention = _is_quoted(before, after) or (before.endswith(" ") and after == " ")
             if not is_mention and not OPENING.search(before) and not _is_in_code(before):
                 self._become("after")
@@ -166,7 +170,7 @@ class ThinkSplitter:
                     yield TextWasReasoning()
                 self.said.clear()
                 return
-            # What the text is about: each look costs as much as the text is long.
+            # The text mentions the tag; each further look costs time in proportion to the text's length.
             self._chances -= 1
             if not self._chances:
                 break
@@ -182,32 +186,35 @@ class ThinkSplitter:
 
 
 def _found(closing: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """The tags that end reasoning. To look for the words first takes a tenth of the time where there is none."""
+    """Matches of tags that close reasoning.
+
+    Where there are none, looking for the words first takes a tenth of the time.
+    """
     small = text.lower()
     if any(tag in small for tag in TAGS.values()):
         yield from closing.finditer(text)
 
 
 def _half_a_tag(text: str) -> int:
-    """How many of the last characters may be the beginning of a tag that ends reasoning."""
+    """Number of last characters that may be the beginning of a tag that closes reasoning."""
     end = text[-LONGEST:].lower()
     for at, character in enumerate(end):
-        # A tag may have several signs that tags begin with.
+        # A tag may contain its first character more than once.
         if character in FIRSTS and any(tag.startswith(end[at:]) for tag in TAGS.values()):
             return len(end) - at
     return 0
 
 
 def _is_quoted(before: str, after: str) -> bool:
-    """Whether what stands between `before` and the character `after` is in quotes: `"</think>"`."""
+    """Whether a tag between `before` and the character `after` is in quotes: `"</think>"`."""
     if not after or not before.endswith(QUOTES) or after not in QUOTES:
         return False
-    # A quote that follows a word or a stop is the end of another.
+    # A quote that follows a word or a stop closes another quotation.
     return not (before[-2:-1].isalnum() or before[-2:-1] in STOPS)
 
 
 def _is_in_code(before: str) -> bool:
-    """Whether the text ends inside a block or a span of code."""
+    """Whether the text ends inside a code block or a code span."""
     if len(FENCE.findall(before)) % 2:
         return True
     return before.count("`", before.rfind("\n\n") + 1) % 2 == 1

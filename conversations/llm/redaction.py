@@ -1,4 +1,4 @@
-"""What staff may read of a provider's words: neither the site's key nor anything that was said."""
+"""Redaction of a provider's words for staff: removes the site's key and the conversation's text."""
 
 import json
 import re
@@ -11,13 +11,13 @@ GRAM = 12
 
 
 def redact(text: str, *, key: str, contents: Iterable[str]) -> str:
-    """Return `text` without the key and without what the person or the model wrote, as far as it repeats them.
+    """Return `text` without the key, and without passages that repeat what the person or the model wrote.
 
-    A passage of a message is found when 23 characters of it or more stand in `text`; a short message, when it stands
-    there whole.
+    A passage of a message is found when 23 or more of its characters occur in `text`; a shorter message when all of it
+    does.
     """
     contents = list(contents)
-    # A gateway that repeats the request inside its own answer writes it as JSON does.
+    # A gateway that repeats the request inside its own answer escapes it as JSON does.
     contents += [json.dumps(content)[1:-1] for content in contents]
     text = without_key(text, key)
     grams: dict[str, tuple[str, int]] = {}
@@ -47,5 +47,5 @@ def redact(text: str, *, key: str, contents: Iterable[str]) -> str:
 
 
 def without_key(text: str, key: str) -> str:
-    """Return `text` without the key, or what looks like one."""
+    """Return `text` without the key and without anything that looks like one."""
     return re.sub(r"\bsk-[\w*.…-]+", REDACTED, text.replace(key, REDACTED) if key else text)

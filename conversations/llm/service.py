@@ -1,9 +1,8 @@
-"""The service module: messages go in, the typed events of the model's reply come out, every failure has a sentence.
+"""The service module: messages in, typed events of the model's reply out; every failure has a sentence.
 
-Any OpenAI-compatible server will do, the local demo model among them. Requests go through the `openai` package's
-client; the lines of its stream are read by this project, because the package's chunk objects cost many times as much.
-
-The client is imported when it is first needed: that takes a second, for which no management command should wait.
+Works with any OpenAI-compatible server, the local demo model among them. Requests go through the client of the `openai`
+package; this project reads the lines of its stream itself, because the package's chunk objects cost many times as much.
+The client is imported on first use: the import takes a second, which management commands should not spend.
 """
 
 import asyncio
@@ -53,16 +52,16 @@ logger = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-5.4-mini"
-"""What api.openai.com is asked for when CHAT_MODELS names nothing: small, quick, cheap."""
+"""Model of api.openai.com when CHAT_MODELS is empty: small, quick, cheap."""
 
 OTHER_MODEL = "auto"
-"""Stands for the first model that another server lists, when CHAT_MODELS names nothing."""
+"""Stands for the first model that another server lists, when CHAT_MODELS is empty."""
 
 NO_KEY = "none"
-"""Sent where no key is needed, because the client insists on one."""
+"""Key that is sent where none is needed, because the client requires one."""
 
 EMBEDDINGS_MAX_BYTES = 128 * 1024 * 1024
-"""Two thousand texts at three thousand numbers each, written as text, take half of it."""
+"""Bytes of an answer with embeddings; two thousand texts of three thousand numbers as text take half of it."""
 
 BACKOFF_FIRST_SECONDS, BACKOFF_MOST_SECONDS = 0.5, 8.0
 
@@ -74,7 +73,7 @@ class ChatMessage:
     role: str
     content: str
     more: Mapping[str, Any] = field(default_factory=dict)
-    """Further fields of it, which may say the content in another form."""
+    """Further fields of the message, which may hold the content in another form."""
 
 
 def is_demo() -> bool:
@@ -83,7 +82,7 @@ def is_demo() -> bool:
 
 
 def default_model() -> str:
-    """The model for a reply when nobody chose one: the first of CHAT_MODELS, else what suits the configured server."""
+    """The model for a reply when none was chosen: the first of CHAT_MODELS, else the configured server's default."""
     if is_demo():
         return DEMO_MODEL
     if settings.CHAT_MODELS:
@@ -92,12 +91,15 @@ def default_model() -> str:
 
 
 def known_models() -> tuple[str, ...] | None:
-    """The names of the models that the configured server lists, or None before it has told. Asks nobody."""
+    """Names of the models that the configured server lists, or None if unknown. Sends no request."""
     return catalogue.known(_configured().base_url)
 
 
 def listed_models() -> tuple[str, ...] | None:
-    """The same; a thread asks for what is old or not known. Waits for it two seconds at most, and only once."""
+    """Names of the models that the configured server lists, or None if unknown.
+
+    A thread requests a list that is old or missing. Waits for it only the first time, two seconds at most.
+    """
     endpoint = _configured()
 
     def ask() -> tuple[str, ...]:
@@ -119,10 +121,10 @@ async def stream(
     """Yield the events of the model's reply to `messages`; the last one is `Finish`.
 
     Without a `temperature` (0 to 2) the provider's default holds. `options` are further fields of the request, which a
-    provider may not know. Failures raise a subclass of LLMError; those before the first text are retried within the
-    bounds of the settings, those after it never; who has less `patience` (seconds before one more attempt, 0 for none)
-    is told at once. Closing the generator or cancelling its task closes the connection, and with it the provider's
-    work.
+    provider may not know. Failures raise a subclass of LLMError. Those before the first text are retried within the
+    bounds of the settings, those after it never. `patience` (seconds, 0 for none) limits the wait before one more
+    attempt: when it would be longer, the error is raised at once. Closing the generator or cancelling its task closes
+    the connection, and so ends the provider's work.
     """
     from conversations.llm import client, reading
 
@@ -172,27 +174,27 @@ async def stream(
 
 
 def _redact(error: LLMError, endpoint: Endpoint, contents: Sequence[str]) -> None:
-    """Take the key, and what was said, out of what staff read; and the key out of the provider's own words."""
+    """Remove the key and the conversation's text from what staff read, and the key from the provider's own words."""
     error.detail = redaction.redact(error.detail, key=endpoint.api_key, contents=contents)
     if error.upstream:
-        # For the program that asked, which has said what it may repeat.
+        # This text is for the program that asked, which sent the conversation itself.
         said = redaction.without_key(error.upstream.message, endpoint.api_key)
         error.upstream = replace(error.upstream, message=said, text="")
 
 
 def _wait(error: LLMError, attempt: int, patience: float | None) -> float | None:
-    """Return the seconds before the next attempt, or None when there is to be none."""
+    """Seconds before the next attempt, or None for no further attempt."""
     most: float = settings.CHAT_RETRY_MAX_WAIT if patience is None else min(patience, settings.CHAT_RETRY_MAX_WAIT)
     if patience == 0 or not error.retryable or attempt >= settings.CHAT_RETRIES or (error.retry_after or 0.0) > most:
         return None
-    # Spread out, so that requests which failed together do not come back together.
+    # Jitter: requests that failed together must not be repeated together.
     if error.retry_after is not None:
         return error.retry_after * random.uniform(1.0, 1.1)  # noqa: S311 (not a secret)
     return min(most, BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * (1 << attempt)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 async def embed(body: Mapping[str, Any]) -> bytes:
-    """Return the provider's answer to a request for embeddings, as it is: JSON of up to `EMBEDDINGS_MAX_BYTES`.
+    """Return the provider's answer to a request for embeddings unchanged: JSON of up to `EMBEDDINGS_MAX_BYTES`.
 
     Raises a subclass of LLMError.
     """
@@ -226,7 +228,7 @@ async def aclose() -> None:
 
 
 async def warm_up() -> None:
-    """Load the client, a second's work, outside the event loop, so that the first reply need not wait for it."""
+    """Load the client outside the event loop (about a second), so that the first reply does not wait for it."""
     await asyncio.to_thread(_load)
 
 
@@ -241,7 +243,7 @@ def _configured() -> Endpoint:
 
 
 async def _endpoint() -> Endpoint:
-    """Return where to ask. May take about two seconds when the demo model has to be started."""
+    """Return where to ask; takes about two seconds when the demo model has to be started."""
     if not is_demo():
         return _configured()
     if not local_model.available():

@@ -1,4 +1,4 @@
-"""Server-sent events as providers send them: bytes in, the JSON of each event out."""
+"""Server-sent events from providers: bytes in, the JSON of each event out."""
 
 import json
 import re
@@ -8,26 +8,28 @@ from typing import Any
 import jiter
 
 EVENT_MAX_BYTES = 2 * 1024 * 1024
-"""The longest event that is kept in memory, and read in one go in the event loop; a server that sends more without an
-end is not speaking the protocol."""
+"""Bytes of the longest event that is kept in memory and read in one step in the event loop.
+
+A server that sends more without an end does not speak the protocol.
+"""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ALIVE = re.compile(
     rb"[^\w\x80-\xff]*(ping|pong|heart[ _-]?beat|keep[ _-]?alive|(openrouter )?processing)?[^\w\x80-\xff]*",
     re.IGNORECASE,
 )
-"""Names and data of events that only keep a connection awake: a word for that, or no word at all (`:`, `[]`)."""
+"""Names and data of events that only keep a connection alive: a word for that, or no word at all (`:`, `[]`)."""
 
 
 class ProtocolError(Exception):
-    """What arrived is not the protocol; the text says what it was, for staff."""
+    """The provider sent something that is not the protocol; the text describes it for staff."""
 
 
 class EventStream:
     """Splits the bytes of a server-sent event stream into the data of its events.
 
-    Packets may end anywhere. Lines may end in LF, CRLF or CR. Comments, empty data and unknown fields are passed over.
-    An event named `error` and a field of that name (llama.cpp) come as `{"error": …}`.
+    Packets may end anywhere. Lines may end in LF, CRLF or CR. Comments, empty data and unknown fields are skipped. An
+    event named `error` and a field of that name (llama.cpp) become `{"error": …}`.
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,7 @@ class EventStream:
         if b"\r" in packet or self._after_cr:
             packet = self._with_line_feeds(packet)
         head, *lines = packet.split(b"\n")
-        # A long line arrives in many packets; they are joined once, at its end.
+        # A long line arrives in many packets, which are joined once, at its end.
         self._line.append(head)
         self._line_bytes += len(head)
         if self._line_bytes + self._data_bytes > EVENT_MAX_BYTES:
@@ -66,7 +68,7 @@ class EventStream:
             elif line:
                 events += self._field(line)
             elif len(self._data) == 1 and not self._name and self._data[0][:1] == b"{":
-                # As nearly all are.
+                # Nearly all events have one line of data.
                 events.append(self._data.pop())
                 self._data_bytes = 0
             elif self._data or self._name:
@@ -94,7 +96,7 @@ class EventStream:
             yield _as_error(value)
 
     def _event(self) -> Iterator[bytes]:
-        """The event that a blank line ends, unless it says nothing."""
+        """The event that a blank line ends, unless it only keeps the connection alive."""
         data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
         name, self._name = self._name, b""
         self._data.clear()
@@ -106,7 +108,7 @@ class EventStream:
 
 
 def _as_error(said: bytes) -> bytes:
-    """`said` as JSON that has it as its `error`."""
+    """JSON of an object with `said` as its `error`."""
     try:
         error = decode(said)
     except ProtocolError:
@@ -121,7 +123,7 @@ def decode(data: bytes) -> Any:
     try:
         return jiter.from_json(data, cache_mode="keys")
     except ValueError:
-        # The quick parser refuses what Python's takes: lone surrogates, broken UTF-8.
+        # The fast parser refuses what Python's accepts: lone surrogates, broken UTF-8.
         try:
             return json.loads(data.decode(errors="replace"))
         except (ValueError, RecursionError) as error:
@@ -129,9 +131,9 @@ def decode(data: bytes) -> Any:
 
 
 def looks_like(beginning: bytes) -> str:
-    """Return `json`, `html`, `stream` or, when there is only white space yet, an empty text.
+    """Return `json`, `html` or `stream`; an empty text while only white space has come.
 
-    The bytes decide and not the content type, which many servers and proxies get wrong.
+    Decides by the bytes and not by the content type, which many servers and proxies set wrongly.
     """
     begin = re.sub(rb"^(\xef\xbb\xbf)?\s+", b"", beginning[:1_000]).removeprefix(BYTE_ORDER_MARK)
     if not begin:

@@ -1,4 +1,4 @@
-"""What a provider says when it refuses, whatever form it has: read into one kind of value."""
+"""A provider's refusal, in whichever form it comes, read into one kind of value."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from chatbot.core.upstream import Upstream
 
 WAIT_MOST = 365 * 86_400.0
-"""Seconds; a longer wait is as good as none."""
+"""Seconds; a longer wait is treated as this one."""
 
 STATUSES = {
     "authentication_error": 401,
@@ -41,15 +41,15 @@ STATUSES = {
     "overloaded_error": 529,
     "unavailable": 503,
 }
-"""The HTTP statuses of words that errors have as their code, type or status, in lower case."""
+"""HTTP statuses for words that errors have as their code, type or status, in lower case."""
 
 LIMIT_HEADER = re.compile(r"(x-)?ratelimit-[\w-]+|retry-after(-ms)?|x-should-retry", re.IGNORECASE)
 
 
 def read(status: int, body: bytes | str | Any, headers: Mapping[str, str], *, now: datetime | None = None) -> Upstream:
-    """What an answer with this HTTP status says, 0 for an error inside an answer; `body` is raw or decoded JSON.
+    """Read an error with this HTTP status, 0 for an error inside an answer; `body` is raw or decoded JSON.
 
-    Understands `{"error": {…}}` (OpenAI, llama.cpp, newer vLLM), the same in a list (Gemini), `{"error": "…"}`
+    Understands `{"error": {…}}` (OpenAI, llama.cpp, newer vLLM), such an object in a list (Gemini), `{"error": "…"}`
     (Ollama), `{"message": …}` (Cohere, older vLLM), `{"detail": …}` (FastAPI), `{"error_code": …, "error_msg": …}`.
     """
     decoded, is_structured = _decoded(body)
@@ -60,7 +60,7 @@ def read(status: int, body: bytes | str | Any, headers: Mapping[str, str], *, no
     wait = retry_after(headers, now=now)
     if not isinstance(error, dict):
         message = " ".join(str(error).split())
-        # A message that is a list or an object would repeat what was sent.
+        # Do not use the raw text: a message that is a list or an object would repeat what was sent.
         outer = decoded if isinstance(decoded, dict) else {}
         found = _status(outer)
         return Upstream(
@@ -109,7 +109,7 @@ def _message(error: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    """A word or number as text; some servers write Python's None for nothing."""
+    """A word or number as text; empty for Python's None, which some servers write for nothing."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     if isinstance(value, float):
@@ -128,12 +128,12 @@ def _status(error: dict[str, Any]) -> int:
 
 
 def _more_precise(status: int, found: int) -> int:
-    """Of the answer's status and that of the error in it: gateways answer 500 for what they were refused with 400."""
+    """The response's status or the error's: some gateways answer 500 when the server behind them answered 400."""
     return found if not status or (status >= 500 and 400 <= found < 500) else status
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Return the seconds that a provider asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
+    """Seconds that a provider asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date), or None."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
         if re.fullmatch(r"\d+(\.\d+)?", value):
@@ -142,6 +142,6 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
         moment = parsedate_to_datetime(headers.get("retry-after", ""))
     except (ValueError, OverflowError):
         return None
-    # A date without a zone is in UTC, as HTTP dates are.
+    # A date without a time zone is in UTC, as HTTP dates are.
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())

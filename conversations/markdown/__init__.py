@@ -1,1 +1,1 @@
-"""Text to safe HTML, whole or block by block."""
+"""Markdown text to safe HTML, whole or block by block while it grows."""

@@ -1,7 +1,7 @@
-"""Cutting growing Markdown into blocks that never change again and can be rendered on their own.
+"""Cut growing Markdown into blocks that never change again and can be rendered separately.
 
-A block is one or more of CommonMark's top-level blocks. Where it ends depends on whole lines alone, each looked at
-once, so the cuts are the same however the text arrives.
+A block is one or more of CommonMark's top-level blocks. Its end depends on whole lines only, and each line is read
+once: the cuts do not depend on how the text arrives.
 """
 
 import re
@@ -16,35 +16,35 @@ COMMENT, COMMENT_END = "<!--", "-->"
 FOLD = re.compile(r"<(/?)details(?:[ ]+open)?[ \t]*>", re.IGNORECASE)
 CONTAINERS = re.compile(r"^[ \t>]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+)*")
 TITLE_LINES = 4
-"""Lines of what folds that may have its title."""
+"""Lines at the start of a `<details>` element in which its `<summary>` is searched."""
 SUMMARY = re.compile(r"[ \t]*<summary", re.IGNORECASE)
 CODE_SPAN = re.compile(r"(`+)[^`]+\1")
 HEADING = re.compile(r"#{1,6}[ \t\n]")
 MARKER = re.compile(r"(?:(?P<bullet>[-+*])|(?P<number>\d{1,9})(?P<point>[.)]))(?P<space>[ \t]+(?=[^ \t\n])|[ \t]*\n)")
 RULE = re.compile(r"(?:\*[ \t]*\*[ \t]*\*[* \t]*|-[ \t]*-[ \t]*-[- \t]*|_[ \t]*_[ \t]*_[_ \t]*)\n")
-# An item with nothing in it or the end of its code: no paragraph that could go on in the next line.
+# An empty list item, or the line that closes code: no paragraph that the next line could continue.
 NO_PARAGRAPH = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)]|`{3,}|~{3,})[ \t]*\n")
-# The line under a table's head.
+# The delimiter row under a table's head.
 TABLE = re.compile(r"[ \t>]*[|:]?[-|: \t]*-[-|: \t]*\n")
 TAB = 4
 CODE_INDENT = 4
-"""Columns from which a line is code, and no longer a heading, a fence or a list."""
+"""Columns of indent from which a line is code instead of a heading, a fence or a list."""
 NESTING_MAX = 40
-"""Quotes and list items that one line may open; browsers give up at some hundreds of nested elements."""
+"""Quotes and list items that one line may open; browsers fail at some hundreds of nested elements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Source of a finished block: Markdown, or the bare code when `fence` is set."""
+    """Source of a finished block: Markdown, or bare code when `fence` is set."""
 
     text: str
     fence: Fence | None = None
     start: int | None = None
-    """The number of its first item, when it is the rest of a list that was too long for one block."""
+    """Number of the first item when the block continues a list that was too long for one block, else None."""
 
 
 class Splitter:
-    """Takes lines, gives finished blocks; what is still open is in `lines`, as `fence` code or as Markdown."""
+    """Takes lines and returns finished blocks; `lines` holds the open block: code if `fence` is set, else Markdown."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -70,11 +70,11 @@ class Splitter:
 
     @property
     def is_open(self) -> bool:
-        """Whether something is open."""
+        """Whether there is a block that has not ended."""
         return bool(self.lines) or self.fence is not None
 
     def cost(self) -> float:
-        """What the open lines cost to render, at most; each is counted once, and none of a short block."""
+        """Upper bound of the cost of rendering the open lines, 0 while they are short; counts each line once."""
         if self.size * COST_MAX > LIST_FULL:
             self._cost += sum(map(cost, self.lines[self._counted :]))
             self._counted = len(self.lines)
@@ -82,7 +82,7 @@ class Splitter:
 
     @property
     def nested_fence(self) -> Fence | None:
-        """The fence of code within a list or a quote that is still open."""
+        """The innermost open code fence within a list or a quote, if any."""
         return self._nested
 
     def feed(self, line: str) -> list[Block]:
@@ -116,11 +116,11 @@ class Splitter:
 
     @property
     def may_end(self) -> bool:
-        """Whether a line's first characters may show that what is open ends before it."""
+        """Whether the first characters of the next line can show that the open block ends before it."""
         return bool(self.lines) and self.fence is None
 
     def begins(self, partial: str) -> bool:
-        """Whether a line's first characters alone show that what is open ends before it."""
+        """Whether the first characters of a line are enough to show that the open block ends before it."""
         body = partial.lstrip(" \t")
         if not body or self.fence is not None or self._folds or self._comment:
             return False
@@ -135,10 +135,10 @@ class Splitter:
         return indent < CODE_INDENT
 
     def finish(self) -> list[Block]:
-        """End what is open."""
+        """End the open block at the end of the text and return the finished blocks."""
         if self._after is None:
             return self._end()
-        # Code that says it is Markdown has no end of its own: the first line that could end it did.
+        # Code marked as Markdown was never closed: the first line that could have closed it did.
         lines = self._after
         del self.lines[self._plain_end :]
         self._may_nest = False
@@ -157,7 +157,7 @@ class Splitter:
         return blocks
 
     def _cut(self, line: str) -> list[Block]:
-        """End what has become too long, before this line; a table goes on with the same head."""
+        """End a block that has become too long before this line; a table continues with its head repeated."""
         head = self.lines[:2]
         is_table = not self._items and "|" in head[0] and TABLE.fullmatch(head[-1]) and line.strip()
         if self._folds:
@@ -169,7 +169,7 @@ class Splitter:
         return blocks
 
     def _cut_fold(self) -> list[Block]:
-        """End what folds and has become too long: it goes on folded, with the same title and the same code."""
+        """End a `<details>` that has become too long: the next block opens it again, with the same title and fence."""
         nested, folds = self._nested, self._folds
         titled = next((at for at, line in enumerate(self.lines[:TITLE_LINES]) if "</summary>" in line.lower()), -1)
         head = [*self.lines[: titled + 1]]
@@ -205,14 +205,14 @@ class Splitter:
         return blocks
 
     def _feed_markdown(self, line: str, body: str, *, closes: bool) -> list[Block]:
-        """Code that is Markdown, and may have code of its own; gives blocks when it has ended."""
+        """Take a line of code marked as Markdown, which may hold fenced code; returns blocks once it has ended."""
         assert self._markdown is not None  # noqa: S101 (as above)
         code = self._markdown
         was_held = code.held
         code.follow(body)
         if code.ended:
             if was_held:
-                # The line before has ended it.
+                # The held line before this one was the closing fence.
                 self.lines.pop()
             return self._end()
         if self._after is not None:
@@ -222,7 +222,7 @@ class Splitter:
         return []
 
     def _feed_fold(self, line: str) -> list[Block]:
-        """A line of what folds: it ends with its last tag, outside code."""
+        """Take a line of a `<details>` element, which ends with its last closing tag outside code."""
         self._keep(line)
         body = CONTAINERS.sub("", line, count=1)
         if self._nested is not None:
@@ -236,7 +236,7 @@ class Splitter:
         return self._end() if self._folds <= 0 else []
 
     def _feed_fresh(self, line: str, indent: int, body: str) -> list[Block]:
-        """A line outside any list."""
+        """Take a line outside any list."""
         if indent < CODE_INDENT:
             if fence := fence_of(indent, body):
                 blocks = self.finish()
@@ -258,7 +258,7 @@ class Splitter:
             if HEADING.match(body):
                 return [*self.finish(), Block(line)]
             if RULE.match(body):
-                # Below a paragraph it makes a heading of it.
+                # Below a paragraph this line makes the paragraph a heading.
                 self._keep(line)
                 return self.finish()
             marker = MARKER.match(body)
@@ -274,14 +274,14 @@ class Splitter:
         return []
 
     def _begin_list(self, marker: re.Match[str]) -> None:
-        """Count the items of a list, which may be the rest of one that was too long."""
+        """Start to count a list's items; the list may continue one that was too long."""
         self._start, self._next = self._next, None
         number = int(marker["number"]) if marker["number"] else None
         self._first = number if self._start is None else self._start
         self._count = 1
 
     def _continues_list(self, indent: int, body: str) -> bool:
-        """Whether a line belongs to the open list; follows its items and their code."""
+        """Whether a line belongs to the open list; tracks the items and the code that it opens or closes."""
         if indent >= self._items[0]:
             self._nest(indent, body)
             return True
@@ -298,13 +298,13 @@ class Splitter:
             self._items.clear()
             self._nest(indent, body)
             return True
-        # A paragraph within an item goes on in lines that are not indented; nothing else does.
+        # Only a paragraph within an item continues in lines without indent.
         starts = indent < CODE_INDENT and (body[0] == ">" or _stands_alone(indent, body))
         starts = starts or (self._list == "^" and DEFINITION.match(body) is not None)
         return not (ended or starts)
 
     def _follow_quote(self, body: str) -> None:
-        """Follow the fences of code within a quote; a line without its sign ends them."""
+        """Track the code fences within a quote; a line without `>` ends them."""
         inner = body.lstrip("> ")
         self._quote = self._quote or body[0] == ">"
         if body[0] != ">":
@@ -315,7 +315,7 @@ class Splitter:
             self._nested = None
 
     def _nest(self, indent: int, body: str) -> None:
-        """Follow the items that a line opens or leaves, and the fences of code within them."""
+        """Track the items that a line opens or leaves, and the code fences within them."""
         items = self._items
         while len(items) > 1 and indent < items[-1]:
             items.pop()
@@ -342,7 +342,7 @@ class Splitter:
 
 
 def columns(space: str) -> int:
-    """Width of spaces and tabs."""
+    """Width of leading spaces and tabs, in columns."""
     return len(space.expandtabs(TAB)) if "\t" in space else len(space)
 
 
@@ -356,16 +356,16 @@ def _stands_alone(indent: int, body: str) -> bool:
 
 
 def _folds(body: str) -> bool:
-    """Whether a line begins what folds, and not a sentence about it."""
+    """Whether a line opens a `<details>` element, and is not a sentence that mentions one."""
     match = FOLD.match(body)
     return bool(match and not match[1] and (not body[match.end() :].strip() or SUMMARY.match(body, match.end())))
 
 
 def _kind(marker: re.Match[str]) -> str:
-    """Items with the same sign are one list."""
+    """The sign of a list item: items with the same sign form one list."""
     return marker["bullet"] or marker["point"]
 
 
 def _interrupts(marker: re.Match[str]) -> bool:
-    """Whether an item may follow a paragraph without a blank line between."""
+    """Whether an item may follow a paragraph without a blank line between them."""
     return marker["number"] in (None, "1") and not marker["space"].endswith("\n")

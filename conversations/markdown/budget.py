@@ -1,43 +1,42 @@
 """How much of a text is formatted.
 
-Whatever was written, formatting it costs a bounded time and makes a bounded amount of HTML. The bounds depend on the
-text alone, never on a clock, so that every viewer sees the same. A unit of cost is about a microsecond of a server's
-core.
+Formatting any text costs a bounded time and makes a bounded amount of HTML. The bounds depend on the text alone, never
+on a clock, so that every viewer sees the same result. A unit of cost is about a microsecond of a server's core.
 """
 
 from dataclasses import dataclass, field
 
 BLOCK_COST = 25_000
-"""Of one block: it is rendered in one go, in the event loop while it grows."""
+"""Most that one block may cost: it is rendered in one step, in the event loop while it grows."""
 
 BLOCK_FULL, LIST_FULL = 21_000, 7_000
-"""A block that has cost so much goes on as another one in the next line; a list does in its next item."""
+"""Cost after which a block is ended: a new one begins at the next line, or at the next item of a list."""
 
 CODE_FULL = 100_000
-"""Characters after which code goes on in another figure."""
+"""Characters after which code continues in another figure."""
 
 FORMULAS_MAX = 6_000
-"""Characters of a block's formulas that are converted."""
+"""Characters of formulas that are converted in one block."""
 
 MESSAGE_COST = 112_000
 PAGE_COST = 125_000
 
 HTML_RATIO = 8
-"""Characters of HTML for each one of the text, beside some for a text of whatever length, and for late references."""
+"""Characters of HTML per character of text; a fixed allowance for each text and for late references is added."""
 
 MESSAGE_HTML, PAGE_HTML, PART_HTML = 16_000, 32_000, 400_000
 REVISED_HTML = 8_000
 MESSAGE_SIZE, PAGE_SIZE = 400_000, 1_000_000
-"""Characters of HTML in all."""
+"""Characters of HTML for one message and for one page."""
 
 MESSAGE_COLOURED, PAGE_COLOURED = 25_000, 50_000
-"""Characters of code that are coloured."""
+"""Characters of code that are highlighted in one message and on one page."""
 
 MESSAGE_PLAIN, PAGE_PLAIN = 60_000, 240_000
-"""Characters that are shown as they were written, where they are beyond the other bounds."""
+"""Characters beyond the other bounds that are shown as they were written, in one message and on one page."""
 
 PIECE = 4_096
-"""Characters of such text that are sent at a time."""
+"""Characters of unformatted text that are sent at a time."""
 
 CHARACTER_COST = 0.15
 PLAIN_COST = 0.02
@@ -52,29 +51,29 @@ WEIGHTS = {
     **dict.fromkeys("@", 5.0),
     **dict.fromkeys("\t$", 6.0),
 }
-"""What a character adds that may mean something: measured, of the worst text that repeats it."""
+"""Cost that each Markdown sign adds, measured on the most expensive text that repeats it."""
 
 COST_MAX = CHARACTER_COST + max(WEIGHTS.values())
-"""Of one character."""
+"""The highest cost of one character."""
 
 REFERRED_MAX = 200_000
-"""Characters that the links of a block could get from a target that it defines itself."""
+"""Characters that a block's links may receive from link targets defined in the block itself."""
 
 BEGIN_COST, LINE_COST = 14.0, 1.5
-"""Of a block and of a line, whatever is in it."""
+"""Fixed cost of a block and of a line, whatever is in it."""
 
 LONG_COST = 40_000
-"""What costs more holds up none of the threads that serve everybody."""
+"""Cost above which a text is not rendered on the threads that serve requests."""
 
 
 _WEIGHTS = [WEIGHTS.get(chr(byte), 0.0) for byte in range(256)]
 _WEIGHTLESS = bytes(byte for byte, weight in enumerate(_WEIGHTS) if not weight)
 FEW = 200
-"""Signs that are weighed one by one sooner than counted kind by kind."""
+"""Number of signs up to which each one is weighed separately instead of counted per kind."""
 
 
 def cost(text: str) -> float:
-    """What a block with this text costs more than an empty one, at most, without the formulas in it."""
+    """Upper bound of the cost of a block with this text, without its fixed cost and its formulas."""
     signs = text.encode(errors="replace").translate(None, _WEIGHTLESS)
     if len(signs) <= FEW:
         return CHARACTER_COST * len(text) + sum(map(_WEIGHTS.__getitem__, signs))
@@ -83,26 +82,26 @@ def cost(text: str) -> float:
 
 @dataclass(slots=True)
 class Budget:
-    """What may still be spent on a text, or on all of a page's."""
+    """What may still be spent on one text, or on all texts of a page."""
 
     cost: float = MESSAGE_COST
     html: float = MESSAGE_HTML
-    """Characters of HTML beyond `HTML_RATIO`."""
+    """Characters of HTML that may be made beyond `HTML_RATIO`."""
     size: int = MESSAGE_SIZE
     coloured: int = MESSAGE_COLOURED
     plain: int = MESSAGE_PLAIN
     is_part: bool = False
-    """Whether somebody has asked for this part of a text, so that what comes first is shown one way or the other."""
+    """Whether a person asked for this part of a text: its beginning is then shown in any case, formatted or plain."""
 
     def pay(self, price: float) -> bool:
-        """Spend so much, if it is there."""
+        """Spend `price` units if they are left; returns whether they were."""
         if price > self.cost:
             return False
         self.cost -= price
         return True
 
     def pay_html(self, html: str, text: str) -> bool:
-        """Spend the HTML of a text, if that is there; what is less than its share is there for the next one."""
+        """Spend the HTML of a text if enough is left; HTML below the text's share is saved for the next one."""
         excess = len(html) - HTML_RATIO * len(text)
         if excess > self.html or len(html) > self.size:
             return False
@@ -111,7 +110,7 @@ class Budget:
         return True
 
     def colours(self, size: int) -> bool:
-        """Whether code of this size is coloured; if so, it is paid for."""
+        """Whether code of `size` characters is highlighted; if so, it is paid for."""
         if size > self.coloured:
             return False
         self.coloured -= size
@@ -119,18 +118,18 @@ class Budget:
 
 
 def part() -> Budget:
-    """For a part of a text that somebody has asked for."""
+    """Budget for a part of a text that a person asked for."""
     return Budget(html=PART_HTML, is_part=True)
 
 
 @dataclass(slots=True)
 class PageBudget:
-    """For all texts of a page, those first that are asked for first."""
+    """Budget shared by all texts of a page, given to messages in the order of the calls."""
 
     left: Budget = field(default_factory=lambda: Budget(PAGE_COST, PAGE_HTML, PAGE_SIZE, PAGE_COLOURED, PAGE_PLAIN))
 
     def message(self) -> Budget:
-        """For the next message; what it leaves is given back by `settle`."""
+        """Budget for the next message; `settle` returns what the message leaves."""
         left = self.left
         return Budget(
             min(MESSAGE_COST, left.cost),
@@ -141,7 +140,7 @@ class PageBudget:
         )
 
     def settle(self, given: Budget, spent: Budget) -> None:
-        """Take from the page what was given to a message and is not left of it."""
+        """Subtract from the page what a message has spent of the budget given to it."""
         left = self.left
         left.cost -= given.cost - spent.cost
         left.html -= given.html - spent.html

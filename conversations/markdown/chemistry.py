@@ -1,4 +1,4 @@
-"""Chemical formulas as LaTeX: what of mhchem's `\\ce{…}` models write, for a converter that does not know it."""
+r"""Chemical formulas as LaTeX: the part of mhchem's `\ce{…}` that models write, for a converter that lacks it."""
 
 import re
 
@@ -33,7 +33,7 @@ SIGNS = {"-": "{-}", "=": "{=}", "#": r"{\equiv}", "+": "{+}", "*": r"\cdot ", "
 
 
 def expanded(latex: str) -> str:
-    """LaTeX with each `\\ce{…}` written out; one without an end is left."""
+    r"""LaTeX with each `\ce{…}` expanded; one without a closing bracket is kept as it is."""
     out: list[str] = []
     at = 0
     while opener := OPENER.search(latex, at):
@@ -56,7 +56,7 @@ def _closing(latex: str, at: int) -> int:
 
 def _formula(text: str) -> str:
     out: list[str] = []
-    # What stands before: nothing yet in this word, a number that multiplies, or what takes scripts.
+    # The kind of token before: none yet in this word, a factor, or an atom that takes scripts.
     follows = ""
     for match in TOKEN.finditer(text):
         kind = match.lastgroup if match.lastgroup not in ("above", "below", "of") else None
@@ -82,7 +82,7 @@ def _formula(text: str) -> str:
 
 
 def _followed(kind: str | None, text: str, follows: str) -> str:
-    """What the next token finds before it."""
+    """The kind of token that the next token follows."""
     if kind in ("name", "command", "math") or text in (")", "]", "}", "\\}"):
         return "name"
     if kind in ("space", None) and not text.startswith(("^", "_")):

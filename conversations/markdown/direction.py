@@ -1,8 +1,8 @@
-"""Text that runs from right to left: which blocks of safe HTML do, said by `dir` where it changes.
+"""Right-to-left text: `dir` attributes for the blocks of safe HTML whose direction changes.
 
-A block runs as its first letter does, as in `dir="auto"`, or from right to left when most of its words do: Hebrew and
-Arabic sentences often begin with a name in Latin letters. Code, formulas and what has no letters have no say: they run
-from left to right, or as what is around them.
+A block has the direction of its first letter, as in `dir="auto"`, or runs from right to left when most of its words do:
+Hebrew and Arabic sentences often begin with a name in Latin letters. Code, formulas and text without letters are not
+counted: code and formulas run from left to right, other text inherits its direction.
 """
 
 import re
@@ -25,7 +25,7 @@ ENTITY = re.compile(r"&\w+;")
 
 @dataclass(slots=True)
 class Element:
-    """A block, and which way the words in it run."""
+    """A block element and the direction of the words in it."""
 
     parent: "Element | None"
     tag: str
@@ -36,7 +36,7 @@ class Element:
     direction: str = "ltr"
 
     def read(self, text: str) -> None:
-        """Count the words of a piece of its text."""
+        """Count the words of a piece of the element's text."""
         for word in ENTITY.sub(" ", text).split():
             direction = next((way for letter in word if (way := STRONG.get(bidirectional(letter)))), "")
             self.first = self.first or direction
@@ -44,7 +44,7 @@ class Element:
             self.right += direction == "rtl"
 
     def take(self, inner: "Element") -> None:
-        """Count what a block within it has; of a list within a list only how it begins, where nothing else does."""
+        """Add the words of an inner block; a nested list counts only by its first letter, if the item has no other."""
         self.first = self.first or inner.first
         if inner.tag in LISTS:
             return
@@ -52,16 +52,16 @@ class Element:
         self.right += inner.right
 
     def differs(self) -> bool:
-        """Settle the direction, after the parent's; say whether it is another one."""
+        """Set the direction, once the parent's is set; returns whether it differs from the parent's."""
         around = self.parent.direction if self.parent else "ltr"
         self.direction = "rtl" if self.first == "rtl" or self.right > self.left else self.first or around
         return self.direction != around
 
 
 def directed(html: str) -> str:
-    """The same HTML, with the direction of each block that runs another way than what is around it.
+    """Safe HTML with `dir` on each block whose direction differs from that of its parent.
 
-    Costs next to nothing where nothing runs from right to left.
+    Returns at once when no character runs from right to left.
     """
     if html.isascii() or not RIGHT_TO_LEFT.search(html):
         return html

@@ -1,11 +1,11 @@
-"""Fenced code: what opens it, what closes it, and code within code that is Markdown."""
+"""Fenced code: the lines that open and close it, and fenced code within code marked as Markdown."""
 
 import re
 from dataclasses import dataclass
 
 FENCE = re.compile(r"(?P<mark>`{3,})(?P<info>[^`\n]*)\n|(?P<tildes>~{3,})(?P<rest>[^\n]*)\n")
 MARKDOWN = frozenset({"markdown", "md", "mdx", "mdown"})
-"""Languages of code that may have code of its own."""
+"""Languages of code blocks that may contain fenced code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,12 @@ class Fence:
     indent: int
 
     def closes(self, body: str) -> bool:
-        """Whether a line, without its indent, ends the code."""
+        """Whether a line, without its indent, closes the code."""
         return body.startswith(self.mark) and not body.strip(" \t\n").strip(self.mark[0])
 
     @property
     def is_markdown(self) -> bool:
-        """Whether the code says that it is Markdown."""
+        """Whether the language after the fence is Markdown."""
         return self.info.split(" ")[0].lower() in MARKDOWN
 
     def content(self, line: str) -> str:
@@ -33,18 +33,18 @@ class Fence:
 
 
 class MarkdownCode:
-    """Follows the code within code that is Markdown: which of the lines that could end the whole does so."""
+    """Follows fenced code within code marked as Markdown, to find which closing fence ends the outer code."""
 
     def __init__(self, fence: Fence) -> None:
         self.ended = False
         self.held = False
-        """Whether the last line ends the code only if a blank one follows."""
+        """Whether the last line closes the code only if a blank line follows."""
         self._fence = fence
         self._inner: list[Fence] = []
         self._introduces = False
 
     def follow(self, body: str) -> None:
-        """Take a line without its indent; `ended` tells whether it ends the code, or the held one before has."""
+        """Take a line without its indent; sets `ended` when this line, or the held one before it, closes the code."""
         if self.held:
             self.held = False
             if not body.strip():
@@ -64,7 +64,7 @@ class MarkdownCode:
 
 
 def fence_of(indent: int, body: str) -> Fence | None:
-    """The fence that a whole line opens, if it does."""
+    """The fence that a whole line opens, or None."""
     match = FENCE.match(body)
     if match is None:
         return None

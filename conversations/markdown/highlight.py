@@ -1,4 +1,4 @@
-"""Code blocks: the figure around them, and colours from Pygments as CSS classes."""
+"""Code blocks: the figure around them, and syntax highlighting by Pygments as CSS classes."""
 
 import time
 from functools import cache, lru_cache
@@ -12,13 +12,13 @@ from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, St
 from pygments.util import ClassNotFound
 
 CODE_MAX = 8_000
-"""Characters of a block that is still coloured: about 16 ms. Many lexers are quadratic on odd input."""
+"""Characters of a code block that is highlighted (about 16 ms); many lexers take quadratic time on odd input."""
 
 SECONDS_MAX = 0.05
-"""Processor time for the colours of one block; one that would take longer stays plain."""
+"""Processor time for highlighting one block; a block that needs more stays plain."""
 
 RATIO_MAX, SPANS = 8, 2_000
-"""Characters of HTML for each one of the code, and beside these: code of single signs stays plain."""
+"""Characters of HTML per character of code, and the allowance added to them: code of single signs stays plain."""
 
 LANGUAGE_MAX = 30
 """Characters of the language's name that are shown."""
@@ -28,7 +28,7 @@ PLAINLY_NAMED = """
     perl php r scala scss swift tsx vim xml zig
 """
 LEXERS = {
-    # Lexers that answer within a token's time whatever the input; those of sessions and of INI files do not.
+    # Lexers that take linear time on any input; those of console sessions and of INI files do not.
     **dict.fromkeys(["python", "py", "python3", "pycon", "django"], "python"),
     **dict.fromkeys(["javascript", "js", "mjs", "cjs", "node"], "javascript"),
     **dict.fromkeys(["typescript", "ts"], "typescript"),
@@ -57,7 +57,7 @@ LEXERS = {
     **dict.fromkeys(["protobuf", "proto"], "protobuf"),
     **{name: name for name in PLAINLY_NAMED.split()},
 }
-"""The language as written after a fence -> the lexer's name."""
+"""Language as written after a fence -> name of the Pygments lexer."""
 
 Kind = tuple[str, ...]
 """A kind of token: its name in parts. Pygments has them as tuples that know their `parent`."""
@@ -79,28 +79,28 @@ CLASSES: dict[Kind, str] = {
     Generic.Heading: "c",
     Generic.Subheading: "c",
 }
-"""Kind of token -> class in `answer.css`; a kind that is missing has its parent's, or the colour of the text."""
+"""Kind of token -> class in `answer.css`; a missing kind has its parent's class, or the colour of the text."""
 
 
 def can_colour(language: str, code: str) -> bool:
-    """Whether there are colours for such code."""
+    """Whether code of this language and size may be highlighted."""
     return len(code) <= CODE_MAX and language.strip()[:LANGUAGE_MAX].lower() in LEXERS
 
 
 def is_slow(language: str, code: str) -> bool:
-    """Whether the colours of such code take too long."""
+    """Whether highlighting this code takes longer than `SECONDS_MAX`."""
     return bool(code) and _coloured(language.strip()[:LANGUAGE_MAX].lower(), code) is None
 
 
 def figure(language: str, code: str, *, coloured: bool) -> str:
-    """HTML of one code block; `language` is what stands after the fence, or empty."""
+    """HTML of one code block; `language` is the text after the fence, or empty."""
     name = language.strip()[:LANGUAGE_MAX]
     body = coloured_code(name.lower(), code) if coloured else escape(code, quote=False)
     return f"{figure_start(name)}{body}{FIGURE_END}"
 
 
 def figure_start(name: str) -> str:
-    """The figure up to its code."""
+    """HTML of a figure up to its code."""
     return (
         f'<figure class="code"><figcaption><span>{escape(name or "code", quote=False)}</span>'
         '<button type="button" class="quiet" data-copy>Copy code</button></figcaption><pre tabindex="0"><code>'
@@ -111,15 +111,15 @@ FIGURE_END = "</code></pre></figure>"
 
 
 def coloured_code(language: str, code: str) -> str:
-    """The code as HTML with a span around each coloured token; plain where language or bounds do not allow it."""
+    """Code as HTML with a span around each highlighted token; only escaped where language or bounds forbid it."""
     return _coloured(language, code) or escape(code, quote=False)
 
 
 @lru_cache(maxsize=256)
 def _coloured(language: str, code: str) -> str | None:
-    """The same, but None where it takes too long.
+    """Highlighted HTML of the code, or None where it takes longer than `SECONDS_MAX`.
 
-    What is remembered is bounded too: 256 blocks of `CODE_MAX` characters and their spans are about 10 MB.
+    The cache is bounded: 256 blocks of `CODE_MAX` characters with their spans are about 10 MB.
     """
     lexer = _lexer(language)
     if lexer is None or len(code) > CODE_MAX:
@@ -128,13 +128,13 @@ def _coloured(language: str, code: str) -> str | None:
     started = time.thread_time()
     deadline = time.perf_counter() + SECONDS_MAX
     for _, kind, text in lexer.get_tokens_unprocessed(code):
-        # White space shows no colour: it joins the piece before it, which saves a span.
+        # White space has no colour: it joins the piece before it, which saves a span.
         pieces.append((pieces[-1][0] if pieces and text.isspace() else _class(kind), text))
-        # The wall clock is cheap to ask; only the processor's tells a slow lexer from a busy machine.
+        # The wall clock is cheap to read; only processor time tells a slow lexer from a busy machine.
         if time.perf_counter() > deadline and time.thread_time() - started > SECONDS_MAX:
             return None
     if "".join(text for _, text in pieces) != code:
-        # A lexer with a fault lost or doubled something: what was written matters more than its colours.
+        # A faulty lexer lost or repeated some code: the text matters more than its colours.
         return escape(code, quote=False)
     html: list[str] = []
     for name, group in groupby(pieces, key=itemgetter(0)):

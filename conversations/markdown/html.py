@@ -1,8 +1,7 @@
-"""The parser's HTML made the page's own: safe links, figures, tables that scroll, formulas, and nothing else.
+"""The parser's HTML turned into the page's: safe links, figures, scrolling tables, formulas, nothing else.
 
-`finished` is the only way out; after its sanitiser come nothing but the direction of blocks and links to
-footnotes. The sanitiser is a second
-wall: the parser never sees raw HTML, so what it would remove is not expected to be there.
+`finished` is the only entry point; only the direction of blocks and the links to footnotes are added after its
+sanitiser. The sanitiser is a second barrier: the parser never sees raw HTML, so it should have nothing to remove.
 """
 
 import re
@@ -30,7 +29,7 @@ from conversations.markdown.source import (
 )
 
 NOTE_SCHEME = "footnote"
-"""Stands for the page itself until the sanitiser, which lets no link lead there, is through."""
+"""Scheme that stands for the page's own address until the sanitiser, which removes links into the page, is done."""
 
 MATH_TAGS = """
     math menclose mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt mstyle msub
@@ -82,7 +81,7 @@ HEADING_MAX = 6
 ALIGNMENT = re.compile(r' style="text-align: (left|center|right)"')
 CHECKBOX = re.compile(r'<input disabled="" type="checkbox"( checked="")?/>')
 ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
-# The marks of `markdown_source` as the parser writes them within an address.
+# The marks of `source` as the parser writes them within an address.
 HIDDEN = re.compile(r"%EF%B7%93([0-9]+)%EF%B7%94|%EF%B7%98([0-9]+)%EF%B7%9[49]|%EF%B7%9([0-9])")
 REVEALED = {"0": "%3C", "2": "&amp;"}
 URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -108,7 +107,7 @@ EMPTY_PARAGRAPH = re.compile(r"<p>(?:\s|<br>)*</p>")
 TAGS_OF_MATH = re.compile(r"<[^>]*>")
 SPACE_OF_MATH = re.compile(r'<mspace[^>]* width="(\d+(?:\.\d+)?)em"')
 WIDE = 26
-"""Characters of a formula that are some three quarters of a phone's line; an em of space is two."""
+"""Characters of a formula that fill about three quarters of a phone's line; an em of space counts as two."""
 
 VOID = frozenset({"br", "hr", "img", "input"})
 IMAGE = "image"
@@ -117,10 +116,10 @@ IMAGE = "image"
 def finished(
     html: str, source: Source, outline: list[int] | None = None, *, figures: Sequence[str] = (), anchor: str = ""
 ) -> str:
-    """Safe HTML from the parser's HTML of `source`, where `figures` stand for their marks.
+    """Safe HTML from the parser's HTML of `source`; `figures` replace their marks.
 
-    `outline` has the written levels of the headings it stands under, and afterwards those that what follows stands
-    under; `anchor` begins the ids of its footnotes.
+    `outline` holds the levels, as written, of the headings above the block, and is updated for the block that follows;
+    `anchor` is the prefix of its footnotes' ids.
     """
     if "<h" in html:
         html = _headings(html, [] if outline is None else outline)
@@ -147,26 +146,26 @@ def _has_address(html: str) -> bool:
 
 
 def _is_wide(html: str) -> bool:
-    """Whether a formula within a line may be wider than a phone: it gets a box of its own, which scrolls."""
+    """Whether an inline formula may be wider than a phone: it then gets a scrolling box of its own."""
     if len(html) < WIDE:
         return False
     return len(TAGS_OF_MATH.sub("", html)) + 2 * sum(map(float, SPACE_OF_MATH.findall(html))) > WIDE
 
 
 def formula_html(formula: Formula) -> str:
-    """The formula as MathML; its source when it is malformed; as far as it goes while it is half written."""
+    """The formula as MathML; its source when malformed; as much of it as is valid while it is half written."""
     if formula.half:
         return math.half(formula.latex, display=formula.display)
     return math.mathml(formula.latex, display=formula.display) or formula_source(formula)
 
 
 def formula_source(formula: Formula) -> str:
-    """The formula as it was written."""
+    """HTML of a formula's source, as it was written."""
     return f"<code>{escape(formula.written, quote=False)}</code>"
 
 
 def _headings(html: str, outline: list[int]) -> str:
-    """Headings by their depth, from h2 on, as the page has the only h1: models begin with any level and skip some."""
+    """Set heading levels by depth, from h2 as the page has the only h1: models start anywhere and skip levels."""
 
     def tag(match: re.Match[str]) -> str:
         if not match[1]:
@@ -185,9 +184,7 @@ def _checkbox(match: re.Match[str]) -> str:
 
 
 class _Rewriter:
-    """One walk over the parser's tags: links, images, bare addresses, formulas and allowed tags, each where it may
-    stand.
-    """
+    """One pass over the parser's tags that rewrites links, images, bare addresses, formulas and allowed tags."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -252,7 +249,7 @@ class _Rewriter:
         return links.readable(href, words)
 
     def _image(self, attributes: str) -> str:
-        """A link with the picture's description: nothing is loaded from elsewhere."""
+        """A link with the picture's description: the page loads nothing from other sites."""
         values = self._values(attributes)
         words = values.get("alt", "").strip() or IMAGE
         href = values.get("src", "")
@@ -263,7 +260,7 @@ class _Rewriter:
         return f"{links.link(href, values.get('title', ''))}{words}</a>{links.leads_to(href, words)}"
 
     def _values(self, attributes: str) -> dict[str, str]:
-        """Attributes, still escaped, with the text that was written in place of marks."""
+        """Attributes, still escaped, with marks replaced by the text that they stand for."""
         values = {name: self._written(value) for name, value in ATTRIBUTE.findall(attributes)}
         for name in values.keys() & {"href", "src"}:
             values[name] = links.target(HIDDEN.sub(self._revealed, values[name]))
@@ -311,7 +308,7 @@ class _Rewriter:
             return html
         self._changes_paragraphs = True
         if html == "<summary>":
-            # The title is a line by itself; the end of its paragraph ends it.
+            # The title is a line of its own: the end of its paragraph ends it.
             self._is_title = True
             return f"</p>{html}"
         before = "" if self._is_title else "</p>"

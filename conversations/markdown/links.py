@@ -1,4 +1,4 @@
-"""Links of Markdown: bare addresses, which targets may be followed, and where a link leads that says something else."""
+"""Markdown links: bare addresses, allowed targets, and a note where a link's words name another target."""
 
 import re
 import unicodedata
@@ -12,12 +12,12 @@ SCHEMES = {"http", "https", "mailto", "tel"}
 SAFE = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
 HOST_MAX = 255
 WORDS_MAX = 2_000
-"""Characters of a link's words that are searched for the name of a place."""
+"""Characters of a link's words in which the name of a host is searched."""
 
 TARGET_MAX = 200
-"""Characters of a target that may not be followed which are shown."""
+"""Characters shown of a target that may not be followed."""
 
-# Punctuation, symbols and spaces beyond ASCII but for what stands within words of addresses (·, ・, – and joiners).
+# Punctuation, symbols and spaces beyond ASCII, except those within words of addresses (·, ・, – and joiners).
 FOREIGN = (
     "\u00a1-\u00a9\u00ab-\u00b1\u00b4\u00b6\u00b8\u00bb\u00bf\u00d7\u00f7\u037e\u055a-\u055f\u0589\u05c0\u05c3\u05f3"
     "\u05f4\u060c\u061b\u061e\u061f\u066a-\u066d\u06d4\u0964\u0965\u0970\u0e4f\u0e5a\u0e5b\u0f04-\u0f14\u104a-\u104f"
@@ -26,16 +26,16 @@ FOREIGN = (
     "\uff3b-\uff40\uff5b-\uff65\uffe0-\uffee\U0001f000-\U0001faff"
 )
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
-"""Scripts whose words follow an address without a space."""
+"""Scripts whose words may follow an address without a space."""
 
 PATH = rf"""[/?\#](?:[^\s<>&"`\ufdd0-\ufdef{FOREIGN}]|&amp;)*"""
 URL = rf"""(?<![A-Za-z0-9_])https?://(?:[\w-]+(?:\.[\w-]+)*|\[[0-9A-Fa-f:.]{{2,45}}\])(?::\d{{1,5}})?(?:{PATH})?
     | (?<![A-Za-z0-9_./:@-])www\.[\w-]+(?:\.[\w-]+)+(?:{PATH})?"""
 MAIL = r"""(?<![A-Za-z0-9_.+/:@-])(?:mailto:)?[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}@(?:[\w-]+\.)+[A-Za-z]{2,63}+
     (?![A-Za-z0-9_@-]|[:/.][A-Za-z0-9_/])"""
-"""Regular expressions, in verbose form, of what is an address without any signs."""
+"""Regular expressions, in verbose form, of addresses that are written without Markdown signs."""
 
-# A name of the ASCII alphabet that goes on in a script without spaces has ended before it.
+# An ASCII host name that is followed directly by a script without spaces ends before it.
 JOINED_HOST = re.compile(rf"(?:https?://)?(?:[\w-]+\.)*+[A-Za-z0-9-]+(?=[{UNSPACED}])", re.IGNORECASE)
 BRACKETED_HOST = re.compile(r"https?://\[[^\]]*\]", re.IGNORECASE)
 TRAILING = "?!.,:;*_~'\"]}"
@@ -45,7 +45,7 @@ NAMED_HOST = re.compile(
     r"|(?<!\w)(?:https?|ftp)://(?:[^\s/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[\w-]+)",
     re.IGNORECASE,
 )
-"""A name with dots, or any after a scheme."""
+"""A host name with dots, or any host name after a scheme."""
 NAMED_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 DOTS = str.maketrans("。．｡", "...", "\u200b\u200c\u200d\u2060\u00ad\ufeff")
 NO_HOSTS = frozenset(
@@ -81,11 +81,11 @@ NO_HOSTS = frozenset(
         "yml",
     ]
 )
-"""Ends of names that are files' and no domain's."""
+"""Last parts of names that are file extensions instead of top-level domains."""
 
 
 def address(url: str) -> str:
-    """A bare address as a link, without the punctuation that ends its sentence."""
+    """HTML link of a bare address, without the punctuation that ends its sentence."""
     joined = JOINED_HOST.match(url)
     end = joined.end() if joined else len(url)
     closing = url.count(")", 0, end) - url.count("(", 0, end)
@@ -101,18 +101,18 @@ def address(url: str) -> str:
 
 
 def mail(text: str) -> str:
-    """A bare e-mail address as a link."""
+    """HTML link of a bare e-mail address."""
     href = text if text[:7].lower() == "mailto:" else f"mailto:{text}"
     return f"{link(href)}{text}</a>"
 
 
 def link(href: str, title: str = "") -> str:
-    """The tag that opens a link; both are escaped already."""
+    """The opening tag of a link; both arguments are already escaped."""
     return f'<a href="{href}" title="{title}">' if title else f'<a href="{href}">'
 
 
 def target(href: str) -> str:
-    """The target as a browser reads it: the parser escapes the brackets of an address by numbers."""
+    """A link target as a browser reads it: the parser percent-encodes the brackets of an IPv6 address."""
     return BRACKETED.sub(r"\1[\2]", href)
 
 
@@ -121,12 +121,12 @@ CLEANER = nh3.Cleaner(tags={"a"}, attributes={"a": {"href"}}, url_schemes=SCHEME
 
 @lru_cache(maxsize=1024)
 def may_be_followed(href: str) -> bool:
-    """Whether an escaped target leads elsewhere, by a scheme that is allowed, and is understood as an address."""
+    """Whether an escaped target is absolute, has an allowed scheme, and passes the sanitiser."""
     return bool(SAFE.match(href)) and " href=" in CLEANER.clean(f'<a href="{href}">x</a>')
 
 
 def readable(href: str, words: str) -> str:
-    """What to show after a link's words of a target that may not be followed; HTML in, HTML out."""
+    """HTML to show after a link's words for a target that may not be followed; `href` and `words` are HTML."""
     shown = unescape(href)
     if not shown or shown == _plain(words).strip():
         return ""
@@ -136,7 +136,7 @@ def readable(href: str, words: str) -> str:
 
 
 def leads_to(href: str, words: str) -> str:
-    """What to show after a link whose words name another host, address or number than it leads to; else nothing."""
+    """HTML that names the real target when a link's words name another host, address or number; else empty."""
     said = unicodedata.normalize("NFKC", _plain(words)[:WORDS_MAX]).translate(DOTS)
     if "." not in said and "@" not in said and "://" not in said and not href.startswith("tel:"):
         return ""
@@ -166,7 +166,7 @@ def _note(where: str) -> str:
 
 
 def _hosts(said: str, path: str) -> set[str]:
-    """Names of hosts in what is said, but for the file at the end of the path."""
+    """Host names in a link's words, without the file name at the end of the path."""
     names = set()
     for match in NAMED_HOST.finditer(said):
         name = match[1] or match[2].strip("[]")
@@ -178,7 +178,7 @@ def _hosts(said: str, path: str) -> set[str]:
 
 
 def _is_same(host: str, named: str) -> bool:
-    """Whether the host is the one that is named: others may own a name below it."""
+    """Whether two host names are the same but for `www.`; a subdomain may have another owner."""
     return host.removeprefix("www.") == named.removeprefix("www.")
 
 

@@ -1,8 +1,8 @@
-"""LaTeX formulas to MathML, whole or half-written.
+"""LaTeX formulas to MathML, whole or half written.
 
-The converter is native code that recurses and, on runs of unmatched opening brackets, takes time exponential in their
-number, with no way to stop it. So a formula is bounded here before it gets there: in length, in depth, and in the
-brackets that take part in that search.
+The converter is native code that recurses; on unmatched opening brackets it takes time exponential in their number, and
+cannot be stopped. So this module bounds a formula before conversion: its length, its depth, and the brackets that take
+part in the search for partners.
 """
 
 import re
@@ -18,13 +18,13 @@ LENGTH_MAX = 2_500
 """Characters of a formula; a longer one is shown as its source."""
 
 REMEMBERED_MAX = 300
-"""Characters of a formula that is not converted anew each time; a thousand of these are 10 MB at most."""
+"""Characters of a formula whose conversion is cached; a thousand of these take 10 MB at most."""
 
 DEPTH_MAX = 40
-"""Nested groups of a formula: the converter's stack overflows at some thousands, and sooner in a thread."""
+"""Nested groups of a formula; the converter's stack overflows at some thousands, and sooner in a thread."""
 
 OPENERS_MAX = 12
-"""Opening brackets that may reach the converter as such: 12 cost at most a tenth of a millisecond, 24 half a second."""
+"""Opening brackets passed to the converter as such: 12 cost at most a tenth of a millisecond, 24 half a second."""
 
 OPENERS = {
     "lparen": "(",
@@ -50,7 +50,7 @@ SIZED = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)")
 OPTIONAL = re.compile(r"\\(?:sqrt|\\)")
 DEFINITION = re.compile(r"\\(?:(?:re|provide)?newcommand|providecommand|[egx]?def|let|DeclareMathOperator)(?![A-Za-z])")
 
-# What models write for numbered or aligned displays, in the environments that need no inline style to look right.
+# Environments that models write for numbered or aligned formulas, by those that need no inline style.
 ENVIRONMENT = re.compile(
     r"(\\(?:begin|end))\{(align|alignat|eqnarray|split|flalign|equation|gather|multline)\*?\}(\{\d\})?"
 )
@@ -83,7 +83,7 @@ CONVERTER = LatexToMathML(
 
 
 def mathml(latex: str, *, display: bool) -> str | None:
-    """The `<math>` element of a formula, or None when it is malformed or beyond the bounds."""
+    """The `<math>` element of a formula, or None when it is malformed or exceeds the bounds."""
     if len(latex) > REMEMBERED_MAX:
         return _convert(latex, display=display)
     return _remembered(latex, display=display)
@@ -108,13 +108,13 @@ def _convert(latex: str, *, display: bool) -> str | None:
 
 
 def half(latex: str, *, display: bool) -> str:
-    """HTML of a formula that is still being written: as far as it goes, else its source."""
+    """HTML of a formula that is still being written: as much as is valid, else its source."""
     shown = latex
     for _ in range(4):
         html = _convert(completed(shown), display=display)
         if html is not None:
             return html
-        # The last command may lack an argument or the rest of its name: show what stands before it.
+        # The last command may lack an argument or the rest of its name: show the part before it.
         shown = shown[: max(shown.rfind("\\"), 0)]
     return f"<code>{escape(latex.strip(), quote=False)}</code>"
 
@@ -135,9 +135,9 @@ def plain(latex: str, *, display: bool) -> str:
 
 
 def bound(latex: str) -> str | None:
-    """The same formula with few enough brackets for the converter, or None when it is too deep or defines macros.
+    """The formula with few enough brackets for the converter, or None when it is too deep or defines macros.
 
-    Brackets beyond `OPENERS_MAX` become text, which looks the same and takes no part in the search for partners.
+    Brackets beyond `OPENERS_MAX` become text: they look alike and take no part in the search for partners.
     """
     if DEFINITION.search(latex):
         return None
@@ -168,7 +168,7 @@ def bound(latex: str) -> str | None:
 
 
 def completed(latex: str) -> str:
-    """The formula with every group that is still open closed, and empty arguments where some must follow."""
+    """The formula with every open group closed, and empty arguments where some are required."""
     closers: list[str] = []
     wanted = closer = ""
     latex = latex.rstrip("\\^_& \n")
@@ -197,12 +197,12 @@ def _outermost(latex: str) -> str:
 
 
 def _split_text(match: re.Match[str]) -> str:
-    """`\\text{if $x$ holds}` as text, formula, text: the converter has no formulas within text."""
+    r"""`\text{if $x$ holds}` as text, formula, text: the converter does not support formulas within text."""
     parts = match[2].split("$")
     return "".join(f"{{{part}}}" if at % 2 else f"\\{match[1]}{{{part}}}" for at, part in enumerate(parts))
 
 
 def _alignment(match: re.Match[str]) -> str:
-    """A class for the converter's inline style, which the content security policy forbids."""
+    """A class in place of the converter's inline style, which the content security policy forbids."""
     found = re.search(r"text-align: (left|right)", match[1])
     return f' class="{found[1]}"' if found else ""

@@ -1,35 +1,35 @@
-"""Markdown that is still being written, completed so that it looks as it will: no stray signs, no sudden headings.
+"""Completes Markdown that is still being written: no stray signs, no sudden headings.
 
-What this guesses is shown for a moment only; a finished block never comes here.
+The result is shown only until the block grows; a finished block is never completed.
 """
 
 import re
 
 from conversations.markdown.direction import RIGHT_TO_LEFT, directed
 
-# A last line of signs alone may become a heading, a list, a rule, a table or a fence: it waits for its next character.
+# A last line of signs alone may become a heading, a list, a rule, a table or a fence: wait for its next character.
 SIGNS = re.compile(r"[ \t>]*+(?!`{3})(?:[-=+*_#~|:` \t>]*|(?:[-+*]|\d{1,9}[.)])[ \t]+\[[ xX]?\]?[ \t]*)\Z")
-# A line that begins something, so that nothing before it can still be open.
+# A line that begins a block, so that nothing before it can still be open.
 BEGINS = re.compile(r"[ \t>]*(?:[-+*][ \t]|\d{1,9}[.)][ \t]|#{1,6}[ \t]|\|)")
-# A blank line, or one that has ended code.
+# A blank line, or one that has closed code.
 ENDS = re.compile(r"[ \t>]*+(?:(?:`{3,}|~{3,})[ \t]*)?(?=\n|\Z)")
 OPENS_CODE = re.compile(r"[ \t>]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+)*(?:`{3,}[^`\n]*|~{3,}[^\n]*)\Z")
 UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
 TOKEN = re.compile(r"\\.|`+|\*+|_+|~+|!?\[|\]\(?")
 DESTINATION_END = re.compile(r"[^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
 HALF_SIGN = re.compile(r"(?:(?<!\S)\$|(?<!\\)\\(?:b|be|beg|begi|begin|begin\{[A-Za-z]*\*?)?)\Z")
-# One line of words and marks that mean nothing in Markdown; what begins with a digit may become a list.
+# A line of words and signs without meaning in Markdown; a line that begins with a digit may become a list.
 WORDS = re.compile(r"(?:[^\W_]++|[ ,.;:?!%'\"()’‘“”…–—]++)*+")
 PROSE = re.compile(rf"[^\W\d_]{WORDS.pattern}")
 TAIL_SIGNS = 20
-"""Characters at the end that half a sign of a formula may take."""
+"""Characters at the end of the text that a formula's unfinished delimiter may take."""
 
 TAIL_MAX = 10_000
-"""Characters of the last paragraph that are searched for what is open."""
+"""Characters of the last paragraph that are searched for open emphasis, code and links."""
 
 
 class OpenProse:
-    """The paragraph that is nothing but words yet, as most are while they are written: each word is looked at once."""
+    """The HTML of an open paragraph that consists of words only, as most do while written: each word is read once."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -37,9 +37,9 @@ class OpenProse:
         self._turns = False
 
     def html(self, text: str) -> str | None:
-        """Its HTML; None when it is something else.
+        """HTML of the paragraph `text`; None when it is more than words.
 
-        The same as the parser and the sanitiser make of it, in next to no time.
+        Equals the output of the parser and the sanitiser, at a small fraction of their cost.
         """
         known = len(self._text)
         if not known or not text.startswith(self._text):
@@ -60,12 +60,12 @@ class OpenProse:
 
 
 def prose(text: str) -> str | None:
-    """The HTML of a text as `OpenProse` makes it."""
+    """HTML of a text as `OpenProse` makes it, or None."""
     return OpenProse().html(text)
 
 
 def complete(text: str) -> str:
-    """Prepared Markdown with its last line completed. Half formulas are marks already."""
+    """Prepared Markdown with its last line completed; half formulas are already marks."""
     cut = text.rfind("\n") + 1
     if SIGNS.match(text, cut):
         text = text[:cut]
@@ -79,7 +79,7 @@ def complete(text: str) -> str:
 
 
 def complete_inline(text: str) -> str:
-    """One paragraph with its emphasis and code closed, and a link without its destination as its words."""
+    """One paragraph with its emphasis and code closed; a link without its destination becomes its words."""
     last = text[-TAIL_SIGNS:]
     stripped = (HALF_SIGN.sub("", text) if "\\" in last or "$" in last else text).rstrip("*_~ \n")
     trailing = stripped != text
@@ -118,7 +118,7 @@ def complete_inline(text: str) -> str:
 
 
 def _follow(opened: list[str], piece: str, before: str, after: str) -> None:
-    """Open or close emphasis at a run of signs, much as CommonMark does."""
+    """Open or close emphasis at a run of signs, approximately as CommonMark does."""
     sign, left = piece[0], len(piece)
     if sign == "~" and left > 2:
         return
@@ -146,7 +146,7 @@ def _end_of_code(text: str, length: int, at: int) -> int:
 
 
 def _last_paragraph(text: str) -> int:
-    """Where the last paragraph begins, or the last line that begins something."""
+    """Offset of the last paragraph, or of the last line that begins a block."""
     floor = max(len(text) - TAIL_MAX, 0)
     end = len(text.rstrip("\n"))
     if len(text) - end > 1:
@@ -164,7 +164,7 @@ def _last_paragraph(text: str) -> int:
 
 
 def _complete_table(text: str, start: int) -> str:
-    """A table's row: its last cell completed, and under a head that is still alone the line that makes it a table."""
+    """A table whose last cell is complete; a head that is still alone gets its delimiter row."""
     cell = text.rfind("|") + 1
     row = text[:cell] + complete_inline(text[cell:])
     above = text[text.rfind("\n", 0, max(start - 1, 0)) + 1 : start]

@@ -1,4 +1,4 @@
-"""What the blocks of a text define for each other: targets of reference links, and footnotes."""
+"""Definitions that the blocks of a text share: targets of reference links, and footnotes."""
 
 from html import escape
 
@@ -10,25 +10,25 @@ from conversations.markdown.scanner import prepare
 from conversations.markdown.source import FIGURE
 
 TARGET_MAX, GIVEN_MAX = 2_000, 50_000
-"""Characters of one target, and of all that the links of one block get: a short name may stand for a long target."""
+"""Characters of one target, and of all targets given to one block: a short label may stand for a long target."""
 
 
 class References:
-    """The definitions of a text so far; `missing` gathers the labels that were asked for in vain."""
+    """The definitions of a text so far; `missing` collects the labels that were looked up without success."""
 
     def __init__(self, anchor: str) -> None:
         self.anchor = anchor
-        """What the ids of the text's footnotes begin with."""
+        """Prefix of the ids of the text's footnotes."""
         self.missing: set[str] = set()
         self._links: dict[str, tuple[str, str]] = {}
         self._notes: dict[str, tuple[int, int]] = {}
         self.longest = 0
         """Characters of the longest target that the last block has defined."""
         self.given = 0
-        """Characters of the targets that were found since it was set back."""
+        """Characters of the targets found since the caller last set this to 0."""
 
     def define(self, text: str, at: int) -> list[str]:
-        """Take what the block at a place defines; return the labels that are new."""
+        """Store the definitions of the block at index `at`; returns the labels that are new."""
         self.longest = 0
         if "]:" not in text:
             return []
@@ -50,7 +50,7 @@ class References:
         return new
 
     def find(self, link: BrokenLink) -> tuple[str, str] | None:
-        """The target of a link whose label its own block does not define. For the parser."""
+        """Target and title of a link whose label its own block does not define; the parser's callback."""
         label = normal(link["reference"])
         if note := self._notes.get(label):
             return f"{FIGURE}{note[0]}", ""
@@ -62,7 +62,7 @@ class References:
         return (target, title) if self.given <= GIVEN_MAX else None
 
     def note(self, label: str, html: str, at: int) -> str:
-        """The footnote of a block at a place; of several with one label the first is led to."""
+        """HTML of the footnote in block `at`; of several with one label, links lead to the first."""
         number, first = self._notes.get(normal(f"^{label}"), (len(self._notes) + 1, at))
         place = f' id="{self.anchor}{number}"' if first == at else ""
         name = f"<sup>{escape(label, quote=False)}</sup>"
@@ -70,5 +70,5 @@ class References:
 
 
 def normal(label: str) -> str:
-    """A label as it is compared."""
+    """A label in the form in which labels are compared."""
     return " ".join(label.split()).casefold()

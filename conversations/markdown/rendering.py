@@ -1,8 +1,8 @@
 """Markdown to safe HTML, whole or block by block while the text still grows.
 
-CommonMark with tables, task lists, strikethrough, footnotes, bare addresses, coloured code, formulas and a few HTML
-tags; no other HTML, no pictures. A line feed breaks its line. `render` is a `BlockStream` that gets everything at once,
-so that a reply looks the same, byte for byte, streamed or loaded.
+Supported: CommonMark with tables, task lists, strikethrough, footnotes, bare addresses, highlighted code, formulas and
+a few HTML tags; no other HTML, no pictures. A line feed breaks its line. `render` is a `BlockStream` that gets
+everything at once, so a reply looks the same, byte for byte, streamed or loaded.
 """
 
 import re
@@ -39,26 +39,26 @@ from conversations.markdown.source import CUT, FIGURE, Source, clean
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 INDENT = re.compile(r"^(?: {1,4}|\t)", re.MULTILINE)
 REVISED_MAX = 16_000
-"""Characters of HTML that may be sent anew while the text grows, beyond as many as there are: definitions come late."""
+"""Characters of HTML that may be sent again for late definitions while the text grows, beyond the HTML's own size."""
 
 EMPTY_CELLS = 1_000
-"""Cells that the parser may add to the short rows of a block's tables, beyond a few for each written one."""
+"""Cells that the parser may add to fill the short rows of a block's tables, beyond a few per written cell."""
 
 SLICE = 65_536
-"""Characters that are cut into lines at a time."""
+"""Characters that are cut into lines in one step."""
 
 BEGINNING = 1_000
-"""Characters of a line that may show where it belongs before its end has come."""
+"""Characters of an unfinished line that are enough to tell which block it belongs to."""
 
 Paint = Callable[[str, str], bool]
-"""Says of code in a language whether it is coloured."""
+"""(language, code) -> whether the code is highlighted."""
 
 LIST_START = re.compile(r'\A<ol(?: start="\d+")?>')
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """HTML of a text that grows: blocks that will not change again, and the one that still may."""
+    """HTML of a text that grows: blocks that will not change again, and the open one."""
 
     finished: SafeString
     open: SafeString
@@ -70,23 +70,23 @@ class Rendered:
 
     formatted: SafeString
     plain: SafeString = SafeString("")
-    """What follows, as it was written, or the beginning of that."""
+    """HTML of the beginning of the unformatted rest, as it was written."""
     plain_from: int | None = None
-    """Where that begins in the text with its line ends as line feeds; None when all of it is formatted."""
+    """Offset of `plain` in the text with its line ends as line feeds; None when all of it is formatted."""
 
     @property
     def html(self) -> SafeString:
-        """All that is shown."""
+        """HTML of everything that is shown."""
         return SafeString(self.formatted + self.plain)
 
 
 def render(text: str, *, key: object = "") -> SafeString:
-    """HTML of a whole text; `key` tells its footnotes from those of other texts of the page."""
+    """HTML of a whole text; `key` separates its footnotes' ids from those of other texts of the page."""
     return rendered(text, Budget(), key=key).html
 
 
 def rendered(text: str, budget: Budget, *, key: object = "") -> Rendered:
-    """The text as far as the budget goes, which is spent."""
+    """HTML of the text as far as the budget goes; spends the budget."""
     stream = BlockStream(budget, key=key, is_whole=True)
     stream.append(text)
     stream.close()
@@ -94,15 +94,15 @@ def rendered(text: str, budget: Budget, *, key: object = "") -> Rendered:
 
 
 class BlockStream:
-    """Markdown that grows. Only what is open is rendered again, and finished blocks that wait for a definition.
+    """Markdown that grows; only the open block, and finished blocks that wait for a definition, are rendered again.
 
-    Where the budget ends, the text goes on as it was written, in pieces; where that ends too, nothing more is shown.
+    Where the budget ends, the text continues unformatted, in pieces; where that budget ends too, nothing more is shown.
     """
 
     def __init__(self, budget: Budget | None = None, *, key: object = "", is_whole: bool = False) -> None:
-        """`is_whole` when nobody looks before the end."""
+        """`is_whole` when no output is read before the text's end."""
         self.revision = 0
-        """Grows when blocks that were taken have changed: what they refer to has been defined since."""
+        """Grows when blocks that were already taken have changed because of a later definition."""
         self._splitter = Splitter()
         self._budget = budget or Budget()
         self._deltas: list[str] = []
@@ -122,35 +122,35 @@ class BlockStream:
 
     @property
     def open_size(self) -> int:
-        """Characters from the start of the open block, as of the last `take` or `whole`, and all that came since."""
+        """Characters from the start of the open block, as of the last `take` or `whole`, and all appended since."""
         return self._splitter.size + len(self._partial) + self._size
 
     @property
     def pieces(self) -> list[str]:
-        """The HTML of each finished block, and of each piece that is plain."""
+        """HTML of each finished block and of each finished unformatted piece."""
         return self._finished.html
 
     def append(self, delta: str) -> None:
-        """Take the next part of the text; costs nothing but remembering it."""
+        """Append the next part of the text; nothing is parsed yet."""
         if delta:
             self._deltas.append(delta)
             self._size += len(delta)
             self._open = None
 
     def take(self) -> Blocks:
-        """The blocks that were finished since the last `take`, and the open one as it stands."""
+        """The blocks finished since the last `take`, and the open one as it stands."""
         self._advance()
         finished = "".join(self._finished.html[self._taken :])
         self._taken = len(self._finished.html)
         return Blocks(SafeString(finished), self._render_open())
 
     def whole(self) -> Blocks:
-        """Everything so far, whatever was taken."""
+        """All blocks so far, including those already taken."""
         self._advance()
         return Blocks(SafeString("".join(self._finished.html)), self._render_open())
 
     def rendered(self) -> Rendered:
-        """Everything, once it is closed."""
+        """The whole text's HTML; valid after `close`."""
         if self._plain is None:
             return Rendered(SafeString("".join(self._finished.html)))
         formatted, plain = self._finished.html[: self._formatted], self._finished.html[self._formatted :]
@@ -174,14 +174,14 @@ class BlockStream:
         self._open = SafeString("")
 
     def _advance(self) -> None:
-        """Cut what was appended into lines, and finish the blocks that these end."""
+        """Cut the appended text into lines and finish the blocks that they end."""
         if not self._deltas:
             return
         text = self._partial + "".join(self._deltas)
         self._deltas.clear()
         self._size = 0
         if "\r" in text:
-            # A carriage return at the very end may be half of a line's end.
+            # A carriage return at the very end may be half of a line end.
             held = "\r" if text.endswith("\r") else ""
             text = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n") + held
         at = 0
@@ -194,7 +194,7 @@ class BlockStream:
             if self._splitter.begins(beginning):
                 self._finish(self._splitter.finish(), "")
         if self._plain is not None:
-            # Half of a pair of surrogates, or of a line's end, waits for the other one.
+            # Half of a surrogate pair, or of a line end, waits for its other half.
             end = len(self._partial) - (self._partial[-1:] == "\r" or "\ud800" <= self._partial[-1:] <= "\udbff")
             self._plain.add(clean(self._partial[:end]))
             self._partial = self._partial[end:]
@@ -208,7 +208,7 @@ class BlockStream:
             self._feed(f"{line}\n", len(line) + 1)
 
     def _feed(self, line: str, size: int) -> None:
-        """Take one whole line, of which so many characters were written."""
+        """Take one whole line, for which `size` characters of the source were read."""
         if not self._budget.pay(LINE_COST):
             self._begin_plain("".join([*self._lines, line[:size]]), self._read + size)
             return
@@ -216,13 +216,13 @@ class BlockStream:
         self._read += size
 
     def _finish(self, blocks: list[Block], line: str) -> None:
-        """Finish the blocks that this line has ended, which stands in the last one or is open now."""
+        """Add the blocks that this line has ended; the line is in the last of them or belongs to the open block."""
         begin = len(self._finished.html)
         for number, block in enumerate(blocks):
             if self._finished.add(block):
                 continue
             if number and line:
-                # A heading's line, behind what it has ended.
+                # The line of a heading, which also ended the blocks before it.
                 self._begin_plain(line, self._read + len(line))
             else:
                 del self._finished.html[begin:]
@@ -238,7 +238,7 @@ class BlockStream:
             self._lines.clear()
 
     def _begin_plain(self, text: str, end: int) -> None:
-        """Show what was written from here on; `text` is what has come of it, up to the place `end`."""
+        """Show the text unformatted from here on; `text` is what has come of it, `end` its end offset."""
         self._plain = Plain(end - len(text))
         self._plain.add(text)
         self._formatted = len(self._finished.html)
@@ -266,7 +266,7 @@ class BlockStream:
         return parsed_open(text, nested=splitter.nested_fence, finished=self._finished) if html is None else html
 
     def _clean_partial(self) -> str:
-        """The line that still grows; what was clean of it is not looked at again."""
+        """The unfinished line, cleaned; its part that was cleaned before is not read again."""
         partial = self._partial.removesuffix("\r")
         known = self._clean
         cleaned = known + clean(partial[len(known) :]) if known and partial.startswith(known) else clean(partial)
@@ -275,18 +275,18 @@ class BlockStream:
 
 
 class Plain:
-    """The rest of a text as it was written, cut into pieces of the same size however it arrives."""
+    """The unformatted rest of a text, cut into pieces whose sizes do not depend on how the text arrives."""
 
     def __init__(self, begin: int) -> None:
         self.begin = begin
         self._text = ""
 
     def add(self, text: str) -> None:
-        """Take what comes next."""
+        """Append text to the unformatted rest."""
         self._text += text
 
     def pieces(self, budget: Budget, *, is_end: bool = False) -> list[str]:
-        """The HTML of the pieces that are whole; with the text's end, of all."""
+        """HTML of the complete pieces; of all of them at the text's end."""
         found = []
         while self._text and budget.plain > 0 and (is_end or len(self._text) >= PIECE):
             found.append(self.open_html(budget))
@@ -297,13 +297,13 @@ class Plain:
         return found
 
     def open_html(self, budget: Budget) -> str:
-        """The HTML of the piece that still grows."""
+        """HTML of the piece that still grows."""
         shown = self._text[: min(PIECE, budget.plain)]
         return f'<span class="written">{escape(shown, quote=False)}</span>' if shown else ""
 
 
 class _OpenCode:
-    """The code block that is open at top level: escaped once, a line at a time, with no parser and no colours.
+    """The code block that is open at top level: escaped once per line, without parser and highlighting.
 
     Escaped text within fixed markup needs no sanitiser.
     """
@@ -319,25 +319,25 @@ class _OpenCode:
             self._html = highlight.figure_start(fence.info.partition(" ")[0][: highlight.LANGUAGE_MAX])
         self._html += escape("".join(lines[self._lines :]), quote=False)
         self._lines = len(lines)
-        # A last line that may become the closing fence waits.
+        # A last line that may become the closing fence is held back.
         shown = "" if not partial.strip(f" {fence.mark[0]}") else fence.content(partial)
         return f"{self._html}{escape(shown, quote=False)}{highlight.FIGURE_END}"
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A finished block that refers to what is not defined yet."""
+    """A finished block that refers to a label without a definition so far."""
 
     block: Block
     outline: list[int]
     html: str
-    """What it was at first."""
+    """Its HTML when it was first rendered."""
     painted: list[bool]
-    """Which of the code in it is coloured."""
+    """For each code block in it, whether it is highlighted."""
 
 
 class Finished:
-    """The blocks that are finished, in order, what they define for each other, and what may still be spent on them."""
+    """The finished blocks in order, their shared definitions, and the budget that is left."""
 
     def __init__(self, *, anchor: str, budget: Budget) -> None:
         self.html: list[str] = []
@@ -352,10 +352,10 @@ class Finished:
         self._length = self._revised = 0
 
     def add(self, block: Block) -> bool:
-        """Render the next block, unless the budget has not enough left for it."""
+        """Render the next block; returns False when the budget is too small for it."""
         html = self._code(block) if block.fence else self._prose(block)
         if html is None and self.budget.is_part and not self.html:
-            # Whoever has asked for more gets past it.
+            # A part that a person asked for is shown in any case, so that they get past this block.
             html = plain_block(block.text)
         if html is None:
             return False
@@ -364,10 +364,10 @@ class Finished:
         return True
 
     def revise(self, *, within_bounds: bool = False) -> bool:
-        """Render those blocks again that refer to what has been defined since; say whether one has changed.
+        """Render blocks again whose references have been defined since; returns whether one has changed.
 
-        All blocks are sent anew then: within bounds, no more in all than a few times their text. What comes out at the
-        end is the same, whatever was revised before.
+        A change sends all blocks again: `within_bounds` limits this to a few times the size of the text. The final HTML
+        does not depend on earlier revisions.
         """
         if within_bounds and (not self._stale or self._revised > self._length + REVISED_MAX):
             return False
@@ -381,11 +381,11 @@ class Finished:
         return bool(changed)
 
     def pays_colours(self, language: str, code: str) -> bool:
-        """Whether the code is coloured; if so, it is paid for."""
+        """Whether the code is highlighted; if so, it is paid for."""
         if not highlight.can_colour(language, code) or not self.budget.colours(len(code)):
             return False
         if highlight.is_slow(language, code):
-            # Who has found code that takes long has more of it.
+            # A text with one block that is slow to highlight is likely to have more of them.
             self.budget.coloured = 0
             return False
         return True
@@ -426,7 +426,7 @@ class Finished:
         return html
 
     def _revises(self, at: int) -> bool:
-        """Render the block at a place again, as far as there is room; say whether it has changed."""
+        """Render the block at index `at` again, as far as the budget allows; returns whether it has changed."""
         waiting = self._blocks[at]
         painted = iter(waiting.painted)
         html = self._render(waiting.block, list(waiting.outline), at, lambda language, code: next(painted, False))
@@ -455,14 +455,15 @@ def plain_block(text: str) -> str:
 
 
 def _lines_end(text: str, at: int) -> int:
-    """Where some of the text's lines end, not many at once; 0 without a line's end."""
+    """Offset after the last line end within `SLICE` characters, else after the next one; 0 without a line end."""
     end = text.rfind("\n", at, at + SLICE) + 1
     return end if end else text.find("\n", at + SLICE) + 1
 
 
 def parsed_open(text: str, *, nested: Fence | None = None, finished: Finished | None = None) -> str:
-    """HTML of an open block after those that are finished, made by the parser: what `OpenProse` makes of some texts
-    in less time.
+    """HTML of an open block that follows the finished ones, made by the parser.
+
+    `OpenProse` is faster for plain words.
     """
     finished = finished or Finished(anchor="", budget=Budget())
     coloured = finished.budget.coloured
@@ -488,7 +489,7 @@ def markdown_of(
     is_open: bool = False,
     nested: Fence | None = None,
 ) -> str:
-    """HTML of the block at a place, perhaps of a footnote."""
+    """HTML of the block at index `at`, which may be a footnote's."""
     note = FOOTNOTE.match(text.lstrip(" ")) if "[^" in text[: CODE_INDENT + 2] else None
     if note is None:
         return _html(_source(text, is_open=is_open, nested=nested), references, outline, paint)
@@ -504,7 +505,7 @@ def _source(text: str, *, is_open: bool, nested: Fence | None) -> Source:
     if nested is None:
         source.text = complete(source.text)
     else:
-        # A last line that may become the closing fence waits; the mark goes where it cannot end the code.
+        # A last line that may become the closing fence is held back; the mark goes where it cannot close the code.
         line = source.text.rfind("\n") + 1
         if not source.text[line:].strip(f" \t>{nested.mark[0]}"):
             source.text = source.text[:line].rstrip("\n")
@@ -528,9 +529,9 @@ def _html(source: Source, references: References, outline: list[int], paint: Pai
 
 
 def _options(text: str) -> pyromark.Options:
-    """Tables only where they are about as large as their text.
+    """Parser options: tables only where their HTML is about as large as their text.
 
-    Each row is filled up with empty cells to the width of the head: a wide head and many short rows would make
+    The parser fills each row with empty cells up to the width of the head: a wide head and many short rows would make
     megabytes of a few kilobytes.
     """
     if "|" not in text:

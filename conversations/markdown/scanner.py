@@ -1,6 +1,6 @@
-"""One pass over Markdown that finds what the parser shall not read, outside code: formulas, tags, comments.
+"""One pass over Markdown that finds what the parser must not read, outside code: formulas, tags, comments.
 
-No search for an end starts twice at the same place, so that the pass stays linear whatever is left open.
+No search for an end starts twice at the same place, so the pass is linear whatever is left open.
 """
 
 import re
@@ -35,7 +35,7 @@ ENVIRONMENTS = """
     matrix multline pmatrix rcases smallmatrix split vmatrix Vmatrix
 """
 UNWRAPPED = ("math", "displaymath")
-"""Environments that only say that what is in them is a formula."""
+"""Environments that only mark their content as a formula."""
 
 TOKEN = re.compile(
     rf"""^[ \t>]*(?:(?:[-+*]|\d{{1,9}}[.)])[ \t]+)*(?P<fence>`{{3,}}(?=[^`\n]*$)|~{{3,}})
@@ -54,8 +54,8 @@ TOKEN = re.compile(
 )
 ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 CLOSERS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
-# As in Pandoc, with prices and shell variables in mind: nothing opens before a space or within a word, or closes after
-# a space or before a digit.
+# As in Pandoc, because of prices and shell variables: a dollar does not open before a space or within a word, and does
+# not close after a space or before a digit.
 DOLLARS = re.compile(r"\$(?![\s$])((?:\\.|[^$\\\n`])+)(?<!\s)\$(?!\d)")
 PROSE = re.compile(r"\d[\d.,]*\s\W?[^\W\d]{2}")
 JOINT = tuple("/:._=,-")
@@ -65,11 +65,11 @@ FORMULA_MAX = 4_000
 
 
 SIGNS = ("$", "\\", LESS, AMPERSAND, "```", "~~~")
-"""Without any of these there is nothing to find."""
+"""A text without any of these needs no scan."""
 
 
 def prepare(text: str, *, is_open: bool = False) -> Source:
-    """Clean Markdown as the parser may see it; `is_open` when more may follow, so that a formula may be half there."""
+    """Cleaned Markdown in the form that the parser may see; `is_open` allows a half-written formula at the end."""
     text = hidden(text)
     source = _Scanner(text, is_open=is_open).source() if any(sign in text for sign in SIGNS) else Source(text)
     source.text = emphasised(source.text)
@@ -87,7 +87,7 @@ class _Scanner:
         self._tags = Tags(text, is_open=is_open)
 
     def source(self) -> Source:
-        """The text with a mark for each thing that was found."""
+        """The text with a numbered mark for each formula, tag and comment."""
         text = self._text
         at = 0
         while match := TOKEN.search(text, at):
@@ -105,7 +105,7 @@ class _Scanner:
         return self._marked()
 
     def _replace(self, match: re.Match[str]) -> None:
-        """Take what stands for itself; an address needs no mark, but its signs are none of Markdown."""
+        """Mark a token that stands for itself; a bare address gets no mark, its signs just start no formula or tag."""
         start, end = match.span()
         if match["chemical"]:
             written = bare(match["chemical"])
@@ -145,7 +145,7 @@ class _Scanner:
         return self._apart(f"{BLOCK}{number}{BLOCK_END}", start, end, mark.html)
 
     def _apart(self, mark: str, start: int, end: int, html: str) -> str:
-        """The mark of a tag that folds, in a paragraph of its own: what comes before or after may be a list."""
+        """The mark of a `<details>` tag as a paragraph of its own, because a list may come before or after it."""
         before = self._line_before(start)
         if ">" in before or before.lstrip().startswith("|"):
             return mark
@@ -155,7 +155,7 @@ class _Scanner:
         return f"{f'\n{before}' if begins else ''}{mark}{'\n' if ends else ''}"
 
     def _comment(self, start: int, at: int) -> int:
-        """Where a comment ends, or `at`. Only one that begins a line may hold blank lines."""
+        """Where a comment ends, or `at` when it does not; only one that begins a line may hold blank lines."""
         end = self._next("-->", start + 2)
         blank = self._next_blank(start)
         if end >= 0 and (end < blank or not self._line_before(start).strip()):
@@ -167,7 +167,7 @@ class _Scanner:
         return at
 
     def _formula(self, match: re.Match[str], at: int) -> int:
-        """Where a formula ends that begins here, or `at` when none does."""
+        """Where the formula that begins here ends, or `at` when there is none."""
         start = match.start()
         environment = match["environment"]
         formula = self._environment(environment, start, at) if environment else self._delimited(match["opener"], start)
@@ -208,7 +208,7 @@ class _Scanner:
         return None
 
     def _is_half(self, begin: int, blank: int) -> bool:
-        """Whether what begins here may still get its end."""
+        """Whether the end of the formula that begins here may still come."""
         size = len(self._text)
         return self._is_open and blank == size and size - begin <= FORMULA_MAX
 
@@ -231,7 +231,7 @@ class _Scanner:
         return Formula(latex, match[0], display=False)
 
     def _as_written(self, formula: Formula, start: int) -> Formula:
-        """The formula with marks put back, and without the signs of a quote around it at the start of its lines."""
+        """The formula with marks put back, and without the `>` of a surrounding quote at the start of its lines."""
         latex = bare(formula.latex)
         if "\n" in latex and QUOTED.match(self._line_before(start)):
             latex = QUOTE.sub("\n", latex)
@@ -242,14 +242,14 @@ class _Scanner:
         return self._text[max(self._text.rfind("\n", floor, at) + 1, floor) : at]
 
     def _next(self, closer: str, at: int) -> int:
-        """Where `closer` is next, or -1."""
+        """Offset of the next `closer`, or -1."""
         found = self._found.get(closer)
         if found is None or 0 <= found < at:
             found = self._found[closer] = self._text.find(closer, at)
         return found
 
     def _next_blank(self, at: int) -> int:
-        """Where the next blank line is, or the end of the text."""
+        """Offset of the next blank line, or the end of the text."""
         found = self._found.get("\n", -1)
         if found < at:
             match = BLANK_LINE.search(self._text, at)
@@ -257,7 +257,7 @@ class _Scanner:
         return found
 
     def _code(self, match: re.Match[str], at: int) -> int:
-        """Where the code ends that begins here, or `at` when it is none."""
+        """Where the code that begins here ends, or `at` when there is none."""
         if match["ticks"]:
             return self._end_of_ticks(len(match["ticks"]), match.start(), at)
         end = self._end_of_code(match["fence"], at)
@@ -270,9 +270,9 @@ class _Scanner:
         return len(self._text)
 
     def _end_of_markdown(self, opener: re.Match[str], end: int) -> int:
-        """Where code ends that says it is Markdown and has code of its own: the marks around it become longer.
+        """Where code marked as Markdown ends when it contains fenced code; the marks around it are made longer.
 
-        One that does not end so ends at `end`, like any other.
+        When the inner code does not end, the outer code ends at `end`, like any other.
         """
         if not self._may_nest or end == len(self._text):
             return end
@@ -297,7 +297,7 @@ class _Scanner:
         return closer.end()
 
     def _end_of_ticks(self, length: int, start: int, at: int) -> int:
-        """Where the code span ends that begins here, or `at` when none does."""
+        """Where the code span that begins here ends, or `at` when there is none."""
         if self._ticks is None:
             self._ticks = {}
             for match in TICKS.finditer(self._text):

@@ -1,8 +1,8 @@
-"""Markdown as the parser may see it: no raw HTML, each formula and each allowed tag as one mark.
+"""Markdown in the form that the parser may see: no raw HTML, one mark per formula and allowed tag.
 
-What the parser must not understand is replaced by Unicode noncharacters, which no text may carry, and put back in its
-HTML. So raw HTML never exists as such, whatever the parser takes for code, and a formula's underscores, bars and line
-breaks never become markup.
+Text that the parser must not interpret is replaced by Unicode noncharacters, which are removed from every input, and
+put back in the HTML. So raw HTML never reaches the parser, whatever it takes for code, and a formula's underscores,
+bars and line breaks never become markup.
 """
 
 import re
@@ -14,15 +14,15 @@ from conversations.markdown.blocks import NESTING_MAX
 
 LESS, AMPERSAND = "\ufdd0", "\ufdd2"
 INLINE, INLINE_END = "\ufdd3", "\ufdd4"
-"""Around the number of what stands within a line."""
+"""Around the number of a mark that stands within a line."""
 BLOCK, BLOCK_END = "\ufdd8", "\ufdd9"
-"""Around the number of what begins or ends a line of its own, so that line feeds beside it break none."""
+"""Around the number of a mark that begins or ends a line of its own, so that line feeds beside it break no line."""
 CUT = "\ufdd5"
 """Ends the text of a code block that is still open."""
 STOP = "\ufdd6"
-"""Shows nothing: keeps the rest of a line from nesting any deeper, and signs of emphasis from punctuation."""
+"""Shows nothing: keeps the rest of a line from nesting any deeper, and emphasis signs from punctuation."""
 FIGURE = "\ufdd7"
-"""Around the number of a code block while the rest of the HTML is made."""
+"""Around the number of a code block until its figure is inserted."""
 
 UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -42,7 +42,7 @@ MARKS = range(0xFDD0, 0xFDF0)
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """LaTeX found in the text; `written` has its delimiters; `half` while it has no end."""
+    """LaTeX found in the text; `written` includes its delimiters; `half` while its end is missing."""
 
     latex: str
     written: str
@@ -52,9 +52,10 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What was `written` and is shown as `html`; as a link's target it stands for `target`.
+    """A piece of source `written` that is shown as `html`; as part of a link's target it stands for `target`.
 
-    It stands in a `line`, is a `break` of one, stands `apart` as a part of what folds, or there is `nothing` to see.
+    `place` is one of `line` (within a line), `break` (breaks a line), `apart` (a tag of a `<details>`), `nothing`
+    (invisible).
     """
 
     written: str
@@ -65,29 +66,29 @@ class Piece:
 
 @dataclass(slots=True)
 class Source:
-    """What the parser gets, and what its numbered marks stand for."""
+    """The text for the parser, and what its numbered marks stand for."""
 
     text: str
     marks: list[Formula | Piece | None] = field(default_factory=list)
 
     def mark(self, number: str) -> Formula | Piece | None:
-        """What a numbered mark stands for."""
+        """The formula, piece or text that a numbered mark stands for, or None."""
         at = int(number) if len(number) < 7 else len(self.marks)
         return self.marks[at] if at < len(self.marks) else None
 
     def restored(self, text: str) -> str:
-        """Plain text from the parser, as it was written."""
+        """Plain text from the parser, with its marks replaced by what was written."""
         if INLINE in text or BLOCK in text:
             text = NUMBERED.sub(self._written, text)
         return bare(text)
 
     def target(self, number: str) -> str:
-        """Where a link leads whose target is a mark, or a part of it."""
+        """The link target that a mark stands for, as a whole or in part."""
         mark = self.mark(number)
         return (isinstance(mark, Piece) and mark.target) or (mark.written if mark else "")
 
     def address(self, text: str) -> str:
-        """The address that a target stands for, as the parser gives it outside HTML."""
+        """The address that a link target stands for, as the parser gives it outside HTML."""
         return bare(NUMBERED.sub(lambda match: self.target(match[1]), text))
 
     def _written(self, match: re.Match[str]) -> str:
@@ -96,17 +97,17 @@ class Source:
 
 
 def bare(text: str) -> str:
-    """The text with its plain marks put back."""
+    """The text with its unnumbered marks replaced by the characters that they stand for."""
     return text.replace(LESS, "<").replace(AMPERSAND, "&").replace(STOP, "").replace(CUT, "")
 
 
 SLICE = 65_536
-"""Characters that are looked at in one step."""
+"""Characters that are processed in one step."""
 
 
 def clean(text: str) -> str:
-    """The text with what is not a character replaced: controls, noncharacters and lone surrogates."""
-    # All that is unsafe is not printable.
+    """The text with controls, noncharacters and lone surrogates replaced."""
+    # All unsafe characters are non-printable.
     if text.isprintable() or text.replace("\n", " ").isprintable():
         return text
     if SURROGATE.search(text):
@@ -118,11 +119,11 @@ def clean(text: str) -> str:
 
 
 def hidden(text: str) -> str:
-    """Clean Markdown without what the parser would take for HTML, or for characters that no text may carry."""
+    """Cleaned Markdown without raw HTML and without references to forbidden characters, as far as the parser sees."""
     if "<" in text:
         text = AUTOLINK.sub(r"<\1", text.replace("<", LESS))
     if "[^" in text:
-        # No definition for the parser, and with what follows no link.
+        # Keep the parser from reading a footnote as a link definition, or as a link together with what follows.
         text = NOTE.sub(rf"\g<0>{STOP}", text).replace("][^", f"]{STOP}[^")
     text = DEEP.sub(rf"\g<0>{STOP}", text)
     if "&#" in text:
@@ -131,9 +132,9 @@ def hidden(text: str) -> str:
 
 
 def emphasised(text: str) -> str:
-    """The text with an invisible letter where emphasis begins or ends between words that no space divides.
+    """The text with an invisible letter where emphasis begins or ends between words without spaces.
 
-    CommonMark looks for spaces there: without one, signs beside punctuation neither open nor close.
+    CommonMark requires a space there: otherwise signs beside punctuation neither open nor close emphasis.
     """
     if text.isascii() or not ("*" in text or "~" in text):
         return text
@@ -148,7 +149,7 @@ def _flanked(match: re.Match[str]) -> str:
 
 
 def _is_joint(mark: str, letter: str) -> bool:
-    """Whether `mark` is punctuation that touches the signs, and what touches them opposite does so without a space."""
+    """Whether `mark` is punctuation beside the signs, and `letter` touches them from the other side without a space."""
     if letter.isascii() and (not letter.isalnum() or not JOINED.match(mark)):
         return False
     return _is_punctuation(mark) and (ord(letter) in MARKS or not _is_punctuation(letter))
@@ -159,6 +160,6 @@ def _is_punctuation(character: str) -> bool:
 
 
 def _reference(match: re.Match[str]) -> str:
-    """Keep a numeric reference from spelling what `clean` has removed."""
+    """Keep a numeric reference from producing a character that `clean` removes."""
     code = int(match[1], 16) if match[1] else int(match[2])
     return AMPERSAND if code <= 0x10FFFF and UNSAFE.match(chr(code)) else "&"

@@ -1,6 +1,7 @@
-"""The few HTML tags that models write for what Markdown lacks, without attributes: which of them may take effect.
+"""The few HTML tags, without attributes, that models use beyond Markdown: which of them take effect.
 
-A tag counts when it has its partner, in the same paragraph, or for what folds in the same block; else it is text.
+A tag takes effect when its partner is in the same paragraph, or in the same block for `<details>`; otherwise it is
+text.
 """
 
 import re
@@ -12,13 +13,13 @@ from conversations.markdown.source import LESS, Piece, bare
 PLACES: dict[str, Literal["break", "apart"]] = {"br": "break", "details": "apart", "summary": "apart"}
 NAMES = ("sub", "sup", "kbd", "summary", "details")
 LINE_MAX = 2_000
-"""Characters of a line that are looked at before something in it."""
+"""Characters of a line that are read before a tag in it."""
 
 NESTED_MAX = 8
 """Tags of a kind within each other; deeper ones are text."""
 
 BEGINS_LINE = re.compile(r"(?:[ \t>]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+)*|[ \t>]*\|.*)\Z")
-# The end of text that grows: a tag that may follow is not seen before it is whole.
+# The end of a text that grows: an unfinished tag is not shown.
 WRITTEN = ["br", "br/", "br /", "!--", *(f"{slash}{name}" for slash in ("", "/") for name in NAMES)]
 HALF = re.compile(
     rf"{LESS}(?:{'|'.join(sorted({re.escape(tag[:size]) for tag in WRITTEN for size in range(len(tag) + 1)}))})\Z",
@@ -46,7 +47,7 @@ class Tags:
         self._unclosed: dict[str, list[_Tag]] = {}
 
     def add(self, written: str, start: int, end: int, paragraph: int) -> None:
-        """Take the next tag, without its first sign; a paragraph is known by its end."""
+        """Take the next tag, `written` without its `<`; `paragraph` is the offset of its paragraph's end."""
         name = written.strip("/> \t").lower().removesuffix("open").rstrip()
         tag = _Tag(name, start, end, paragraph, written[0] == "/")
         if name in ("details", "summary") and not self._may_fold(tag):
@@ -65,15 +66,15 @@ class Tags:
         self._tags.append(tag)
 
     def pieces(self) -> list[tuple[int, int, Piece]]:
-        """The tags that take effect, with their places."""
+        """The tags that take effect, each with its start and end offsets."""
         for name, tags in self._unclosed.items():
             for tag in tags:
-                # The sanitiser closes what is still open.
+                # The sanitiser closes the tags that are still open.
                 tag.counts = self._stays_open(name, tag)
         return [(tag.start, tag.end, self._piece(tag)) for tag in self._tags if tag.counts]
 
     def _may_fold(self, tag: _Tag) -> bool:
-        """Whether the tag stands where it may: what folds begins a line, and its title comes first in it."""
+        """Whether the tag is at an allowed place: `<details>` begins a line, `<summary>` comes first in it."""
         if tag.is_closer:
             return True
         if tag.name == "summary":

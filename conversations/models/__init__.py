@@ -1,4 +1,4 @@
-"""What is said, and how each reply was made. Every ownership rule starts at a queryset's `owned_by`."""
+"""Models of conversations, messages and replies. Every check of ownership starts at a queryset's `owned_by`."""
 
 from conversations.models.configurations import MODEL_MAX_CHARS, TEMPERATURE_MAX, Configuration
 from conversations.models.conversations import TITLE_MAX_CHARS, Conversation, ConversationQuerySet, trash_expiry

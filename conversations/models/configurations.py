@@ -1,4 +1,4 @@
-"""What a person may set for a conversation or keep as a preset: model, instructions, temperature."""
+"""The configuration of a conversation or a preset: model, instructions, temperature."""
 
 from typing import ClassVar, NamedTuple
 
@@ -10,7 +10,7 @@ TEMPERATURE_MAX = 2.0
 
 
 class Configuration(NamedTuple):
-    """The three values; each one's default leaves the choice to the site and to the provider."""
+    """Model, instructions and temperature; a default leaves the choice to the site or the provider."""
 
     model: str = ""
     system_prompt: str = ""
@@ -18,14 +18,18 @@ class Configuration(NamedTuple):
 
 
 class Configured(models.Model):
-    """A row that carries a configuration."""
+    """A row that holds a configuration."""
 
-    # Defaults in the database too: processes of the version before go on while a deployment migrates.
+    # Defaults in the database too: processes of the last version keep inserting during a deployment.
     model = models.CharField(
         max_length=MODEL_MAX_CHARS, blank=True, default="", db_default="", help_text="Empty: the site's default."
     )
     system_prompt = models.TextField(
-        "instructions", blank=True, default="", db_default="", help_text="What the model is told before everything."
+        "instructions",
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the model is told before the conversation.",
     )
     temperature = models.FloatField(
         null=True,
@@ -45,5 +49,5 @@ class Configured(models.Model):
 
     @property
     def configuration(self) -> Configuration:
-        """The three values."""
+        """Model, instructions and temperature as one value."""
         return Configuration(self.model, self.system_prompt, self.temperature)

@@ -1,4 +1,4 @@
-"""Conversations. Every ownership rule starts at a queryset's `owned_by`."""
+"""Conversations, and the querysets at which every check of ownership starts."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
@@ -18,14 +18,14 @@ from conversations.models.configurations import Configured
 TITLE_MAX_CHARS = 255
 
 LISTED = models.Q(archived_at=None, trashed_at=None)
-"""Neither put away nor thrown away."""
+"""Neither archived nor in the trash."""
 
 ARCHIVED = models.Q(archived_at__isnull=False, trashed_at=None)
 TRASHED = models.Q(trashed_at__isnull=False)
 
 
 def trash_expiry() -> datetime:
-    """What was thrown away until then is out of its days: it can be neither seen nor restored."""
+    """Time before which conversations in the trash can be neither seen nor restored."""
     return timezone.now() - timedelta(days=settings.CHAT_TRASH_DAYS)
 
 
@@ -33,31 +33,31 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     """Conversations of one person or, for staff and retention, of all."""
 
     def owned_by(self, user: User | AnonymousUser) -> Self:
-        """Only this person's, without the trash; none for somebody who is not signed in."""
+        """This person's conversations outside the trash; none for an anonymous user."""
         return self.filter(user_id=user.pk, trashed_at=None) if user.pk else self.none()
 
     def trash_of(self, user: User | AnonymousUser) -> Self:
-        """What this person has thrown away and may still restore."""
+        """Conversations in this person's trash that can still be restored."""
         return self.filter(user_id=user.pk, trashed_at__gt=trash_expiry()) if user.pk else self.none()
 
     def thrown_away_by(self, user: User | AnonymousUser) -> Self:
-        """All that this person has in the trash, what is past its days included."""
+        """All conversations in this person's trash, including those past their days."""
         return self.filter(TRASHED, user_id=user.pk) if user.pk else self.none()
 
     def past_trash_days(self) -> Self:
-        """Anybody's that was thrown away more than `CHAT_TRASH_DAYS` ago, to be removed for ever."""
+        """Conversations of anybody that are in the trash for over `CHAT_TRASH_DAYS`, to be removed permanently."""
         return self.filter(trashed_at__lte=trash_expiry())
 
     def listed(self) -> Self:
-        """Those that are neither archived nor in the trash."""
+        """Conversations that are neither archived nor in the trash."""
         return self.filter(LISTED)
 
     def pinned(self) -> Self:
-        """The listed ones that stand above the others, the last one pinned first."""
+        """Listed conversations that are pinned, the last one pinned first."""
         return self.listed().filter(pinned_at__isnull=False).order_by("-pinned_at", "-id")
 
     def archived(self) -> Self:
-        """Those that were put away."""
+        """Conversations that are archived, and not in the trash."""
         return self.filter(ARCHIVED)
 
     def newest_first(self) -> Self:
@@ -65,24 +65,24 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.order_by("-updated_at", "-id")
 
     def after(self, cursor: Cursor | None, *, by: str = "updated_at") -> Self:
-        """Those that follow the cursor, latest first by this time and then the key (keyset paging); all without one."""
+        """Those after the cursor, latest first by this time and then the key (keyset paging); all without a cursor."""
         if cursor is None:
             return self
-        # Written as a range and an exception, so that the index is entered at the cursor.
+        # Written as a range and an exclusion, so that the index scan starts at the cursor.
         return self.filter(**{f"{by}__lte": cursor.time}).exclude(**{by: cursor.time, "id__gte": cursor.key})
 
 
 class Conversation(Configured):
-    """A person's chat with the model. Made by its first message, so never empty."""
+    """A person's chat with the model, created with its first message and so never empty."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # Lists by person enter by the composite indexes below.
+    # Lists by person use the composite indexes below.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="conversations", db_index=False)
     title = models.CharField(max_length=TITLE_MAX_CHARS)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When the last message came.")
-    # Its foreign key is a composite one, so that it stays in the conversation: see `migrations`. It needs no
-    # index: a deleted message is looked up by its conversation's key.
+    # The foreign key is a composite one, so that the message belongs to the conversation: see `migrations`. It needs no
+    # index: when a message is deleted, the conversation is found by its key.
     current_message = models.ForeignKey(
         "Message",
         models.DO_NOTHING,
@@ -91,7 +91,7 @@ class Conversation(Configured):
         related_name="+",
         db_index=False,
         db_constraint=False,
-        help_text="The end of the chosen branch: what is shown, and what the model sees, leads here.",
+        help_text="The last message of the chosen branch, which the page shows and the model sees.",
     )
     pinned_at = models.DateTimeField(null=True, blank=True, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -116,24 +116,25 @@ class Conversation(Configured):
         ]
         constraints: ClassVar = [
             *Configured.Meta.constraints,
-            # What a message's composite foreign key points at.
+            # The target of a message's composite foreign key.
             models.UniqueConstraint(fields=("id", "user"), name="conversation_id_and_user"),
         ]
 
     def __str__(self) -> str:
-        # Not the title, which is made of what was said: this stands in logs, and before staff who may not read.
+        # Not the title, which is made of a message: this text is in logs and visible to staff who may not read
+        # messages.
         return f"conversation {self.pk}"
 
     def get_absolute_url(self) -> str:
-        """The page of this conversation."""
+        """Address of this conversation's page."""
         return self._address
 
     @cached_property
     def _address(self) -> str:
-        # Each answer names it several times.
+        # Cached, because each response contains it several times.
         return reverse("conversation-detail", args=(self.pk,))
 
     @property
     def cursor(self) -> Cursor:
-        """Its place in the list of conversations."""
+        """Cursor of its place in the list of conversations."""
         return Cursor(self.updated_at, self.pk)

@@ -1,4 +1,4 @@
-"""What a person thinks of an answer."""
+"""A person's feedback on an answer."""
 
 from typing import ClassVar
 
@@ -12,14 +12,14 @@ COMMENT_MAX_CHARS = 1_000
 
 
 class Rating(models.TextChoices):
-    """Thumb up or down."""
+    """The rating of an answer: thumb up or down."""
 
     UP = "up"
     DOWN = "down"
 
 
 class Feedback(models.Model):
-    """A person's judgement of one answer in their conversation."""
+    """A person's rating of an answer in their conversation, with a comment."""
 
     message = models.OneToOneField(Message, models.DB_CASCADE, primary_key=True, related_name="feedback")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="+")

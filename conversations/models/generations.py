@@ -1,4 +1,4 @@
-"""How each reply is made."""
+"""How each reply is made: its state, worker, tokens and errors."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -12,11 +12,11 @@ from conversations.models.conversations import Conversation
 from conversations.models.messages import Message
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
-"""A reply whose worker gave no sign of life for this long may be made again by another process."""
+"""Time without a heartbeat after which another process may make the reply again."""
 
 
 class Status(models.TextChoices):
-    """How far a generation is."""
+    """The state of a generation, from pending to its end."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -27,10 +27,10 @@ class Status(models.TextChoices):
 
 
 CUT = "length"
-"""The finish reason of a reply that ended because it might be no longer."""
+"""Finish reason of a reply that ended at a length limit."""
 
 OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
-"""The states in which a reply is still to come. An interrupted one was handed back and waits for the next viewer."""
+"""States of open replies. An interrupted one was handed back by its process and waits for the next viewer."""
 
 TEXT_SO_FAR = models.Case(models.When(status__in=OPEN, then="draft"), default="message__content")
 """What `Message.text_so_far` is, for queries of generations."""
@@ -50,44 +50,44 @@ NO_WORKER = f"""(
         AND greatest(heartbeat_at, pg_postmaster_start_time())
             < statement_timestamp() - interval '{HEARTBEAT_TIMEOUT.seconds} seconds'
 )"""
-"""The condition of an open generation that no process makes: waiting, handed back, or without a sign of life.
+"""SQL condition of an open generation without a worker: waiting, handed back, or without a recent heartbeat.
 
-While the database was away nobody could give one, so its own start counts as one.
+No process can write a heartbeat while the database is away, so the database's own start counts as one.
 """
 
 
 def has_no_worker(condition: str = NO_WORKER) -> RawSQL:
-    """The same, or another such condition, for queries of generations."""
+    """`NO_WORKER`, or another such condition, as an expression for queries of generations."""
     return RawSQL(condition, (), models.BooleanField())  # noqa: S611 (nothing in it comes from outside)
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
-    """Generations by state."""
+    """Generations, filtered by their state."""
 
     def open(self) -> Self:
-        """Those whose reply is still to come."""
+        """Generations whose reply has not ended."""
         return self.filter(status__in=OPEN)
 
     def without_worker(self, condition: str = NO_WORKER) -> Self:
-        """The open ones that no living process is making, by this condition."""
+        """Open generations that no living process is making, by this condition."""
         return self.filter(has_no_worker(condition))
 
 
 class Generation(models.Model):
-    """How an assistant's message is made: all that changes while it streams; the message is written when it ends."""
+    """How a reply is made: holds all that changes while it streams; the message is written when it ends."""
 
     message = models.OneToOneField(
         Message, models.DO_NOTHING, primary_key=True, related_name="generation", db_constraint=False
     )
-    # The message's conversation, repeated so that the database can refuse two open replies in one conversation.
-    # The foreign key of both is a composite one, to the message: see the second migration.
+    # The message's conversation, repeated so that the database can refuse two open replies in one conversation. Both
+    # are one composite foreign key to the message: see the second migration.
     conversation = models.ForeignKey(
         Conversation, models.DO_NOTHING, related_name="generations", db_index=False, db_constraint=False
     )
     status = models.CharField(max_length=11, choices=Status, default=Status.PENDING)
     model = models.CharField(max_length=200, blank=True)
     draft = models.TextField(blank=True, help_text="The text so far; empty once the message holds it.")
-    # Default in the database too: processes of the version before go on while a deployment migrates.
+    # Default in the database too: processes of the last version keep inserting during a deployment.
     reasoning = models.TextField(
         db_column="thought",
         blank=True,
@@ -99,7 +99,7 @@ class Generation(models.Model):
         db_column="thought_seconds", null=True, blank=True, help_text="How long the reasoning took."
     )
     continues = models.BooleanField(
-        default=False, db_default=False, help_text="Whether it goes on with its text, which is the draft's beginning."
+        default=False, db_default=False, help_text="Whether it continues its earlier text, with which the draft begins."
     )
     finish_reason = models.CharField(
         max_length=50,
@@ -119,20 +119,24 @@ class Generation(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="The request that asked for it, as in the logs and in the request to the provider.",
+        help_text="Id of the request that asked for it, as in the logs and in the request to the provider.",
     )
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
-    cached_tokens = models.IntegerField(null=True, blank=True, help_text="Of the prompt's, those read before.")
-    reasoning_tokens = models.IntegerField(null=True, blank=True, help_text="Of the completion, the reasoning.")
+    cached_tokens = models.IntegerField(
+        null=True, blank=True, help_text="Tokens of the prompt that the provider had cached."
+    )
+    reasoning_tokens = models.IntegerField(
+        null=True, blank=True, help_text="Tokens of the completion that are reasoning."
+    )
     options = models.JSONField(
-        null=True, blank=True, help_text="What a program asked of the model beside the text, such as `max_tokens`."
+        null=True, blank=True, help_text="Further options that a program sent for the model, such as `max_tokens`."
     )
     window_start = models.DateTimeField(
-        null=True, blank=True, help_text="When the oldest message was said that the model saw."
+        null=True, blank=True, help_text="Time of the oldest message that the model saw."
     )
     window_cut = models.BooleanField(
-        default=False, db_default=False, help_text="Whether that one was too long, and only its end was seen."
+        default=False, db_default=False, help_text="Whether that message was too long, and only its end was seen."
     )
     started_at = models.DateTimeField(null=True, blank=True)
     first_token_at = models.DateTimeField(null=True, blank=True)
@@ -143,7 +147,7 @@ class Generation(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=("status",), name="generation_open", condition=models.Q(status__in=OPEN)),
-            # What failed for one reason, newest first. Few do, so it costs next to nothing.
+            # Failures with one error code, newest first. There are few, so the index costs next to nothing.
             models.Index(
                 fields=("error_code", "-message"), name="generation_failed", condition=~models.Q(error_code="")
             ),
@@ -163,14 +167,14 @@ class Generation(models.Model):
 
     @property
     def is_open(self) -> bool:
-        """Whether the reply is still to come."""
+        """Whether the reply has not ended."""
         return self.status in OPEN
 
     @property
     def is_cut(self) -> bool:
-        """Whether the reply ended because it might be no longer."""
+        """Whether the reply ended at a length limit."""
         return self.status == Status.COMPLETE and self.finish_reason == CUT
 
     def lacks_worker(self) -> bool:
-        """Whether the reply is still to come and no living process makes it. Causes a query."""
+        """Whether the reply is open and no living process makes it. Causes a query."""
         return Generation.objects.filter(pk=self.pk).without_worker().exists()

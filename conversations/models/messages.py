@@ -1,4 +1,4 @@
-"""What is said."""
+"""Messages of conversations: what people and models write."""
 
 from typing import ClassVar, Self
 from uuid import UUID
@@ -16,14 +16,14 @@ from conversations.models.conversations import Conversation
 
 
 class Role(models.TextChoices):
-    """Who said a message."""
+    """Who wrote a message: the person or the model."""
 
     USER = "user"
     ASSISTANT = "assistant"
     SYSTEM = "system"
 
 
-# A ready-made expression: each page and each reply's end reads it.
+# A constant, because each page and each end of a reply uses it.
 ALTERNATIVES = """
     CASE WHEN conversations_message.parent_id IS NULL THEN ARRAY(
         SELECT other.id FROM conversations_message AS other
@@ -40,28 +40,28 @@ class MessageQuerySet(models.QuerySet["Message"]):
     """Messages of one person, or of one conversation."""
 
     def owned_by(self, user: User | AnonymousUser) -> Self:
-        """Only this person's, without the trash's; none for somebody who is not signed in."""
+        """This person's messages outside the trash; none for an anonymous user."""
         return self.filter(user_id=user.pk, conversation__trashed_at=None) if user.pk else self.none()
 
     def oldest_first(self) -> Self:
-        """In the order in which they were said."""
+        """In the order in which they were written."""
         return self.order_by("created_at", "id")
 
     def newest_first(self) -> Self:
-        """The reverse of `oldest_first`."""
+        """Order by time of creation, latest first."""
         return self.order_by("-created_at", "-id")
 
     def with_alternatives(self) -> Self:
-        """Each with `alternatives`, the keys of all messages in its place, itself among them, oldest first."""
+        """Annotate each with `alternatives`, the keys of all messages at its place, itself included, oldest first."""
         return self.annotate(alternatives=RawSQL(ALTERNATIVES, ()))  # noqa: S611 (nothing in it comes from outside)
 
 
 class Message(models.Model):
-    """What one side said."""
+    """A message of a person, or a reply of the assistant."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # The foreign keys to the conversation and to the parent are composite ones: see the second migration. A plain one
-    # beside each would be looked up once more for every message that is stored or removed.
+    # The foreign keys to the conversation and to the parent are composite ones: see the second migration. A
+    # single-column key beside each would be checked once more for every message that is stored or removed.
     conversation = models.ForeignKey(
         Conversation, models.DO_NOTHING, related_name="messages", db_index=False, db_constraint=False
     )
@@ -86,7 +86,7 @@ class Message(models.Model):
     tool_calls = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     chosen_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When somebody last went to the branch that ends here."
+        null=True, blank=True, editable=False, help_text="When somebody last chose the branch that ends here."
     )
 
     alternatives: list[UUID]
@@ -98,9 +98,10 @@ class Message(models.Model):
         indexes: ClassVar = [
             models.Index(fields=("conversation", "created_at", "id"), name="message_conversation_created"),
             models.Index(fields=("user", "-created_at"), name="message_user_created"),
-            # Everybody's by time, for staff and for the dashboard. Keys tell no time: programs may choose them.
+            # By time over all people, for staff and for the dashboard. Keys hold no reliable time: programs may choose
+            # them.
             models.Index(fields=("created_at", "id"), name="message_created"),
-            # The alternatives of a first message, which have no parent to be found by.
+            # The alternatives of a first message have no parent by which they could be found.
             models.Index(fields=("conversation",), name="message_first", condition=models.Q(parent=None)),
         ]
         constraints: ClassVar = [
@@ -109,17 +110,17 @@ class Message(models.Model):
                 condition=~models.Q(role="user") | models.Q(content__regex=r"\S"),
                 name="user_message_is_not_empty",
             ),
-            # What the composite foreign keys of replies and generations point at.
+            # The target of the composite foreign keys of replies and generations.
             models.UniqueConstraint(fields=("id", "conversation"), name="message_id_and_conversation"),
         ]
-        # Whoever may view conversations and messages sees that they exist; only this shows what they say.
+        # Permission to view conversations and messages shows that they exist; only this one shows their text.
         permissions: ClassVar = [("read_message", "Can read what was said")]
 
     def __str__(self) -> str:
         return f"{self.role} message {self.pk}"
 
     def get_absolute_url(self) -> str:
-        """The page of its conversation that shows it, at its place."""
+        """Address of its conversation's page, at its place."""
         return f"{reverse('conversation-detail', args=(self.conversation_id,))}?at={self.pk}#m-{self.pk}"
 
     @property

@@ -1,4 +1,4 @@
-"""Branches of a conversation, read from their end up to the first message: one statement, however long the chat."""
+"""Branches of a conversation, read from the end up to the first message: one statement, however long the chat."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ PARENT = """
         OFFSET 0
     ) AS message
 """
-"""The next step of `walk`."""
+"""SQL that joins the next step of `walk`."""
 
 
 def walk(start: str, then: str, *, further: str, columns: Sequence[str] = ("id", "parent_id")) -> str:
@@ -53,20 +53,23 @@ PLACE = walk(
 
 
 def upwards(conversation: Conversation, end: UUID | None, count: int) -> RawSQL:
-    """The keys of the `count` messages that lead to the one with the key `end`, itself among them, for a query.
+    """Keys of the `count` messages up to and including the message `end`, as an expression for a query.
 
-    None without such a message in the conversation.
+    Empty without such a message in the conversation.
     """
     return RawSQL(UPWARDS, (end, conversation.pk, count), UUIDField())  # noqa: S611 (a constant)
 
 
 def before(conversation: Conversation, message: UUID, count: int) -> RawSQL:
-    """The same of the `count` messages that lead to a message, without that one."""
+    """Keys of the `count` messages before a message, as an expression for a query.
+
+    Empty without such a message in the conversation.
+    """
     return RawSQL(BEFORE, (message, conversation.pk, count), UUIDField())  # noqa: S611 (a constant)
 
 
 def oldest_first(messages: Iterable[Message]) -> list[Message]:
-    """Messages of which each but one is the parent of another, in this order."""
+    """Messages of one path in order, from the first parent to the last child."""
     by_key = {message.pk: message for message in messages}
     parents = {message.parent_id for message in by_key.values()}
     found: list[Message] = []
@@ -87,8 +90,8 @@ class Place(NamedTuple):
 
 
 def place(conversation: Conversation, end: UUID, message: UUID, *, below: int) -> Place | None:
-    """Where a message stands on the branch with this end, and which one `below` places after it, or the end if that is
-    nearer. None when it stands on another branch."""
+    """Depth of a message on the branch with this end, and the message `below` places after it, or the end if that is
+    nearer. None when it is on another branch. Causes a query."""
     return sql.first(Place, PLACE, [end, conversation.pk, message, below, message])
 
 
@@ -111,8 +114,10 @@ LAST_END = """
 
 
 def last_end(conversation: Conversation, message: UUID) -> UUID | None:
-    """The end of the branch through this message on which the person was last, whether by saying something or by going
-    there. None without such a message in the conversation."""
+    """The end of the branch through this message on which the person was last, by writing there or by choosing it.
+
+    None without such a message in the conversation. Causes a query.
+    """
     found: UUID | None = sql.value(LAST_END, [message, conversation.pk])
     return found
 

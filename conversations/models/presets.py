@@ -1,4 +1,4 @@
-"""Configurations with a name."""
+"""Presets: configurations with a name, of one person or shared."""
 
 from typing import ClassVar, Self
 
@@ -18,24 +18,24 @@ class PresetQuerySet(models.QuerySet["Preset"]):
     """Presets of one person, or those that staff share with everybody."""
 
     def owned_by(self, user: User | AnonymousUser) -> Self:
-        """Only this person's; none for somebody who is not signed in."""
+        """This person's presets; none for an anonymous user."""
         return self.filter(user_id=user.pk) if user.pk else self.none()
 
     def shared(self) -> Self:
-        """Those of everybody, which staff keep."""
+        """Presets for everybody, which staff maintain."""
         return self.filter(user=None)
 
     def usable_by(self, user: User) -> Self:
-        """This person's own, then the shared ones; by name."""
+        """This person's presets, then the shared ones, each by name."""
         usable = self.filter(models.Q(user_id=user.pk) | models.Q(user=None))
         return usable.order_by(models.F("user_id").asc(nulls_last=True), "name")
 
 
 class Preset(Configured):
-    """A configuration under a name, to begin chats with. What a chat takes over is copied, so it keeps what it took."""
+    """A named configuration for new chats. A chat copies it, so later changes do not affect the chat."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # The constraint's index leads with it.
+    # The constraint's index begins with this column.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.DB_CASCADE,
@@ -59,5 +59,5 @@ class Preset(Configured):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """The page on which its owner changes it."""
+        """Address of the page on which its owner changes it."""
         return reverse("preset-detail", args=(self.pk,))

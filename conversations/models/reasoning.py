@@ -1,23 +1,23 @@
-"""The reasoning of a model before its answer: gathered while it comes, and how long it took in words."""
+"""The model's reasoning before its answer: collected as it comes, with its duration in words."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 LOOK_INTERVAL = 0.25
-"""Seconds between two looks of the viewers at reasoning that grows: few read it, and nobody that fast."""
+"""Seconds between two updates of growing reasoning for its viewers: few read it, and nobody reads faster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """The reasoning so far, as plain text, and how many seconds it took: None while it goes on."""
+    """The reasoning so far, as plain text, and its duration in seconds: None while it continues."""
 
     text: str = ""
     seconds: float | None = None
 
     @property
     def title(self) -> str:
-        """Say that it goes on, or how long it took."""
+        """A title in words: that the model is thinking, or for how long it did."""
         if self.seconds is None:
             return "Thinking…"
         if self.seconds < 1:
@@ -32,24 +32,24 @@ NOTHING = Reasoning()
 
 
 class ReasoningBuffer:
-    """Reasoning that grows. Its pieces are joined only when somebody looks."""
+    """Collects growing reasoning; its pieces are joined only when it is read."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, before: Reasoning = NOTHING) -> None:
-        """`before` is the reasoning that there was when the reply was begun, which now goes on."""
+        """`before` is the earlier reasoning of a reply that is continued."""
         self._clock = clock
         self._pieces: list[str] = [before.text] if before.text else []
         self.size = len(before.text)
-        """Characters of it."""
+        """Number of characters of the reasoning."""
         self._looked = len(self._pieces)
         self._looked_at = float("-inf")
         self._began: float | None = None
         self._spent = before.seconds or 0.0
 
     def add(self, text: str) -> Reasoning | None:
-        """Take the next piece; the reasoning so far when it is time to look at it, else None."""
+        """Add the next piece; returns the reasoning so far when an update is due, else None."""
         now = self._clock()
         if self._began is None:
-            # Some models open and close empty reasoning; others think again between two parts of an answer.
+            # Some models open and close empty reasoning; others reason again between two parts of an answer.
             if not self._pieces and not (text := text.lstrip()):
                 return None
             if self._pieces:
@@ -60,21 +60,21 @@ class ReasoningBuffer:
         return self.snapshot() if now - self._looked_at >= LOOK_INTERVAL else None
 
     def take(self, text: str, seconds: float) -> Reasoning:
-        """Add text that turned out to be reasoning, and took so many seconds. Returns the whole reasoning."""
+        """Add text that turned out to be reasoning, and its duration. Returns the whole reasoning."""
         self._pieces += ["\n\n"] * bool(self._pieces) + [text.lstrip()]
         self.size += len(text)
         self._spent += seconds
         return Reasoning("".join(self._pieces), self._spent)
 
     def snapshot(self) -> Reasoning | None:
-        """The reasoning so far when it goes on and has grown since the last look, else None."""
+        """The reasoning so far when it continues and has grown since it was last read, else None."""
         if self._began is None or self._looked == len(self._pieces):
             return None
         self._looked, self._looked_at = len(self._pieces), self._clock()
         return Reasoning("".join(self._pieces))
 
     def end(self) -> Reasoning | None:
-        """The whole reasoning, now that the model goes on to answer or has ended; None when it was not thinking."""
+        """The whole reasoning, once the model answers or has ended; None when it was not reasoning."""
         if self._began is None:
             return None
         self._spent += self._clock() - self._began

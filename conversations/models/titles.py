@@ -1,4 +1,4 @@
-"""Titles made of what was said: its first words, without the signs of Markdown, cut where a reader would."""
+"""Titles made of a message's first words, without Markdown's signs, cut between words."""
 
 import re
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from conversations.markdown.source import STOP, clean, emphasised
 
 TITLE_MAX_CHARS = 80
 LOOKED_AT = 2_000
-"""Characters of a message that a title may be made of."""
+"""Characters of a message from which a title is made."""
 
 OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 CLUSTER = regex.compile(r"\X")
-# What is a sign in Markdown and something else in what people ask: underscores of names, products, numbered lines.
+# Signs of Markdown that are literal in people's questions: underscores in names, products, numbered lines.
 LITERAL = re.compile(
     r"_|(?<=[0-9A-Za-z])\*(?=[0-9A-Za-z])|(?<=[0-9])\*\*(?=[0-9])|^[ \t]*[0-9]{1,9}(?=[.)][ \t])", re.MULTILINE
 )
 SIGN = re.compile(r"[]\\`*_~[<>#&|=+!-]")
-"""Without one of these a text has no sign of Markdown."""
+"""A text without any of these characters has no Markdown signs."""
 KEPT = {"_": "\ufdd0", "*": "\ufdd1"}
 
 
@@ -35,7 +35,7 @@ def title_from(text: str) -> str:
 
 
 def shortened(text: str, size: int) -> str:
-    """The text's beginning of at most so many characters that ends with a whole one as a reader sees it."""
+    """The first `size` characters of the text at most, ending with a whole grapheme."""
     end = 0
     for cluster in CLUSTER.finditer(text[: size + LOOKED_AT]):
         if cluster.end() > size:

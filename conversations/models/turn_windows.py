@@ -11,14 +11,14 @@ from django.utils import timezone
 from accounts.models import User
 
 TODAY = "(statement_timestamp() AT TIME ZONE %(zone)s)::date"
-"""The day in the site's time zone, which is the parameter `zone`."""
+"""SQL for the current day in the site's time zone; parameter `zone`."""
 
 
 def counted(unit: str, more: str, *, today: str) -> str:
-    """The assignments by which the row `kept` counts so much more of `messages` or `tokens`.
+    """SQL assignments by which the row `kept` counts `more` of `messages` or `tokens`.
 
-    A day that is over counts no more, nor does a month. A statement that waited for the row past midnight adds to the
-    new day: it must not bring the old one back.
+    Counts of a past day or month are reset. A statement that waited for the row past midnight must add to the new day
+    instead of restoring the old one.
     """
     return f"""
         {unit}_on = greatest(kept.{unit}_on, {today}),
@@ -29,14 +29,14 @@ def counted(unit: str, more: str, *, today: str) -> str:
 
 
 class Tally(NamedTuple):
-    """How many of one unit were counted, on the day `on` and in its month."""
+    """Amounts of one unit on the day `on` and in its month."""
 
     on: date | None
     of_day: int
     of_month: int
 
     def at(self, day: date) -> tuple[int, int]:
-        """What of it counts on that day: nothing of a day or a month that is over."""
+        """The amounts that count on `day`: of that day, and of its month; 0 once they are over."""
         if self.on is None or self.on < day.replace(day=1):
             return 0, 0
         return self.of_day if self.on >= day else 0, self.of_month
@@ -44,7 +44,7 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PersonUsage:
-    """What a person has used on a day, and in its month so far."""
+    """A person's usage on a day, and in its month so far."""
 
     day: date
     day_messages: int = 0
@@ -54,24 +54,26 @@ class PersonUsage:
 
     @classmethod
     def at(cls, day: date, messages: Tally, tokens: Tally) -> Self:
-        """What of these numbers counts on that day."""
+        """The usage that counts on that day, from the stored amounts."""
         day_messages, month_messages = messages.at(day)
         day_tokens, month_tokens = tokens.at(day)
         return cls(day, day_messages, day_tokens, month_messages, month_tokens)
 
 
 class TurnWindow(models.Model):
-    """How often a person has asked the model since `began_at`, and what was used on a day and in its month. Deleting
-    what was said changes nothing here."""
+    """A person's requests to the model since `began_at`, and their usage of a day and its month.
+
+    Deleting messages changes nothing here.
+    """
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, primary_key=True, related_name="turn_window"
     )
     began_at = models.DateTimeField()
     turns = models.PositiveIntegerField()
-    # Messages are counted by the statement that admits a turn, tokens by the one that ends a reply; each unit has its
-    # day, so that neither statement has to know of the other. The database has the defaults too: processes of the
-    # version before go on while a deployment migrates.
+    # The statement that admits a turn counts messages, the one that ends a reply counts tokens; each unit has its own
+    # day, so that the statements are independent. Defaults in the database too: processes of the last version keep
+    # inserting during a deployment.
     messages_on = models.DateField(null=True, help_text="The day of the last message, in the site's time zone.")
     day_messages = models.PositiveIntegerField(default=0, db_default=0)
     month_messages = models.PositiveIntegerField(default=0, db_default=0)
@@ -88,13 +90,13 @@ class TurnWindow(models.Model):
 
     @classmethod
     def usage_of(cls, user: User) -> PersonUsage:
-        """What the person has used. Causes a query, unless the window was read with the person."""
+        """The person's current usage. Causes a query, unless the window was read with the person."""
         usage: PersonUsage = (getattr(user, "turn_window", None) or cls(user=user)).usage
         return usage
 
     @property
     def usage(self) -> PersonUsage:
-        """What counts now: nothing of a day or a month that is over."""
+        """The usage that counts now, without past days and months."""
         day = timezone.localdate(timezone=timezone.get_default_timezone())
         return PersonUsage.at(
             day,

@@ -1,6 +1,6 @@
-"""What was asked of the models, added up by hours and days of UTC: it names nobody, but for who was there lately.
+"""Usage of the models, aggregated by hours and days of UTC; anonymous except for recent activity.
 
-`conversations.usage` counts and reads it. Hours are kept for some days, days for good.
+`conversations.usage` counts and reads it. Hours are kept for some days, days permanently.
 """
 
 from typing import Any, ClassVar
@@ -12,14 +12,14 @@ from conversations.models.configurations import MODEL_MAX_CHARS
 
 
 class Grain(models.TextChoices):
-    """How long the stretch of time is that a row adds up."""
+    """Length of time that a row aggregates."""
 
     HOUR = "hour"
     DAY = "day"
 
 
 class Measure(models.TextChoices):
-    """What was timed of a reply, in milliseconds."""
+    """A measured duration of a reply, in milliseconds."""
 
     ADDED = "added", "added latency"
     FIRST_TOKEN = "first_token", "time to first token"
@@ -36,7 +36,7 @@ class AddedUp(models.Model):
 
 
 class Usage(AddedUp):
-    """Replies that ended, by model and by how they ended, and the tokens of these."""
+    """Ended replies by model and outcome, with their tokens."""
 
     model = models.CharField(max_length=MODEL_MAX_CHARS)
     status = models.CharField(max_length=11)
@@ -59,9 +59,9 @@ class Usage(AddedUp):
 
 
 class UsageLatency(AddedUp):
-    """How many replies took how long: one bucket of a histogram, see `conversations.usage.buckets`."""
+    """Number of replies per bucket of a duration's histogram: see `conversations.usage.buckets`."""
 
-    # Not the same: a turn that failed before a model was asked has an empty name.
+    # Null differs from an empty name, which is of a turn that failed before a model was asked.
     model = models.CharField(max_length=MODEL_MAX_CHARS, null=True, help_text="Null: all models together.")  # noqa: DJ001
     measure = models.CharField(max_length=11, choices=Measure)
     bucket = models.SmallIntegerField()
@@ -82,12 +82,12 @@ class UsageLatency(AddedUp):
 
 
 class UsagePeople(AddedUp):
-    """How many people were active, by the hour or day in which each had been active before.
+    """Number of active people, by the hour or day of each one's previous activity.
 
-    So how many different people a longer time saw can be added up: they are those whose time before lay outside.
+    This makes distinct people of a longer range countable: they are those whose previous activity is before the range.
     """
 
-    previous = models.DateTimeField(null=True, help_text="Empty: not within the longest time that is looked at.")
+    previous = models.DateTimeField(null=True, help_text="Empty: none within the longest range that is counted.")
     people = models.PositiveIntegerField()
 
     class Meta:
@@ -103,7 +103,7 @@ class UsagePeople(AddedUp):
 
 
 class UsagePresence(AddedUp):
-    """That a person was active in an hour or a day; kept as long as others need it to count people."""
+    """A person was active in an hour or a day; kept as long as counting people needs it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="+", db_index=False)
 
@@ -119,7 +119,7 @@ class UsagePresence(AddedUp):
 
 
 class UsageMark(models.Model):
-    """Up to when is counted: one row, which whoever counts holds locked."""
+    """The time up to which usage is counted: one row, locked by the process that counts."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     counted_to = models.DateTimeField()

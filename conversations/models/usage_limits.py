@@ -1,4 +1,4 @@
-"""How much people may use."""
+"""Usage limits: how much people may use in a period."""
 
 from typing import ClassVar
 
@@ -16,15 +16,15 @@ class Period(models.TextChoices):
 
 
 class UsageLimit(models.Model):
-    """How many messages and tokens one person, each person of a group, or everybody may use in a period.
+    """Most messages and tokens for one person, for each person of a group, or for everybody, in a period.
 
-    For each period one level counts: the person's own row; without one, those of the person's groups, of several the
-    larger number; without one, the row for everybody. An empty number is no limit, 0 lets nobody ask. Staff and
-    superusers are people like others.
+    For each period one level counts: the person's own row; without one, the rows of the person's groups, of several the
+    larger number; without one, the row for everybody. An empty number is no limit; 0 allows nothing. Staff and
+    superusers are limited like others.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # The constraint's index leads with it.
+    # The constraint's index begins with this column.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.DB_CASCADE,
@@ -82,5 +82,8 @@ class UsageLimit(models.Model):
 
     @property
     def target(self) -> str:
-        """For whom it is. Causes a query unless the person or the group was read with it."""
+        """The person, the group or “everybody” to whom it applies.
+
+        Causes a query unless the person or the group was read with it.
+        """
         return str(self.user or self.group or "everybody")

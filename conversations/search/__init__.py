@@ -1,1 +1,1 @@
-"""Finding what was said."""
+"""Search in conversations: one person's for themselves, everybody's for staff."""

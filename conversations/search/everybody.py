@@ -1,4 +1,4 @@
-"""Looking through what everybody said, newest first, as far as there is time for; it can be gone on with."""
+"""Search in everybody's messages and titles, newest first, within a time limit; a later request can continue it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,24 +36,24 @@ STATEMENT = """
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is searched, and how far on one page."""
+    """The table that is searched, and how much of it for one page."""
 
     noun: str
     table: str
     columns: str
     time: str
-    """The column by which it is ordered."""
+    """The column by which the rows are ordered."""
     block: int
-    """Rows that one statement looks through."""
+    """Rows that one statement reads."""
     at_most: int
-    """Rows that a page looks through."""
+    """Rows read for one page at most."""
     seconds: float
-    """How long it goes on with a further block."""
+    """Seconds after which no further block is started."""
     hits: int
 
     @property
     def sql(self) -> str:
-        """The statement that looks through a block."""
+        """The SQL statement that searches one block of rows."""
         return STATEMENT.format(
             table=self.table, columns=self.columns, time=self.time, before=EXCERPT_BEFORE, excerpt=EXCERPT
         )
@@ -81,7 +81,7 @@ MESSAGES = Source(
 )
 
 FIRST = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
-"""Before everything."""
+"""Cursor before the newest row, where a search begins."""
 
 
 class Row(NamedTuple):
@@ -121,21 +121,21 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Scanned:
-    """How far a search over everybody has come."""
+    """How far a search over everybody's rows has come."""
 
     rows: int = 0
     until: datetime | None = None
-    """The time of the last row that was looked at."""
+    """Time of the last row that was read, None before the first."""
     place: Cursor | None = None
-    """Where it goes on; None at the end."""
+    """Cursor at which the search continues; None at the end."""
 
 
 def scan(
     source: Source, terms: tuple[str, ...], before: Cursor = FIRST, *, since: datetime | None = None
 ) -> tuple[Scanned, list[tuple[Hit, str]]]:
-    """The rows before this one, newest first, that hold every term, each with whose it is, and how far it came.
+    """The rows older than `before` that hold every term, newest first, each with its owner's e-mail; and the progress.
 
-    Ends at as many hits or rows as the source allows, or after its time, each by a block at most.
+    Ends at as many hits or rows as the source allows, or after its time, each checked after a block.
     """
     scanned, found, deadline = Scanned(place=before), list[tuple[Hit, str]](), monotonic() + source.seconds
     needles = [needle(term) for term in terms]
@@ -152,7 +152,7 @@ def scan(
         found += [(row.hit(), row.email) for row in hits[:room]]
         goes_on = count == source.block
         if len(hits) > room:
-            # The rest of the block is looked at again by whoever goes on.
+            # The continued search reads the rest of this block again.
             row = hits[room - 1]
             count, last, time = row.number or 0, row.key, row.time
             goes_on = True
@@ -164,7 +164,7 @@ def scan(
 
 
 def _rows(source: Source, parameters: dict[str, Any]) -> list[Row]:
-    """The rows, unless that takes unduly long: then the database breaks off."""
+    """The rows; the database cancels the statement after five seconds."""
     with transaction.atomic():
         sql.run("SET LOCAL statement_timeout = '5s'")
         return sql.rows(Row, source.sql, parameters)

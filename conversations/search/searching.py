@@ -1,9 +1,9 @@
-"""Finding what was said: in titles and messages, any part of a word, in any script.
+"""Search in a person's titles and messages: any part of a word, in any script.
 
-The database folds text (`chat_fold`: small letters, no accents) and indexes its pieces (`chat_grams`), hashed with the
-person (`chat_keys`), beside the blocks of days in which it was said (`chat_days`). A word that is everywhere is found
-among a person's newest messages, without the index; any other by the index, one block of days after the other, the
-newest first, until there are enough hits. So a search costs hardly more for somebody who has said a lot.
+The database folds text (`chat_fold`: small letters, no accents) and indexes its n-grams (`chat_grams`), hashed with the
+person (`chat_keys`), together with blocks of days (`chat_days`). A frequent word is found among a person's newest
+messages without the index; any other by the index, one block of days after the other, the newest first, until there are
+enough hits. So the cost of a search hardly grows with the number of a person's messages.
 """
 
 import re
@@ -19,30 +19,30 @@ from chatbot.core import sql
 QUERY_MAX_CHARS = 200
 TERMS_MAX = 8
 NEWEST = 300
-"""Messages that are looked at without the index."""
+"""Newest messages that are searched without the index."""
 
 ENOUGH = 30
-"""Hits among these that make further ones needless."""
+"""Hits among the newest messages that make the index unnecessary."""
 
 CANDIDATES = 2_000
-"""Messages named by the index that are looked at."""
+"""Messages from the index that are read at most."""
 
 BLOCKS_MAX, BLOCKS_MIN, LEVEL_MAX = 32, 2, 5
-"""Blocks of days that a person's time is divided into, and the widest of these, 4 ** 5 days."""
+"""Most and fewest blocks into which a person's time is divided; the highest level of a block, 4 ** 5 days wide."""
 
 HITS_MAX, TITLES_MAX = 50, 10
 EXCERPT_BEFORE, EXCERPT = 120, 400
-"""Characters of a message that come along: before its hit, and in all."""
+"""Characters of a message that are returned: before its hit, and in all."""
 
 DENSE = re.compile("[\u2190-\u2bff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\uffef\U0001f000-\U0003ffff]+")
-"""Characters of which one or two are a word. The same are in the database's `chat_grams`."""
+"""Characters of scripts in which a word has one or two characters; the database's `chat_grams` has the same ones."""
 
 UNSEEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A conversation whose title was found, or a message."""
+    """A message that was found, or a conversation whose title was found."""
 
     conversation_id: UUID
     title: str
@@ -51,50 +51,50 @@ class Hit:
     role: str = ""
     excerpt: str = ""
     is_cut: bool = False
-    """Whether the message goes on before the excerpt."""
+    """Whether the message has text before the excerpt."""
     is_archived: bool = False
     is_trashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """Which of a person's conversations and messages are looked at."""
+    """The part of a person's conversations and messages that is searched."""
 
     trash: bool = False
-    """Whether those in the trash, too."""
+    """Whether conversations in the trash are included."""
     since: datetime | None = None
     until: datetime | None = None
-    """From and before when a message was said, or a conversation's last one."""
+    """Bounds, from and before, for the time of a message, or of a conversation's last message."""
 
 
 KEPT = Among()
-"""What the person has not thrown away."""
+"""All of the person's conversations outside the trash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found."""
+    """The hits of a search and the terms that were searched."""
 
     terms: tuple[str, ...]
-    """What was looked for, folded."""
+    """The searched words, folded as in the index."""
     titles: tuple[Hit, ...] = ()
     messages: tuple[Hit, ...] = ()
 
     @property
     def is_full(self) -> bool:
-        """Whether there may be more than is shown."""
+        """Whether there may be more hits than are shown."""
         return len(self.messages) >= HITS_MAX or len(self.titles) >= TITLES_MAX
 
 
 def terms_of(query: str) -> list[str]:
-    """What is looked for: each of these has to be there, in any order."""
+    """The words of a query; all of them must occur, in any order."""
     return UNSEEN.sub(" ", query)[:QUERY_MAX_CHARS].split()[:TERMS_MAX]
 
 
 def search(user: User, query: str, among: Among = KEPT) -> Found:
     """The person's conversations and messages that hold every word of the query, the best first. Causes 2 to 5 queries.
 
-    A word of one or two letters is looked for at the beginning of words.
+    A word of one or two letters matches only at the beginning of words.
     """
     if not (words := terms_of(query)):
         return Found(())
@@ -107,7 +107,7 @@ def search(user: User, query: str, among: Among = KEPT) -> Found:
 
 
 def folded(words: Sequence[str]) -> list[str]:
-    """The words as the index has them. Causes a query."""
+    """The words, folded as in the index. Causes a query."""
     column = sql.column(
         "SELECT chat_fold(word) FROM unnest(%s::text[]) WITH ORDINALITY AS said (word, place)", [list(words)]
     )
@@ -115,14 +115,14 @@ def folded(words: Sequence[str]) -> list[str]:
 
 
 def needle(term: str) -> str:
-    """What a text, with a space before it, has to hold for the term to be found."""
+    """The string that a folded text, with a space before it, must contain to match the term."""
     return f" {term}" if len(term) <= 2 and term.isalnum() and not DENSE.search(term) else term
 
 
 def grams(term: str) -> set[str]:
-    """Pieces that the index has of every text that holds the term; none for what is too short to be indexed."""
+    """N-grams that the index holds for every text with the term; empty for a term too short for the index."""
     sought = needle(term)
-    # Side by side and the last one: those between would only make the index read more.
+    # Adjacent n-grams and the last one: overlapping ones would only make the index read more.
     starts = (
         (run, i) for run in DENSE.split(sought) if len(run) > 2 for i in (*range(0, len(run) - 2, 3), len(run) - 3)
     )
@@ -133,7 +133,7 @@ def grams(term: str) -> set[str]:
 
 
 def _is_whole(excerpt: str, phrase: str) -> bool:
-    """Whether the words stand there together."""
+    """Whether the words occur together in the excerpt, as a phrase."""
     return phrase in " ".join(excerpt.lower().split())
 
 
@@ -157,8 +157,8 @@ NEWEST_MESSAGES = f"""
         ORDER BY created_at DESC LIMIT %(newest)s
     ) AS message {LOOKED_AT} ORDER BY message.created_at DESC LIMIT %(most)s
 """  # noqa: S608 (constants)
-# Blocks of days from the newest on, wide enough that they are few, until enough is found. What they name is
-# materialized (row by row, as it is asked for): where tables were never analyzed, the planner would look it up for each
+# Blocks of days from the newest on, wide enough to be few, until enough is found. `candidate` is materialized (row by
+# row, on demand): on tables that were never analyzed, the planner would otherwise repeat the index look-up for each
 # message.
 INDEXED_MESSAGES = f"""
     WITH span AS MATERIALIZED (
@@ -205,7 +205,7 @@ INDEXED_TITLES = f"""
 def _messages(user: User, terms: Sequence[str], among: Among) -> list[Hit]:
     parameters = _parameters(user, terms, among)
     indexed = bool(parameters["grams"])
-    # What has no piece in the index is looked for in more of the newest.
+    # A term without n-grams cannot use the index: search more of the newest messages.
     hits = sql.rows(Hit, NEWEST_MESSAGES, parameters | {"newest": NEWEST if indexed else CANDIDATES})
     if indexed and len(hits) < ENOUGH:
         hits = sql.rows(Hit, INDEXED_MESSAGES, parameters)
@@ -234,7 +234,7 @@ def _parameters(user: User, terms: Sequence[str], among: Among) -> dict[str, Any
         "first": max(needles, key=len),
         "needles": needles,
         "grams": pieces,
-        # A block costs a look at each piece. Many pieces name few messages, which need no division.
+        # Each block costs a look-up per n-gram. Many n-grams match few messages, which need no division.
         "blocks": min(BLOCKS_MAX, max(BLOCKS_MIN, 128 // max(1, len(pieces)) ** 2)),
         "candidates": CANDIDATES,
         "most": HITS_MAX,

@@ -1,1 +1,1 @@
-"""Conversations as files: export, and import of what was exported."""
+"""Conversations as files: export, and import of exported files."""

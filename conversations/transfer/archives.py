@@ -1,9 +1,9 @@
-"""Archives of what was pruned: conversations as lines of JSON, compressed, and put back from there.
+"""Archives of pruned conversations: compressed lines of JSON, and their restoration.
 
-A line is a conversation as in an export (docs/export-format.md), with its owner, its time in the trash, and what staff
-see of a failure. Each batch is a frame of its own that begins with a line saying what kind of file this is, so that
-archives can be appended to and joined with `cat`. A frame that lacks its end was cut off while it was written: nothing
-of what it was to hold had been removed.
+A line is a conversation as in an export (docs/export-format.md), with its owner, its time in the trash, and the details
+of failures that staff see. Each batch is a frame of its own whose first line names the format, so archives can be
+appended to and joined with `cat`. A frame without its end was cut off while it was written: none of its conversations
+had been removed.
 """
 
 import json
@@ -45,7 +45,7 @@ HEAD = b'{"format": '
 LEVEL = 6
 CHUNK = 256 * 1024
 WINDOW_LOG_MAX = 23
-"""Of the bytes that may be looked back at in a frame, the binary logarithm: four times what is written here."""
+"""Binary logarithm of the window size accepted in a frame, in bytes: four times what is written here."""
 
 READING: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX}
 
@@ -53,9 +53,9 @@ NOT_AN_ARCHIVE = "This is not an archive of prune_conversations."
 
 
 class Archive:
-    """A file to which batches are appended, for a `with` block; what an interrupted run left unfinished is cut off.
+    """A file to which batches are appended, for a `with` block; cuts off what an interrupted run left incomplete.
 
-    Raises `UnusableFile` for a file that is something else, and `OSError`.
+    Raises `UnusableFile` for a file that is not an archive, and `OSError`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +73,7 @@ class Archive:
         self._file.close()
 
     def _continue(self, path: Path) -> None:
-        """Go to the end of what is whole, and cut the rest off."""
+        """Seek to the end of the last whole frame, and cut the rest off."""
         whole = whole_bytes(self._file)
         if not whole and path.stat().st_size and not is_beginning(self._file):
             raise UnusableFile(NOT_AN_ARCHIVE)
@@ -82,7 +82,7 @@ class Archive:
         sync_folder(path)
 
     def add(self, keys: Iterable[UUID]) -> None:
-        """Append these conversations as they are at this moment; they are on the disk when this returns."""
+        """Append these conversations in their current state; they are on the disk when this returns."""
         frame = _Frame(self._file)
         head = {"format": KIND, "version": VERSION, "archived_at": written(timezone.now())}
         frame.write(f"{dumped(head)}\n".encode())
@@ -96,7 +96,7 @@ class Archive:
 
 
 class _Frame:
-    """Bytes go to the file compressed."""
+    """Writes bytes to the file as one compressed frame."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -110,7 +110,7 @@ class _Frame:
 
 
 def archived_fields(conversation: Conversation) -> dict[str, Any]:
-    """A conversation without its messages, and whose it is."""
+    """A conversation's fields without its messages, with its owner."""
     trashed_at = conversation.trashed_at
     return {
         "owner": {"id": str(conversation.user_id), "email": conversation.user.email},
@@ -120,7 +120,7 @@ def archived_fields(conversation: Conversation) -> dict[str, Any]:
 
 
 def archived_message(message: Message) -> dict[str, Any]:
-    """A message as it is exported, with the technical cause of a failure and the request that asked for it."""
+    """A message's fields as in an export, with the technical cause of a failure and the request's id."""
     fields = message_fields(message)
     generation = generation_of(message)
     if generation:
@@ -130,7 +130,7 @@ def archived_message(message: Message) -> dict[str, Any]:
 
 
 def whole_bytes(file: IO[bytes]) -> int:
-    """How many of the file's bytes, from its beginning, are whole frames."""
+    """Number of bytes at the beginning of the file that are whole frames."""
     file.seek(0)
     whole = place = 0
     frame = decompressor()
@@ -150,19 +150,19 @@ def whole_bytes(file: IO[bytes]) -> int:
 
 
 def decompressor() -> zstd.ZstdDecompressor:
-    """What reads one frame."""
+    """A decompressor for one frame."""
     return zstd.ZstdDecompressor(options=READING)
 
 
 def _pass_over(frame: zstd.ZstdDecompressor, data: bytes) -> None:
-    """Read on in the frame, of whose contents a little is held at a time: a few bytes may stand for gigabytes."""
+    """Skip the frame's contents in small parts: a few bytes may decompress to gigabytes."""
     frame.decompress(data, CHUNK)
     while not (frame.eof or frame.needs_input):
         frame.decompress(b"", CHUNK)
 
 
 def is_beginning(file: IO[bytes]) -> bool:
-    """Whether the file is the beginning of a frame, which some interruption cut off."""
+    """Whether the file is the beginning of a frame that an interruption cut off."""
     file.seek(0)
     try:
         decompressor().decompress(file.read(CHUNK), CHUNK)
@@ -172,7 +172,7 @@ def is_beginning(file: IO[bytes]) -> bool:
 
 
 def sync_folder(path: Path) -> None:
-    """Have the disk know the file's name."""
+    """Write the file's directory entry to the disk."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -181,16 +181,16 @@ def sync_folder(path: Path) -> None:
 
 
 class Reader(Import):
-    """An archive that is being put back: each conversation to its owner, as it was, unless it is here."""
+    """An archive that is being restored: each conversation to its owner, unchanged, unless it exists."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Raises `UnusableFile`."""
+        """Find the whole frames of `file`. Raises `UnusableFile` when there are none."""
         whole = whole_bytes(file)
         self.unfinished = file.seek(0, os.SEEK_END) - whole
-        """Bytes at the file's end that are no whole frame."""
+        """Bytes at the file's end that are not a whole frame."""
         if not whole:
             raise UnusableFile(NOT_AN_ARCHIVE)
-        # Whose each conversation is says the file.
+        # The file names each conversation's owner.
         super().__init__(User(), BufferedReader(_Document(file, whole)))
 
     def _find(self, fields: dict[str, Any]) -> Conversation | None:
@@ -200,7 +200,7 @@ class Reader(Import):
         if found and found.user_id != self._user.pk:
             raise Refused("Its “id” belongs to somebody else's conversation.")
         if found and found.trashed_at == GONE_AT:
-            # What an interrupted prune has left of it.
+            # This is what an interrupted prune left of the conversation.
             found.delete()
             return None
         return found
@@ -221,7 +221,7 @@ class Reader(Import):
 
 
 def _owner(fields: Any) -> User:
-    """The person of whom the archive says so much: by key, or by e-mail address for one who came back."""
+    """The person described by the archive's fields: by key, or by e-mail address when the account was made again."""
     if not isinstance(fields, dict):
         raise Refused("It has no owner.")
     key, email = (
@@ -235,7 +235,7 @@ def _owner(fields: Any) -> User:
 
 
 class _Document(RawIOBase):
-    """The lines of the file's first bytes as one document of the export format."""
+    """The lines of the file's first `size` bytes as one document of the export format."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._parts = self._read(zstd.ZstdFile(BufferedReader(_Beginning(file, size)), options=READING))
@@ -255,7 +255,7 @@ class _Document(RawIOBase):
         head = {"format": FORMAT, "version": VERSION}
         yield f'{dumped(head)[:-1]}, "conversations": ['.encode()
         separator, is_first = b"\n", True
-        # A line may be very long: it comes in parts.
+        # A line may be very long, so it is read in parts.
         while part := lines.readline(CHUNK):
             if is_first and part.startswith(HEAD):
                 check_head(part)
@@ -267,7 +267,7 @@ class _Document(RawIOBase):
 
 
 class _Beginning(RawIOBase):
-    """The first bytes of a file."""
+    """The first `size` bytes of a file, as a file."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         file.seek(0)
@@ -284,7 +284,7 @@ class _Beginning(RawIOBase):
 
 
 def check_head(line: bytes) -> None:
-    """Raise `UnusableFile` unless a frame that begins like this can be read."""
+    """Raise `UnusableFile` unless a frame with this first line can be read."""
     try:
         head = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What an imported conversation may consist of."""
+"""Checks of imported conversations: which fields and values are accepted."""
 
 import json
 import math
@@ -23,17 +23,17 @@ from conversations.models import (
 )
 
 TEXT_MAX_CHARS = 1_000_000
-"""Characters of one message, or of what was thought before it."""
+"""Characters of one message, or of its reasoning."""
 
 ERROR_MAX_CHARS = 4_000
-"""Characters of the sentence that a failure ended with, and of its cause: twice what this site writes."""
+"""Characters of a failure's sentence, and of its technical cause: twice what this site writes."""
 
 CALLS_MAX_CHARS = 50_000
 """Characters of a message's tool calls as JSON."""
 
 CODE_MAX_CHARS = REASON_MAX_CHARS = 50
 CODE = re.compile(r"[a-z0-9_]*")
-"""What went wrong, as this site names it; staff see it who may not read what was said."""
+"""Form of an error code; staff who may not read messages see it."""
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SLACK = timedelta(days=1)
 COUNT_MAX = 2**31 - 1
@@ -44,11 +44,11 @@ UNFINISHED_SENTENCE = "This reply was still being made when the conversation was
 
 
 class Refused(Exception):
-    """A conversation cannot be imported; its text says why, as a sentence."""
+    """A conversation cannot be imported; the text says why, as a sentence."""
 
 
 def conversation(fields: dict[str, Any]) -> dict[str, Any]:
-    """The columns of the conversation that these fields describe, without its owner. Raises `Refused`."""
+    """The conversation's columns from the fields of the file, without its owner. Raises `Refused`."""
     title = text(fields.get("title"), "Its title", TITLE_MAX_CHARS).strip()
     if not VISIBLE.search(title):
         raise Refused("Its title is empty.")
@@ -92,7 +92,10 @@ def message(value: Any, position: int) -> dict[str, Any]:
 
 
 def generation(value: Any, name: str) -> dict[str, Any]:
-    """The columns of a generation. A reply that was still being made is not made again: nobody is billed for it."""
+    """The columns of a generation. Raises `Refused`.
+
+    A reply that was open is imported as ended: making it again would cost the person tokens.
+    """
     if value is None:
         value = {}
     if not isinstance(value, dict):
@@ -129,7 +132,7 @@ def generation(value: Any, name: str) -> dict[str, Any]:
 
 
 def feedback(value: Any, name: str) -> dict[str, Any]:
-    """The columns of what the person thought of an answer, prefixed; none without any."""
+    """The columns of a person's feedback, prefixed; empty without feedback. Raises `Refused`."""
     if value is None:
         return {}
     if not isinstance(value, dict) or value.get("rating") not in Rating.values:
@@ -143,12 +146,12 @@ def feedback(value: Any, name: str) -> dict[str, Any]:
 
 
 def optional[T](check: Callable[[Any, str], T], value: Any, what: str) -> T | None:
-    """The checked value, or None for null and for nothing."""
+    """The checked value, or None for null and for a missing value. Raises what `check` raises."""
     return None if value is None else check(value, what)
 
 
 def text(value: Any, what: str, most: int) -> str:
-    """A text that the database can hold."""
+    """A text that the database can hold. Raises `Refused`; `what` begins its sentence."""
     if not isinstance(value, str):
         raise Refused(f"{what} is not a text.")
     if len(value) > most:
@@ -159,7 +162,7 @@ def text(value: Any, what: str, most: int) -> str:
 
 
 def key(value: Any, what: str) -> UUID:
-    """A UUID."""
+    """A UUID from its text. Raises `Refused`."""
     try:
         return UUID(value)
     except (ValueError, TypeError, AttributeError):
@@ -167,7 +170,7 @@ def key(value: Any, what: str) -> UUID:
 
 
 def moment(value: Any, what: str) -> datetime:
-    """A time in UTC, neither of another century nor to come."""
+    """A time in UTC, not before `OLDEST` and not in the future. Raises `Refused`."""
     try:
         found = datetime.fromisoformat(value)
     except (ValueError, TypeError):
@@ -180,7 +183,7 @@ def moment(value: Any, what: str) -> datetime:
 
 
 def count(value: Any, what: str) -> int | None:
-    """A whole number that is not negative, or None."""
+    """A whole number that is not negative, or None. Raises `Refused`."""
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= COUNT_MAX:
@@ -189,7 +192,7 @@ def count(value: Any, what: str) -> int | None:
 
 
 def number(value: Any, what: str, most: float) -> float | None:
-    """A number from 0 to `most`, or None."""
+    """A number from 0 to `most`, or None. Raises `Refused`."""
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
@@ -198,14 +201,14 @@ def number(value: Any, what: str, most: float) -> float | None:
 
 
 def truth(value: Any, what: str) -> bool:
-    """True or false."""
+    """A JSON boolean, unchanged. Raises `Refused` for any other value."""
     if not isinstance(value, bool):
         raise Refused(f"{what} is neither true nor false.")
     return value
 
 
 def tool_calls(value: Any, what: str) -> list[Any] | None:
-    """A list of objects that the database can hold, or None."""
+    """A list of objects that the database can hold, or None. Raises `Refused`."""
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(call, dict) for call in value):
@@ -218,7 +221,7 @@ def tool_calls(value: Any, what: str) -> list[Any] | None:
 
 
 def storable(value: Any) -> bool:
-    """Whether JSON of the database can hold the value."""
+    """Whether the database's JSON type can hold the value."""
     match value:
         case str():
             return "\0" not in value

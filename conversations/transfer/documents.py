@@ -1,4 +1,4 @@
-"""What an exported conversation consists of, as JSON: see docs/export-format.md."""
+"""Fields of an exported conversation, as JSON values: see docs/export-format.md."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,11 +8,11 @@ from conversations.models import Conversation, Feedback, Generation, Message, Ro
 
 FORMAT = "chatbot-conversations"
 VERSION = 1
-"""Raised when a reader of the version before would misread the file; new fields alone do not raise it."""
+"""Version of the format; it rises when a reader of the last version would misread the file, not for new fields."""
 
 
 def conversation_fields(conversation: Conversation) -> dict[str, Any]:
-    """A conversation without its messages."""
+    """A conversation's fields without its messages."""
     return {
         "id": str(conversation.pk),
         "title": conversation.title,
@@ -28,7 +28,7 @@ def conversation_fields(conversation: Conversation) -> dict[str, Any]:
 
 
 def message_fields(message: Message) -> dict[str, Any]:
-    """A message; an assistant's with its generation. Of a reply that is still being made, what it has said so far."""
+    """A message's fields, an assistant's with its generation; an open reply has the text of its last checkpoint."""
     fields = {
         "id": str(message.pk),
         "parent": written_key(message.parent_id),
@@ -46,7 +46,7 @@ def message_fields(message: Message) -> dict[str, Any]:
 
 
 def generation_fields(generation: Generation) -> dict[str, Any]:
-    """How a reply was made."""
+    """Fields of a generation: how a reply was made."""
     return {
         "status": generation.status,
         "model": generation.model,
@@ -68,7 +68,7 @@ def generation_fields(generation: Generation) -> dict[str, Any]:
 
 
 def feedback_fields(feedback: Feedback) -> dict[str, Any]:
-    """What the person thinks of an answer."""
+    """Fields of a person's feedback on an answer."""
     return {
         "rating": feedback.rating,
         "comment": feedback.comment,
@@ -78,20 +78,20 @@ def feedback_fields(feedback: Feedback) -> dict[str, Any]:
 
 
 def generation_of(message: Message) -> Generation | None:
-    """How the message was made; None for what a person said. Causes a query unless it was selected with the message."""
+    """The message's generation; None for a person's message. Causes a query unless it was selected with the message."""
     return getattr(message, "generation", None) if message.role == Role.ASSISTANT else None
 
 
 def feedback_of(message: Message) -> Feedback | None:
-    """What the person thinks of the message, or None. Causes a query unless it was selected with the message."""
+    """The person's feedback on the message, or None. Causes a query unless it was selected with the message."""
     return getattr(message, "feedback", None)
 
 
 def written_key(key: UUID | None) -> str | None:
-    """A key as text."""
+    """A key as text, or None."""
     return str(key) if key else None
 
 
 def written(time: datetime | None) -> str | None:
-    """A time in UTC, in ISO 8601."""
+    """A time in UTC, in ISO 8601, or None."""
     return time.astimezone(UTC).isoformat() if time else None

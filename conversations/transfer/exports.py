@@ -1,4 +1,4 @@
-"""An export while it is written: bounded in memory, and with no database connection between two pieces."""
+"""Exports written piece by piece: bounded in memory, without a database connection between two pieces."""
 
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -16,10 +16,10 @@ from conversations.models import Conversation, ConversationQuerySet
 from conversations.transfer.writers import Writer
 
 PIECE = 256 * 1024
-"""Bytes that are written before the reader gets them; one conversation, however long, is always one piece."""
+"""Bytes that are written before they are sent; one conversation, however long, is always one piece."""
 
 IN_MEMORY = 4 * PIECE
-"""Bytes of a piece that are kept in memory; what is more goes through a temporary file."""
+"""Bytes of a piece that are kept in memory; larger pieces use a temporary file."""
 
 READ_BYTES = 64 * 1024
 CONVERSATIONS_AT_A_TIME = 50
@@ -28,16 +28,16 @@ THREADS = 2
 
 
 threads = Part(lambda: DatabaseThreads(THREADS, "export"))
-"""The threads of this process in which exports read: few, so that they disturb nobody."""
+"""The threads of this process in which exports read the database: few, to leave room for others."""
 
 
 async def pieces(
     conversations: ConversationQuerySet, writer: Writer, *, is_welcome: Callable[[], bool]
 ) -> AsyncGenerator[bytes]:
-    """The file's bytes. Nothing is read from the database before the reader has taken what came before.
+    """The file's bytes; the database is read only after the reader has taken the bytes before.
 
-    Raises what the database raises when it is away: the file then lacks its end, and the browser says so. It lacks it
-    too when its reader is not welcome any more, which is looked at every few seconds and may use the database.
+    Raises what the database raises when it is away. The file then lacks its end, and the browser reports it. It also
+    ends early when `is_welcome` returns False; this is called every few seconds and may use the database.
     """
     export = Export(conversations, writer)
     asked = time.monotonic()
@@ -57,7 +57,7 @@ async def pieces(
 
 
 class Export:
-    """How far a file is."""
+    """The state of an export in progress."""
 
     def __init__(self, conversations: ConversationQuerySet, writer: Writer) -> None:
         self._conversations = conversations
@@ -66,7 +66,7 @@ class Export:
         self._sink = _Sink()
 
     def write_piece(self, spool: IO[bytes]) -> bool:
-        """Write the next piece; whether the file goes on after it. Each conversation is written as of one moment."""
+        """Write the next piece; returns whether there is more. Each conversation is written from one snapshot."""
         self._sink.target = spool
         if self._place is None:
             self._writer.begin(self._sink)
@@ -85,7 +85,7 @@ class Export:
 
 
 class _Sink:
-    """Bytes go to one file after the other, while a writer keeps hold of one thing."""
+    """Passes bytes to a `target` that changes, so that a writer can keep one object."""
 
     target: IO[bytes]
 
@@ -94,7 +94,7 @@ class _Sink:
 
 
 def in_order(conversations: ConversationQuerySet, place: Cursor | None) -> ConversationQuerySet:
-    """By creation, oldest first, those after the place: an order that nothing changes while an export goes on."""
+    """Conversations after the cursor by creation, oldest first: an order that nothing changes during an export."""
     if place:
         conversations = conversations.filter(created_at__gte=place.time)
         conversations = conversations.exclude(created_at=place.time, id__lte=place.key)
@@ -103,7 +103,7 @@ def in_order(conversations: ConversationQuerySet, place: Cursor | None) -> Conve
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """A transaction that sees the database as of one moment and writes nothing."""
+    """A transaction that sees one snapshot of the database and writes nothing."""
     with transaction.atomic():
         sql.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield

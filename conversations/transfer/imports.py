@@ -1,4 +1,4 @@
-"""An import: one conversation after the other, each in a transaction of its own, with a result for each."""
+"""Imports: one conversation after the other, each in its own transaction and with its own result."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from conversations.upkeep import locks
 logger = logging.getLogger(__name__)
 
 LOCK = 1_129_270_864
-"""The first half of the number of an import's lock; the second half comes from the person's key."""
+"""First half of the number of an import's lock; the second half comes from the person's key."""
 
 TITLE_SHOWN = 200
 
@@ -36,7 +36,7 @@ REFUSED_BY_DATABASE = "The database did not accept it."
 
 
 class Outcome(StrEnum):
-    """What became of a conversation."""
+    """What the import did with a conversation."""
 
     IMPORTED = "imported"
     HERE = "here"
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one conversation of the file, or with number 0, of the file as a whole."""
+    """Result for one conversation of the file, or, with number 0, for the file as a whole."""
 
     number: int
     title: str
@@ -56,13 +56,13 @@ class Result:
 
 
 class UnusableFile(Exception):
-    """There is nothing to import in this file; the text says why, as a sentence."""
+    """The file holds nothing to import; the text says why, as a sentence."""
 
 
 def run(user: User, file: IO[bytes], tell: Callable[[Result], None], go_on: Callable[[], bool]) -> None:
-    """Import the file for the person; `tell` hears each result, and nothing more is begun once `go_on` says no.
+    """Import the file for the person; calls `tell` with each result, and stops when `go_on` returns False.
 
-    Blocks for as long as it takes; whatever happens, what was imported stays.
+    Blocks until it is done; what was imported stays, whatever happens.
     """
     with suppress(*DATABASE_AWAY):
         try:
@@ -83,7 +83,7 @@ def run(user: User, file: IO[bytes], tell: Callable[[Result], None], go_on: Call
 
 
 def lock_of(user: User) -> int:
-    """The number under which one import of the person runs at a time."""
+    """Number of the lock under which one import of the person runs at a time."""
     return LOCK << 32 | user.pk.int & 0xFFFF_FFFF
 
 
@@ -94,7 +94,7 @@ FIELDS = frozenset(
         *("model", "system_prompt", "temperature", "current_message", "owner"),
     )
 )
-"""What is read of a conversation beside its messages."""
+"""Fields of a conversation that are read, besides its messages."""
 
 
 class Import:
@@ -107,7 +107,7 @@ class Import:
         self._is_cut = False
 
     def results(self) -> Iterator[Result]:
-        """Import one conversation for each result. Raises `UnusableFile`."""
+        """Import one conversation per result. Raises `UnusableFile`."""
         try:
             self._read_head()
         except (BrokenFile, TooMuch) as error:
@@ -129,7 +129,7 @@ class Import:
             raise UnusableFile(EMPTY)
 
     def _read_head(self) -> None:
-        """Read up to the first conversation."""
+        """Read up to the first conversation. Raises `UnusableFile`."""
         head: dict[str, Any] = {}
         if next(self._events)[0] != "start_map":
             raise UnusableFile(NOT_OURS)
@@ -146,13 +146,13 @@ class Import:
                     return
                 break
             value = self._events.value()
-            # Whatever else it says is not kept: it may be endless.
+            # Other fields are not kept: their values may be endless.
             if name in HEAD_FIELDS:
                 head[name] = value
         raise UnusableFile(NOT_OURS)
 
     def _next(self, kind: str) -> Result:
-        """Import the conversation that begins with this event."""
+        """Import the conversation that begins with an event of this kind."""
         self._number += 1
         depth = self._events.depth - kind.startswith("start_")
         fields: dict[str, Any] = {}
@@ -184,7 +184,7 @@ class Import:
         return Result(self._number, shown_title(fields), Outcome.FAILED, reason)
 
     def _store(self, fields: dict[str, Any]) -> Result:
-        """Read the conversation into `fields` and store it, unless it is here."""
+        """Read the conversation into `fields` and store it, unless it exists. Raises `Refused`."""
         here: Conversation | None = None
         count = 0
         for kind, name in self._events:
@@ -208,7 +208,7 @@ class Import:
         return Result(self._number, checked["title"], Outcome.IMPORTED, key=self._insert(checked).pk)
 
     def _find(self, fields: dict[str, Any]) -> Conversation | None:
-        """The person's own conversation with this key, or with the one that stands for it."""
+        """The person's own conversation with this key, or with the key derived from it."""
         if "id" not in fields:
             return None
         key = checking.key(fields["id"], "Its “id”")
@@ -217,7 +217,7 @@ class Import:
         if found:
             return found
         thrown_away = Conversation.objects.thrown_away_by(self._user).filter(pk__in=keys)
-        # What is past its days is as good as gone.
+        # A conversation past its days in the trash counts as deleted.
         thrown_away.past_trash_days().delete()
         in_trash: Conversation | None = thrown_away.first()
         return in_trash
@@ -229,14 +229,14 @@ class Import:
         return 1
 
     def _gather(self, count: int) -> int:
-        """Put the messages that follow into the staging table; how many there are with the `count` before."""
+        """Put the following messages into the staging table; returns their number together with the `count` before."""
         if next(self._events)[0] != "start_array":
             raise Refused("Its “messages” are not a list.")
         rows = (self._message(value, number) for number, value in enumerate(self._events.values(), count + 1))
         return staging.gather(rows, begin=count + 1) - 1
 
     def _insert(self, checked: dict[str, Any]) -> Conversation:
-        """Store it under its own keys; under derived ones if any of those is taken, be it by whom it may."""
+        """Store the conversation under its own keys, or under derived keys if any of those is in use, by whomever."""
         try:
             with transaction.atomic():
                 return self._insert_as(checked, derive=False)
@@ -245,15 +245,15 @@ class Import:
                 return self._insert_as(checked, derive=True)
 
     def _message(self, value: Any, number: int) -> dict[str, Any]:
-        """The columns of one message and its generation."""
+        """The columns of one message and its generation. Raises `Refused`."""
         columns = checking.message(value, number)
         if columns.get("status") in (Status.FAILED, Status.STOPPED) and columns["started_at"] is None:
-            # Only what was refused here has no start, and counts on the dashboard.
+            # Only a reply that was refused on this site has no start and counts on the dashboard.
             columns["started_at"] = columns["created_at"]
         return columns
 
     def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The columns of the conversation, without its owner."""
+        """The columns of the conversation, without its owner. Raises `Refused`."""
         return checking.conversation(fields)
 
     def _insert_as(self, checked: dict[str, Any], *, derive: bool) -> Conversation:
@@ -266,6 +266,6 @@ class Import:
 
 
 def shown_title(fields: dict[str, Any]) -> str:
-    """The title of a conversation that may be anything."""
+    """A title to show for a conversation whose fields are not checked yet."""
     title = fields.get("title")
     return " ".join(title.split())[:TITLE_SHOWN] if isinstance(title, str) else ""

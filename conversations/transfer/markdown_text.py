@@ -1,4 +1,4 @@
-"""A conversation as Markdown: what is on the page first, then what was said on other branches."""
+"""A conversation as Markdown: first the chosen branch, then the messages of other branches."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
@@ -14,11 +14,11 @@ MESSAGES_AT_A_TIME = 100
 SPEAKERS = {Role.USER.value: "You", Role.ASSISTANT.value: "Assistant", Role.SYSTEM.value: "System"}
 
 Skeleton = Sequence[tuple[UUID, UUID | None]]
-"""Key and parent of each message, oldest first. All that is held in memory of a conversation."""
+"""Key and parent of each message, oldest first; nothing else of a conversation is held in memory."""
 
 
 def paragraphs(conversation: Conversation, zone: tzinfo) -> Iterator[str]:
-    """The blocks of the text, each to be followed by an empty line; times are those of the zone."""
+    """The blocks of the text, each to be followed by an empty line; times are in the given zone."""
     skeleton = list(conversation.messages.oldest_first().values_list("pk", "parent_id"))
     path, branches = split(skeleton, conversation.current_message_id)
     parents = dict(skeleton)
@@ -40,7 +40,7 @@ def paragraphs(conversation: Conversation, zone: tzinfo) -> Iterator[str]:
 
 
 def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[str]:
-    """Who said it and when, then what, then how it ended if that was not as it should."""
+    """A message's author and time, its text, and a note when it did not end normally."""
     generation = generation_of(message)
     model = f" ({generation.model})" if generation and generation.model else ""
     yield f"## {number}. {SPEAKERS[message.role]}{model}"
@@ -58,9 +58,9 @@ def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[
 
 
 def split(skeleton: Skeleton, current: UUID | None) -> tuple[list[UUID], list[list[UUID]]]:
-    """The path from the first message to `current`, and each other branch from where it leaves what came before.
+    """The path from the first message to `current`, and each other branch from where it leaves an earlier one.
 
-    Without a current one: the path to the newest.
+    Without `current`: the path to the newest message.
     """
     current = current or (skeleton[-1][0] if skeleton else None)
     parents = dict(skeleton)
@@ -84,5 +84,5 @@ def split(skeleton: Skeleton, current: UUID | None) -> tuple[list[UUID], list[li
 
 
 def moment(time: datetime, zone: tzinfo) -> str:
-    """Day and time in words."""
+    """Day and time in words, in the given zone."""
     return date_format(time.astimezone(zone), "j F Y, H:i")

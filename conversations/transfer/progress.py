@@ -1,4 +1,4 @@
-"""Imports of this process: each in a thread, watched by the page that began it, ended by itself."""
+"""Imports of this process: each in a thread, watched by the page that began it."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,11 +12,11 @@ from conversations.transfer import imports
 from conversations.transfer.imports import Outcome, Result
 
 THREADS = 2
-"""Imports that run at once in one process; the others wait their turn."""
+"""Imports that run at once in one process; further ones wait."""
 
 KEEP_ALIVE_SECONDS = 15.0
 PAUSE_SECONDS = 0.1
-"""The least time between two parts of the page: what comes meanwhile is shown together."""
+"""Least seconds between two parts of the page; results in between are shown together."""
 
 threads = Part(lambda: DatabaseThreads(THREADS, "import"))
 """The threads in which imports run, apart from those that answer requests."""
@@ -26,9 +26,9 @@ _running = Part(dict[UUID, asyncio.Task[None]])
 
 
 class Progress:
-    """An import that has begun. It goes on without viewers, and ends early only with its process.
+    """A running import. It continues without viewers, and ends early only with its process.
 
-    A second one of the same person ends at once, its file closed.
+    A second import of the same person ends at once, its file closed.
     """
 
     def __init__(self, user: User, file: IO[bytes]) -> None:
@@ -42,7 +42,7 @@ class Progress:
             self._ended = True
             self._hear(Result(0, "", Outcome.FAILED, imports.BUSY))
             return
-        # The event loop itself would forget a task that nobody waits for.
+        # The event loop keeps no reference to a task.
         task = running[user.pk] = asyncio.create_task(self._run(user, file), name="import")
         task.add_done_callback(lambda _: running.pop(user.pk, None))
 
@@ -70,7 +70,7 @@ class Progress:
             self._changed.set()
 
     def _tell(self, result: Result) -> None:
-        """Hear a result, in the import's thread."""
+        """Pass a result on from the import's thread."""
         self._loop.call_soon_threadsafe(self._hear, result)
 
     def _hear(self, result: Result) -> None:

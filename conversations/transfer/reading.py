@@ -1,4 +1,4 @@
-"""JSON read event by event from a file of any size, whatever is in it."""
+"""JSON read event by event from a file of any size and any content."""
 
 import json
 import re
@@ -11,25 +11,25 @@ import ijson
 from ijson.common import ObjectBuilder
 
 Event = tuple[str, Any]
-"""What the parser says: `start_map`, `map_key`, `end_map`, `start_array`, `end_array` or a scalar's kind; its value."""
+"""The parser's event (`start_map`, `map_key`, `end_map`, `start_array`, `end_array`, a scalar's kind) and its value."""
 
 UNIT = 64 * 1024
 """Bytes that are parsed at a time."""
 
 TEXT_MAX_BYTES = 16 * 1024 * 1024
-"""The longest text or number that is read."""
+"""Bytes of the longest text or number that is read."""
 
 VALUE_MAX_EVENTS = 100_000
 """Keys and values in one message, or in one field of a conversation."""
 
 DEPTH_MAX = 64
-"""Lists and objects within each other; a message is the fourth."""
+"""Nested lists and objects; a message is at the fourth level."""
 
 UTF8_MAX = 4
-"""Bytes of a character."""
+"""Bytes of the longest character in UTF-8."""
 
 ESCAPE_BYTES = 12
-"""The longest escape sequence, that of a pair of surrogates."""
+"""Bytes of the longest escape sequence, that of a surrogate pair."""
 
 FIRST_HALF = re.compile(rb"\\u[dD][89abAB]")
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -46,21 +46,21 @@ TOO_MUCH = "A message or field has too many values."
 
 
 class BrokenFile(Exception):
-    """The file cannot be read on from here; its text says why, as a sentence."""
+    """The file cannot be read beyond this point; the text says why, as a sentence."""
 
 
 class TooMuch(Exception):
-    """One value is too large; the file can be read on behind it."""
+    """One value is too large; the file can be read on after it."""
 
 
 class Events:
-    """The JSON events of a file, one after the other. Raises `BrokenFile` where there is no sense in it any more."""
+    """The JSON events of a file, in order. Raises `BrokenFile` where the file is no longer valid."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.depth = 0
-        """Lists and objects that are open after the last event."""
+        """Number of lists and objects that are open after the last event."""
         self._units = units(file)
-        # Nobody can have written it into the file.
+        # A random mark, which no file can contain.
         self._mark = secrets.token_hex(16).encode()
         self._pending: deque[Event] = deque()
         self._broken = ""
@@ -86,7 +86,7 @@ class Events:
         return event
 
     def value(self, first: Event | None = None) -> Any:
-        """The value that begins with the event `first`, or the next one, whole. Raises `TooMuch`."""
+        """The whole value that begins with the event `first`, or with the next one. Raises `TooMuch`."""
         kind, value = first or next(self)
         builder, room = ObjectBuilder(), TEXT_MAX_BYTES
         depth = self.depth - kind.startswith("start_")
@@ -106,16 +106,16 @@ class Events:
             yield self.value(event)
 
     def skip_to(self, depth: int) -> None:
-        """Read until no more lists and objects are open than that."""
+        """Read until at most `depth` lists and objects are open."""
         while self.depth > depth:
             next(self)
 
     def resume(self) -> bool:
-        """After `BrokenFile`, go on at the next conversation that begins a line; whether there is one."""
+        """After `BrokenFile`, continue at the next conversation that begins a line; returns whether there is one."""
         for unit, begins_line in self._units:
             if begins_line and unit.startswith(b"{"):
                 self._begin()
-                # What stands before the first conversation of any file.
+                # The text before the first conversation of any file.
                 self._parse(b'{"conversations":[')
                 self._pending.clear()
                 self.depth = 2
@@ -130,18 +130,18 @@ class Events:
         self._broken = ""
         self._silence = 0
         self._inside = 0
-        """1 while what comes next is within a text, else 0."""
+        """1 while the next byte is within a JSON string, else 0."""
         self._middle: list[bytes] = []
-        """What of a long text the parser has not seen."""
+        """Parts of a long string that the parser has not seen."""
         self._done = False
 
     def _parse(self, data: bytes) -> None:
-        """Parse some more; nothing is the file's end."""
+        """Parse the next bytes; empty bytes are the file's end."""
         size = len(data)
         quotes = quotes_in(data)
         was_inside, self._inside = self._inside, self._inside ^ quotes % 2
         if was_inside and not quotes and size > UNIT // 2:
-            # The parser gets a mark in its place: it would read the whole text again with each part that comes.
+            # The parser gets a mark in place of the bytes: it would read the whole string again with each part.
             middle, data = data, b"" if self._middle else self._mark
             self._middle.append(middle)
             if not data:
@@ -161,7 +161,7 @@ class Events:
         self._hear(size)
 
     def _hear(self, size: int) -> None:
-        """Take over what the parser has found in so many bytes."""
+        """Take the events that the parser has found in `size` bytes."""
         self._silence = 0 if self._found else self._silence + size
         if self._silence > TEXT_MAX_BYTES:
             self._broken = TOO_LONG
@@ -171,7 +171,7 @@ class Events:
                 before, after = text.split(self._mark.decode())
                 self._found[0] = (kind, "".join([before, *map(decoded, self._middle), after]))
             except (AttributeError, ValueError):
-                # No text, or none that JSON allows.
+                # Not text, or not text that JSON allows.
                 self._broken = NOT_JSON
                 self._found.clear()
             self._middle.clear()
@@ -180,8 +180,10 @@ class Events:
 
 
 def units(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """The file in parts, each with whether it begins a line: no escape sequence is cut in two, and a line that begins
-    with an object begins a part."""
+    """The file in parts, each with whether it begins a line.
+
+    No escape sequence is cut in two, and a line that begins with an object begins a part.
+    """
     gathered, begins_line, at_start = bytearray(), True, True
     first = True
     while line := file.readline(UNIT):
@@ -204,10 +206,10 @@ def units(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def between_escapes(data: bytearray) -> int:
-    """Where to cut `data` near its end: no character, escape sequence or pair of surrogates is on both sides."""
+    """Offset near the end of `data` at which to cut: no character, escape sequence or surrogate pair is split."""
     for length in range(1, UTF8_MAX + 1):
         if data[-length] >= 0xC0:
-            # The first byte of a character says how many there are.
+            # The first byte of a character tells its length.
             needed = 2 + (data[-length] >= 0xE0) + (data[-length] >= 0xF0)
             return len(data) - length * (needed > length)
         if data[-length] < 0x80:
@@ -220,24 +222,24 @@ def between_escapes(data: bytearray) -> int:
 
 
 def _begins_escape(data: bytearray, at: int) -> bool:
-    """Whether the backslash at this place begins a sequence: of several in a row every second one ends one."""
+    """Whether the backslash at this offset begins an escape sequence: in a row of them, every second one ends one."""
     return (at + 1 - len(data[: at + 1].rstrip(b"\\"))) % 2 == 1
 
 
 def quotes_in(data: bytes) -> int:
-    """How many texts begin or end in this part of a file, which begins and ends between escape sequences."""
+    """Number of quotes that begin or end a string; the part must start and end between escape sequences."""
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     return data.count(b'"')
 
 
 def decoded(part: bytes) -> str:
-    """The part of a text in JSON; each half of a surrogate pair is a null. Raises `ValueError`."""
+    """Decode a part of a JSON string; each lone half of a surrogate pair becomes a NUL. Raises `ValueError`."""
     return HALF.sub("\0", json.loads(b'"%s"' % part))
 
 
 def without_surrogates(data: bytes) -> bytes:
-    """The same JSON with each half of a surrogate pair as a null, which nobody accepts: the parser would write `?`."""
+    r"""JSON with each lone half of a surrogate pair as `\u0000`, which is refused later: the parser would write `?`."""
     if not SURROGATE.search(data):
         return data
     return ESCAPES.sub(lambda match: b"\\u0000" if match[1] else match[0], data)

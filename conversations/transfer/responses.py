@@ -1,4 +1,4 @@
-"""Files and pages that are sent while they are written. No thread and no connection to the database waits for them."""
+"""Files and pages that are sent while they are written, without a thread or a database connection between pieces."""
 
 from collections.abc import AsyncGenerator, Callable
 
@@ -13,7 +13,7 @@ from conversations.transfer.writers import Writer
 def download(
     conversations: ConversationQuerySet, writer: Writer, *, name: str, is_welcome: Callable[[], bool]
 ) -> StreamingHttpResponse:
-    """The conversations as a file that the browser keeps, sent for as long as its reader is welcome."""
+    """A response with the conversations as a file to save, which ends when `is_welcome` returns False."""
     disposition = content_disposition_header(as_attachment=True, filename=f"{name}.{writer.suffix}")
     headers = {"Cache-Control": "private, no-store"}
     if disposition:
@@ -26,5 +26,5 @@ def download(
 
 
 def page(pieces: AsyncGenerator[str]) -> StreamingHttpResponse:
-    """A page that the browser shows as it grows."""
+    """A response with a page that the browser shows as it grows."""
     return StreamingHttpResponse(pieces, headers={"Cache-Control": "private, no-store", "X-Accel-Buffering": "no"})

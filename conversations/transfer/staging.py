@@ -1,6 +1,6 @@
-"""Messages on their way into the tables: gathered in a table of the session, checked there, then inserted at once.
+"""Messages of an import: collected in a temporary table, checked there, then inserted at once.
 
-So neither the length of a conversation nor the order of its messages matters, and memory stays what it is.
+So neither a conversation's length nor the order of its messages matters, and memory use is constant.
 """
 
 from collections.abc import Iterable
@@ -54,9 +54,9 @@ CREATE INDEX IF NOT EXISTS imported_message_id ON imported_message (id);
 CREATE INDEX IF NOT EXISTS imported_message_parent ON imported_message (parent_id)
 """
 
-# The planner knows nothing of this table. These are written so that each message costs one lookup by index or its place
-# in one sort, whatever the planner thinks: a setting such as enable_hashjoin would hold until the transaction ends, and
-# give what follows costs at which the server compiles it (jit).
+# The planner has no statistics of this table. These statements cost each message one index look-up or its place in one
+# sort, whatever the planner assumes. A setting such as enable_hashjoin would last until the transaction ends, and raise
+# the estimated cost of later statements to where the server compiles them (jit).
 TWICE = """
 SELECT min(position) FROM (
     SELECT position, id = lag(id) OVER (ORDER BY id, position) AS is_second FROM imported_message
@@ -76,14 +76,14 @@ DERIVED = (
     "overlay(overlay(left(encode(sha256((%(salt)s || {}::text)::bytea), 'hex'), 32)"
     " PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid"
 )
-"""A key made of another one and the conversation's: a UUID of version 8, always the same for the same two."""
+"""SQL of a key derived from another key and the conversation's: a UUID of version 8, the same for the same pair."""
 
 CHOOSE = """
 UPDATE conversations_conversation SET current_message_id = (
     SELECT {} FROM imported_message ORDER BY id = %(key)s DESC NULLS LAST, created_at DESC, position DESC LIMIT 1
 ) WHERE id = %(conversation)s
 """
-"""Where the chosen branch ends."""
+"""Sets the end of the conversation's chosen branch."""
 
 UNREACHED = """
 WITH RECURSIVE reached AS (
@@ -98,15 +98,15 @@ SELECT min(position) FROM (SELECT position FROM imported_message EXCEPT SELECT p
 
 
 def drop() -> None:
-    """Forget the table, once nothing more is to be gathered."""
+    """Drop the table, once nothing more is collected."""
     sql.run("DROP TABLE IF EXISTS imported_message")
 
 
 def gather(rows: Iterable[dict[str, Any]], *, begin: int) -> int:
-    """Put rows of `checking.message` into the table, numbered from `begin`; the number of the next one.
+    """Put rows of `checking.message` into the table, numbered from `begin`; returns the number of the next one.
 
-    They are there until the transaction ends. Behind a pooler the next one may have another session, so each makes the
-    table where it is missing.
+    They stay until the transaction ends. Behind a pooler the next transaction may have another session, so each call
+    creates the table if it is missing.
     """
     position = begin
     sql.run(CREATE)
@@ -120,7 +120,7 @@ def gather(rows: Iterable[dict[str, Any]], *, begin: int) -> int:
 
 
 def check() -> None:
-    """Refuse what is no tree of messages. Raises `Refused`."""
+    """Raise `Refused` for messages that do not form a tree."""
     if number := sql.value(TWICE):
         raise Refused(f"Message {number:,} has the same “id” as one before it.")
     if number := sql.value(ORPHAN):
@@ -130,9 +130,9 @@ def check() -> None:
 
 
 def insert(conversation: Conversation, *, current: UUID | None, derive: bool) -> None:
-    """Insert the gathered messages into this conversation, with their own keys or ones derived from its key.
+    """Insert the collected messages into this conversation, with their own keys or ones derived from its key.
 
-    The chosen branch ends with the message `current`, with the newest one if there is no such.
+    The chosen branch ends with the message `current`, or with the newest one if there is no such message.
     """
     own, parent = (DERIVED.format(name) if derive else name for name in ("id", "parent_id"))
     place = {"conversation_id": conversation.pk}
@@ -152,7 +152,7 @@ def _insert(
     conversation: Conversation,
     condition: str = "",
 ) -> None:
-    """Insert rows: these columns from the staging table, these values, and for each other field its default."""
+    """Insert rows: `columns` from the staging table, `values` as constants, the default for each other field."""
     places: dict[str, str] = {}
     parameters: dict[str, Any] = {"salt": conversation.pk.hex}
     for field in model._meta.concrete_fields:
@@ -172,5 +172,5 @@ def _insert(
 
 
 def derived(user: User, key: UUID) -> UUID:
-    """The key that stands for this one where somebody else has it already: always the same for the same person."""
+    """The key for an imported object whose own key is in use: always the same for the same person and key."""
     return uuid5(user.pk, key.hex)

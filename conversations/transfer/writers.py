@@ -1,4 +1,4 @@
-"""The files that an export can be: one JSON document, one Markdown text, or an archive of such texts."""
+"""Formats of an export: one JSON document, one Markdown text, or a zip archive of such texts."""
 
 import json
 import re
@@ -21,10 +21,10 @@ NO_NAME = re.compile(r"[^\w\- ]+")
 
 
 class Sink(Protocol):
-    """Where bytes go."""
+    """A target for bytes, such as a file."""
 
     def write(self, data: bytes, /) -> Any:
-        """Take the bytes."""
+        """Write all of the bytes to the target."""
 
 
 class Writer(Protocol):
@@ -34,17 +34,17 @@ class Writer(Protocol):
     suffix: str
 
     def begin(self, sink: Sink) -> None:
-        """Write what comes before the first conversation."""
+        """Write the file's beginning, before the first conversation."""
 
     def add(self, conversation: Conversation, sink: Sink) -> None:
-        """Write one conversation, reading its messages as it goes."""
+        """Write one conversation; reads its messages meanwhile."""
 
     def end(self, sink: Sink) -> None:
-        """Write what comes after the last one."""
+        """Write the file's end, after the last conversation."""
 
 
 class JsonWriter:
-    """One JSON document. Each conversation begins a line, so that a reader finds the next one behind a broken one."""
+    """One JSON document. Each conversation begins a line, so that a reader finds the next one after a broken one."""
 
     content_type = "application/json"
     suffix = "json"
@@ -53,18 +53,18 @@ class JsonWriter:
         self._separator = "\n"
 
     def begin(self, sink: Sink) -> None:
-        """Write what kind of file this is."""
+        """Write the document's head: format, version, time."""
         head = {"format": FORMAT, "version": VERSION, "exported_at": written(timezone.now())}
         sink.write(f'{dumped(head)[:-1]}, "conversations": ['.encode())
 
     def add(self, conversation: Conversation, sink: Sink) -> None:
-        """Write one conversation; its messages oldest first, whatever their branch."""
+        """Write one conversation; its messages oldest first, on all branches."""
         sink.write(self._separator.encode())
         self._separator = ",\n"
         write_conversation(conversation_fields(conversation), conversation, sink, message_fields, between="\n ")
 
     def end(self, sink: Sink) -> None:
-        """Close the document: one that lacks its end is not whole."""
+        """Close the document; a document without this end is incomplete."""
         sink.write(b"\n]}\n")
 
 
@@ -76,7 +76,7 @@ def write_conversation(
     *,
     between: str = "",
 ) -> None:
-    """Write a conversation that has these fields, then its messages as described, with `between` before each."""
+    """Write a conversation with these fields, then its messages as described, with `between` before each."""
     sink.write(f'{dumped(fields)[:-1]}, "messages": ['.encode())
     messages = conversation.messages.select_related("generation", "feedback").oldest_first()
     separator = between
@@ -87,7 +87,7 @@ def write_conversation(
 
 
 class MarkdownWriter:
-    """One conversation as Markdown."""
+    """Writes one conversation as a Markdown text."""
 
     content_type = "text/markdown; charset=utf-8"
     suffix = "md"
@@ -96,19 +96,19 @@ class MarkdownWriter:
         self._zone = zone
 
     def begin(self, sink: Sink) -> None:
-        """Nothing comes before the title."""
+        """Write nothing: the text begins with the conversation's title."""
 
     def add(self, conversation: Conversation, sink: Sink) -> None:
-        """Write the conversation."""
+        """Write the conversation's title and messages."""
         for text in markdown_text.paragraphs(conversation, self._zone):
             sink.write(f"{text}\n\n".encode())
 
     def end(self, sink: Sink) -> None:
-        """Nothing comes after the last message."""
+        """Write nothing: the text ends with the last message."""
 
 
 class ArchiveWriter:
-    """Many conversations, each a Markdown file in a zip archive."""
+    """Writes many conversations, each as a Markdown file in a zip archive."""
 
     content_type = "application/zip"
     suffix = "zip"
@@ -119,7 +119,7 @@ class ArchiveWriter:
         self._names: set[str] = set()
 
     def begin(self, sink: Sink) -> None:
-        """Open the archive. It only ever appends, so it needs no file that can be gone back in."""
+        """Open the archive in append mode, so that the target need not support seeking."""
         self._archive = zipfile.ZipFile(_Pipe(sink), "w", zipfile.ZIP_DEFLATED)
 
     def add(self, conversation: Conversation, sink: Sink) -> None:
@@ -128,13 +128,13 @@ class ArchiveWriter:
         moment = said_at.timetuple()[:6] if said_at.year >= OLDEST_ZIP_YEAR else (OLDEST_ZIP_YEAR, 1, 1, 0, 0, 0)
         entry = zipfile.ZipInfo(self._free_name(conversation), moment)
         entry.compress_type = zipfile.ZIP_DEFLATED
-        # Read and write for the owner, read for all, as for any other file.
+        # Permissions: the owner may read and write, everybody may read.
         entry.external_attr = 0o644 << 16
         with self._archive.open(entry, "w", force_zip64=True) as file:
             self._text.add(conversation, file)
 
     def end(self, sink: Sink) -> None:
-        """Write the archive's directory."""
+        """Write the zip archive's central directory."""
         self._archive.close()
 
     def _free_name(self, conversation: Conversation) -> str:
@@ -146,7 +146,7 @@ class ArchiveWriter:
 
 
 class _Pipe:
-    """A file to which one can only append: without `tell`, the archive counts for itself."""
+    """A file that only supports appending: without `tell`, the archive counts its bytes itself."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -156,10 +156,10 @@ class _Pipe:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing, because nothing is buffered."""
 
     def close(self) -> None:
-        """Where the bytes go closes itself."""
+        """Do nothing: the target is closed by its owner."""
 
 
 def dumped(value: dict[str, Any]) -> str:
@@ -168,11 +168,11 @@ def dumped(value: dict[str, Any]) -> str:
 
 
 def dated_name(conversation: Conversation) -> str:
-    """The conversation's day and title as a file's name on any system, without a suffix."""
+    """The conversation's day and title as a file name valid on any system, without a suffix."""
     title = shortened(" ".join(NO_NAME.sub(" ", conversation.title).split()), NAME_MAX_CHARS).strip()
     return f"{conversation.created_at.astimezone(UTC).date()} {title}".strip()
 
 
 def collection_name(now: datetime) -> str:
-    """The name of a file with many conversations, without a suffix."""
+    """Name for a file with many conversations, without a suffix."""
     return f"conversations {now.astimezone(UTC).date()}"

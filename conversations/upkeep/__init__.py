@@ -1,1 +1,1 @@
-"""Keeping conversations in order: retention, erasure, demonstration data."""
+"""Upkeep of conversations: retention, erasure, demonstration data."""

@@ -1,6 +1,6 @@
-"""A person taken out of the database for good: where rows can point at somebody, and how they go.
+"""Permanent erasure of a person from the database: which rows refer to the person, and how they are removed.
 
-Both are found from the models, so that a table which is added later is covered.
+Both are derived from the models, so that tables added later are covered.
 """
 
 import re
@@ -31,39 +31,42 @@ from conversations.upkeep.retention import Rules
 
 ERASED = "(erased)"
 COUNTERS = "accounts_cache"
-"""The table, no model's, in which attempts are counted by the person's key."""
+"""Table, without a model, that counts attempts under keys with the person's key in them."""
 COUNTED = f"FROM {COUNTERS} WHERE strpos(cache_key, %s) > 0"
 """Those of the person with this key."""
 STEPS_MAX = 4
-"""Tables from one that belongs to a person to the person."""
+"""Most foreign keys between a row that belongs to a person and the person."""
 
 
 class NotErased(Exception):
-    """Something of the person is left; nothing was committed of the last step. The text says where."""
+    """Rows of the person are left, and the last step was rolled back. The text names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was removed."""
+    """Record of an erasure: whom, when, and what was removed."""
 
     email: str
     key: str
     erased_at: str
     removed: dict[str, int]
-    """Rows by model; of admin log entries and sessions too."""
+    """Rows by model, including admin log entries and sessions."""
     looked_at: list[str]
-    """Models in which nothing of the person is left."""
+    """Models that were searched for rows of the person."""
 
 
 def belongings(user: User) -> Iterator[tuple[type[Model], QuerySet[Any]]]:
-    """Each model that can point at a person, with the rows that point at this one."""
+    """Each model that can refer to a person, with the rows that refer to this one."""
     for model in apps.get_models(include_auto_created=True):
         if condition := _points_at(model, user):
             yield model, model._base_manager.filter(condition)
 
 
 def traces(user: User) -> dict[str, int]:
-    """How many rows of each model point at the person, or name them in the admin's log, or sign them in."""
+    """Rows by model that refer to the person, name them in the admin's log, or sign them in.
+
+    Causes a query per model.
+    """
     counts = {model._meta.label: rows.count() for model, rows in belongings(user)}
     counts[LogEntry._meta.label] = counts.get(LogEntry._meta.label, 0) + len(log_entries(user))
     counts[Session._meta.label] = len(sessions(user))
@@ -72,12 +75,12 @@ def traces(user: User) -> dict[str, int]:
 
 
 def log_entries(user: User) -> set[int]:
-    """The keys of the admin's log entries about the person and what is theirs, whoever made them."""
+    """Keys of the admin's log entries about the person and what belongs to them, by whichever author."""
     return {key for rows in _log_texts(user) for key in rows.values_list("pk", flat=True)}
 
 
 def sessions(user: User) -> list[str]:
-    """The keys of the person's sessions. Reads all sessions: what is in one is encoded."""
+    """Keys of the person's sessions. Reads all sessions, because their data is encoded."""
     store: Any = import_module(settings.SESSION_ENGINE).SessionStore()
     with transaction.atomic():
         rows = Session.objects.values_list("session_key", "session_data").iterator()
@@ -85,22 +88,23 @@ def sessions(user: User) -> list[str]:
 
 
 def erase(user: User, *, found: dict[str, int] | None = None) -> Receipt:
-    """Remove the person and all that is theirs, for ever, in several transactions. Raises `NotErased`.
+    """Remove the person and everything that belongs to them permanently, in several transactions. Raises `NotErased`.
 
-    What is interrupted is made good by doing it again: the account goes last. The receipt tells `found` as removed:
-    what there was when somebody first began; by default what there is.
+    Repeat the call after an interruption: the account is removed last. The receipt reports `found` as removed, the
+    counts before a first, interrupted call; by default what there is now.
     """
     removed = traces(user) if found is None else found
-    # From here on the person cannot add anything.
+    # An inactive person cannot add anything.
     User.objects.filter(pk=user.pk).update(is_active=False)
     Session.objects.filter(pk__in=sessions(user)).delete()
-    # Texts first: they are found by the keys of what goes after.
+    # Log texts first: they are found by keys of rows that are removed afterwards.
     for rows in _log_texts(user):
         rows.update(object_id="", object_repr=ERASED, change_message="")
     sql.run(f"DELETE {COUNTED}", [str(user.pk)])
     _remove_conversations(user)
     with transaction.atomic():
-        # Whoever was storing a turn has ended; nobody begins another one. In the order in which a turn locks them.
+        # These locks wait for turns being stored and prevent new ones; they are taken in the order in which a turn
+        # does.
         list(TurnWindow.objects.select_for_update().filter(user=user))
         User.objects.select_for_update().get(pk=user.pk)
         _remove_conversations(user)
@@ -120,7 +124,7 @@ def _remove_conversations(user: User) -> None:
 
 
 def _points_at(model: type[Model], user: User) -> Q | None:
-    """The condition of the rows that point at the person, directly or by way of others; None where none can."""
+    """The condition for rows that refer to the person, directly or through others; None without such a path."""
     if model is User:
         return Q(pk=user.pk)
     if model._meta.proxy or not model._meta.managed:
@@ -131,7 +135,7 @@ def _points_at(model: type[Model], user: User) -> Q | None:
 
 
 def _ways(model: type[Model], steps: int = STEPS_MAX) -> tuple[list[str], list[str]]:
-    """The lookups that lead from the model to a person: by a column of its own, and by those of others."""
+    """Lookups that lead from the model to a person: through its own columns, and through those of other models."""
     direct, indirect = list[str](), list[str]()
     for column in model._meta.concrete_fields:
         if not isinstance(column, ForeignKey) or column.related_model == model:
@@ -145,7 +149,7 @@ def _ways(model: type[Model], steps: int = STEPS_MAX) -> tuple[list[str], list[s
 
 
 def _log_texts(user: User) -> Iterator[QuerySet[LogEntry]]:
-    """The entries of the admin's log that are about something of the person, or name the e-mail address."""
+    """Entries of the admin's log that are about something of the person, or name the e-mail address."""
     for model, rows in belongings(user):
         if model is LogEntry:
             continue
@@ -154,6 +158,6 @@ def _log_texts(user: User) -> Iterator[QuerySet[LogEntry]]:
             app_label=model._meta.app_label, model=model._meta.model_name
         ))  # fmt: skip
         yield about.filter(object_id__in=keys)
-    # The whole address: another's may contain it.
+    # Match the whole address: another person's may contain it.
     named = rf"(^|[^\w.+-]){re.escape(user.email)}($|[^\w.-]|\.($|\s))"
     yield LogEntry.objects.filter(Q(object_repr__iregex=named) | Q(change_message__iregex=named))

@@ -1,4 +1,4 @@
-"""What only one process may do at a time, wherever it runs."""
+"""Locks for work that only one process may do at a time, on all machines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from django.db import connection
 def alone(number: int) -> Iterator[bool]:
     """Whether this block is the only one that runs under this number, on all machines.
 
-    The lock belongs to a transaction on a connection of its own, so that a pooler which hands connections out by the
-    transaction keeps it too. That transaction reads nothing: it holds no old row back from vacuum.
+    The lock belongs to a transaction on a connection of its own, so it also holds behind a pooler that assigns
+    connections per transaction. That transaction reads nothing, so it does not keep old rows from vacuum.
     """
     with psycopg.connect(**connection.get_connection_params()) as own:
         own.execute("SET LOCAL idle_in_transaction_session_timeout = 0")

@@ -1,8 +1,8 @@
-"""Which conversations are old, and how they go: for ever, in batches that keep no lock for long.
+"""Which conversations are due for removal, and their permanent removal in batches with short locks.
 
-A batch is bounded in messages. A conversation goes whole in one transaction; one with more messages than a batch is
-first put out of everybody's reach for good, then goes from its end in several, and what an interruption leaves of it
-the next run removes. Each batch looks again, under lock, whether a conversation is still as it was found.
+A batch is bounded in messages. A conversation is removed whole in one transaction. One with more messages than a batch
+is first made inaccessible for good, then removed from its end in several transactions; the next run removes what an
+interruption leaves. Each batch checks again, under lock, whether a conversation is unchanged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,18 +30,18 @@ from conversations.models import (
 )
 
 BATCH = 2_000
-"""Messages that one transaction removes: about a tenth of a second."""
+"""Messages that one transaction removes, which takes about a tenth of a second."""
 
 CONVERSATIONS_AT_A_TIME = 500
 
 ABANDONED_AFTER = timedelta(days=1)
-"""A reply that nobody has made for so long is not being made."""
+"""Age from which an open reply without a worker counts as abandoned."""
 
 GONE_AT = datetime(1900, 1, 1, tzinfo=UTC)
-"""The time in the trash of a conversation that is being removed in parts: past the days of any trash."""
+"""Trash time of a conversation that is being removed in parts: older than any trash may be."""
 
 LOCK = 7_260_817_001
-"""The number under which one process at a time removes what is old: see `locks`."""
+"""Number of the lock under which one process at a time removes old conversations; see `locks`."""
 
 MESSAGES = """(
     SELECT count(*) FROM (
@@ -49,28 +49,28 @@ MESSAGES = """(
     ) AS said
 )"""
 VERSION = "conversations_conversation.xmin::text::bigint"
-"""Every change of the row changes it; a new turn is one, feedback writes the row for this."""
+"""Changes with every change of the row; a new turn changes the row, and feedback writes it for this purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is to go."""
+    """Which conversations are to be removed."""
 
     before: datetime | None = None
-    """Conversations whose last message is older; None: only what has been in the trash for its days."""
+    """Remove conversations whose last message is older; None: only those whose days in the trash are over."""
     user: User | None = None
-    """Only this person's."""
+    """Remove only this person's conversations; None for everybody's."""
     pinned: bool = False
-    """Whether pinned conversations go too; those that are past their days in the trash go in any case."""
+    """Whether pinned conversations are removed too; those past their days in the trash are removed in any case."""
     running: bool = False
-    """Whether conversations go in which a reply is still being made."""
+    """Whether conversations with a running reply are removed too."""
 
     def due(self) -> ConversationQuerySet:
-        """All that is to go."""
+        """All conversations that are to be removed."""
         return self._allowed(Conversation.objects.past_trash_days() | self._old())
 
     def walks(self) -> list[tuple[ConversationQuerySet, str]]:
-        """The same in parts, each with the column by whose index it is walked; what is in both parts comes twice."""
+        """`due` as querysets that may overlap, each with the indexed column by which to order it."""
         walks = [(self._allowed(Conversation.objects.past_trash_days()), "trashed_at")]
         if self.before:
             walks.append((self._allowed(self._old()), "updated_at"))
@@ -90,17 +90,17 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A conversation that is to go."""
+    """A conversation that is to be removed."""
 
     key: UUID
     version: int
     messages: int
-    """How many messages it has; one more than a batch when there are more."""
+    """Its number of messages, counted up to one more than a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What one transaction removed."""
+    """Numbers of rows that one transaction removed."""
 
     conversations: int
     messages: int
@@ -108,19 +108,19 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What would go of one person's conversations of one month."""
+    """The part of one person's conversations of one month that would be removed."""
 
     email: str
     month: str
-    """Of the last message: `2026-01`."""
+    """Month of the last message, as in `2026-01`."""
     conversations: int
     messages: int
     bytes: int
-    """Of messages and reasoning, as UTF-8."""
+    """Size of messages and reasoning as UTF-8."""
 
 
 def batches(rules: Rules, *, size: int = BATCH) -> Iterator[list[Found]]:
-    """All that is due, longest unused first, in groups of at most `size` messages; a longer conversation stands alone.
+    """All that is due, longest unused first, in groups of at most `size` messages; a longer conversation is alone.
 
     Reads a few hundred rows at a time, however many there are.
     """
@@ -137,9 +137,9 @@ def batches(rules: Rules, *, size: int = BATCH) -> Iterator[list[Found]]:
 
 
 def remove(batch: Sequence[Found], rules: Rules, *, size: int = BATCH) -> Iterator[Removed]:
-    """Remove what is in a batch and still as it was found, for ever; tells after each transaction what that removed.
+    """Remove the conversations of a batch that are unchanged, permanently; yields what each transaction removed.
 
-    A conversation that somebody is using at this moment stays. Who does not ask for the next step leaves the rest.
+    A conversation that is in use at this moment stays. A caller that stops iterating leaves the rest in place.
     """
     if len(batch) == 1 and batch[0].messages > size:
         yield from _remove_long(batch[0], rules, size)
@@ -180,7 +180,7 @@ def _remove_long(found: Found, rules: Rules, size: int) -> Iterator[Removed]:
     said = Message.objects.filter(conversation=found.key)
     while True:
         with _transaction():
-            # From the end: what a message answers must not go before it, or all that follows goes at once.
+            # From the end: removing a message before its replies would cascade to all of them in one transaction.
             keys = list(said.newest_first().values_list("pk", flat=True)[:size])
             removed = _remove_messages(Message.objects.filter(pk__in=keys))
             if len(keys) < size:
@@ -191,7 +191,7 @@ def _remove_long(found: Found, rules: Rules, size: int) -> Iterator[Removed]:
 
 
 def _locked(batch: Sequence[Found], rules: Rules) -> list[UUID]:
-    """Those that are due, as they were found, and used by nobody; until the transaction ends nobody can."""
+    """Lock and return the keys that are due, unchanged and not locked by others, until the transaction ends."""
     versions = {found.key: found.version for found in batch}
     due = rules.due().filter(pk__in=versions).annotate(version=RawSQL(VERSION, ()))  # noqa: S611 (a constant)
     locked = due.select_for_update(skip_locked=True, of=("self",)).values_list("pk", "version")
@@ -199,8 +199,8 @@ def _locked(batch: Sequence[Found], rules: Rules) -> list[UUID]:
 
 
 def _remove_messages(messages: QuerySet[Message]) -> int:
-    """Remove them and what hangs from them. Several times faster than leaving it to the database row by row."""
-    # A reply's end locks its message, then its generation; so does this.
+    """Remove messages and the rows that refer to them; several times faster than cascading row by row."""
+    # The end of a reply locks its message, then its generation; this keeps the same order.
     list(messages.filter(generation__status__in=OPEN).select_for_update(of=("self",)).values_list("pk"))
     keys = messages.order_by().values("pk")
     Generation.objects.filter(pk__in=keys).delete()
@@ -217,12 +217,12 @@ def _pages(walk: ConversationQuerySet, column: str, size: int) -> Iterator[list[
     while page := list(rest.values_list(column, "pk", "version", "messages_found")[:CONVERSATIONS_AT_A_TIME]):
         yield [Found(*row[1:]) for row in page]
         time, key = page[-1][:2]
-        # Written as a range and an exception, so that the index is entered at this place.
+        # Written as a range and an exclusion, so that the index scan starts at this row.
         rest = counted.filter(**{f"{column}__gte": time}).exclude(**{column: time, "pk__lte": key})
 
 
 def _is_running() -> Exists:
-    """Whether a reply of the conversation is being made, or may be yet."""
+    """Whether a reply of the conversation is being made or may still be made."""
     fresh = Q(conversation__updated_at__gt=timezone.now() - ABANDONED_AFTER)
     replies = Generation.objects.open().filter(conversation=OuterRef("pk"))
     return Exists(replies.annotate(unmade=has_no_worker()).filter(fresh | Q(unmade=False)))
@@ -234,7 +234,7 @@ def _bytes(field: str) -> Coalesce:
 
 @contextmanager
 def _transaction() -> Iterator[None]:
-    """A transaction that does not wait for the disk: what a failing machine forgets is removed by the next run."""
+    """A transaction that does not wait for the disk: what a crash loses, the next run removes."""
     with transaction.atomic():
         sql.run("SET LOCAL synchronous_commit = off")
         yield

@@ -1,4 +1,4 @@
-"""Believable conversations in any number, written by COPY: for a trial, for screenshots, for measurements."""
+"""Believable conversations in any number, written by COPY: for demonstrations, screenshots and measurements."""
 
 import math
 from collections import Counter
@@ -31,13 +31,13 @@ from conversations.upkeep.seeding_texts import (
 
 CONVERSATIONS_AT_A_TIME = 200
 SECONDS_A_MESSAGE = 120
-"""How long a person usually thinks before the next question."""
+"""Seconds between two messages of a conversation."""
 
 PINNED_MAX = 3
-"""A person pins few conversations, however many there are."""
+"""Most pinned conversations of one person."""
 
 DAYS = 365
-"""How far back the conversations go."""
+"""Days back from now over which conversations are spread."""
 
 STATUSES = (Status.COMPLETE.value, Status.STOPPED.value, Status.FAILED.value)
 MODELS = ("gpt-5-mini", "gpt-5", "llama-4-scout")
@@ -52,11 +52,11 @@ class Rows:
     generations: list[Generation] = field(default_factory=list)
     feedback: list[Feedback] = field(default_factory=list)
     pinned: Counter[UUID] = field(default_factory=Counter)
-    """Pinned conversations of each person so far."""
+    """Number of pinned conversations per person so far."""
 
 
 def people(count: int, *, chance: Random, password: str | None = None) -> list[UUID]:
-    """Store so many new people, who share a password if there is one; their keys."""
+    """Store `count` new people, with one common password if given; returns their keys."""
     mark = uuid7().hex[-6:]
     hashed = make_password(password)
     users: list[Model] = []
@@ -71,16 +71,16 @@ def people(count: int, *, chance: Random, password: str | None = None) -> list[U
 
 
 def fill(owners: Sequence[UUID], *, conversations: int, messages: int, chance: Random) -> Iterator[int]:
-    """Store so many conversations of these people with so many messages in all; tells the messages of each batch.
+    """Store conversations of these people with `messages` messages in all; yields the number of messages per batch.
 
-    Some people say much and most little, and some conversations are long. Memory stays what it is.
+    A few people write most, and a few conversations are long. Memory use does not grow with the numbers.
     """
     left, pinned = messages, Counter[UUID]()
     for numbers in batched(range(conversations), CONVERSATIONS_AT_A_TIME):
         rows = Rows(pinned=pinned)
         for number in numbers:
             others = conversations - number - 1
-            # Skewed around the mean of what is left, and two for each that is still to come.
+            # A skewed length around the mean of what is left, with two messages reserved for each conversation to come.
             length = round(left / (others + 1) * chance.lognormvariate(-0.32, 0.8) / 2) * 2
             length = max(min(length, left - 2 * others), 2) if others else max(left, 2)
             left -= length
@@ -96,7 +96,7 @@ def fill(owners: Sequence[UUID], *, conversations: int, messages: int, chance: R
 
 
 def copy(rows: Iterable[Model]) -> None:
-    """Store rows of one model, which know all their columns."""
+    """Store rows of one model that have all their columns set."""
     rows = list(rows)
     if not rows:
         return
@@ -112,8 +112,8 @@ def copy(rows: Iterable[Model]) -> None:
 
 
 def _converse(rows: Rows, owner: UUID, length: int, chance: Random) -> None:
-    """Add a conversation of so many messages."""
-    # However long it is, it ended before now.
+    """Add a conversation of `length` messages."""
+    # Even a long conversation ended before now.
     began = timezone.now() - timedelta(days=1 + DAYS * chance.random() ** 1.5, seconds=length * SECONDS_A_MESSAGE)
     topic = chance.choice(TOPICS)
     conversation = Conversation(
@@ -143,7 +143,7 @@ def _converse(rows: Rows, owner: UUID, length: int, chance: Random) -> None:
 
 
 def _make(rows: Rows, message: Message, chance: Random) -> None:
-    """Add how an answer was made, and now and then what its reader thought of it."""
+    """Add an answer's generation and, for some answers, feedback."""
     started = message.created_at + timedelta(seconds=chance.lognormvariate(-4, 0.7))
     first = started + timedelta(seconds=chance.lognormvariate(-0.5, 0.6))
     ended = first + timedelta(seconds=len(message.content) / 300)
@@ -175,7 +175,7 @@ def _make(rows: Rows, message: Message, chance: Random) -> None:
 
 
 def _choose(rows: Rows) -> None:
-    """Let the branch of each conversation end with its last message."""
+    """Make the last message the current one of each conversation."""
     ends = {message.conversation_id: message.pk for message in rows.messages}
     sql.run(
         "UPDATE conversations_conversation AS conversation SET current_message_id = ends.message"
@@ -186,7 +186,7 @@ def _choose(rows: Rows) -> None:
 
 
 def _key(time: datetime) -> UUID:
-    """A key whose order is that of the times."""
+    """A UUIDv7 of this time, so that keys have the order of times."""
     milliseconds = int(time.timestamp() * 1_000)
     return UUID(int=milliseconds << 80 | uuid7().int & (1 << 80) - 1)
 

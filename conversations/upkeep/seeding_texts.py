@@ -1,4 +1,4 @@
-"""What the people of a trial talk about."""
+"""Texts for demonstration conversations: people, topics, questions, answers, comments."""
 
 FIRST_NAMES = (
     "Ada", "Amir", "Bruno", "Chiara", "Dmitri", "Elif", "Fatou", "Goran", "Hana", "Ines", "Jonas", "Kofi", "Lena",

@@ -1,9 +1,8 @@
-"""Adding up what was asked of the models: hours from the replies themselves, days from the hours, or from the replies
-where that is long ago.
+"""Aggregates replies: hours from the replies themselves, days from the hours, or from the replies where those are old.
 
-Whole hours and days are counted anew each time, so doing it again, or after an interruption, changes nothing. A batch
-is one transaction, bounded in replies, that holds the mark locked: one process counts at a time, and nobody waits for
-it. Nothing here is on the way of a turn.
+Whole hours and days are counted anew each time, so a repeated or interrupted run changes nothing. A batch is one
+transaction, bounded in replies, that holds the mark's row locked: one process counts at a time, and none waits for it.
+No turn waits for counting.
 """
 
 import time
@@ -34,20 +33,20 @@ from conversations.models import (
 from conversations.usage.buckets import bucket_sql
 
 BATCH = 20_000
-"""Replies that one transaction adds up: about a tenth of a second."""
+"""Replies that one transaction aggregates, which takes about a tenth of a second."""
 
 SETTLED = timedelta(hours=2)
-"""How long an hour is counted anew after it: a reply that ends later stays uncounted."""
+"""Time for which a finished hour is counted anew; a reply that ends later stays uncounted."""
 
 HOURS_KEPT = timedelta(days=3)
-"""How long back hours are known; what is older is counted by days alone."""
+"""Time for which hours are kept; older usage is kept by days only."""
 
 LONGEST = {Grain.HOUR: 1, Grain.DAY: 90}
-"""The longest times, in days, over which different people are counted: so far back somebody's time before is sought."""
+"""Longest ranges, in days, for counting distinct people: how far back a person's previous activity is sought."""
 
 PRESENCE_KEPT = {Grain.HOUR: HOURS_KEPT, Grain.DAY: timedelta(days=LONGEST[Grain.DAY]) + HOURS_KEPT}
 WAITED = timedelta(minutes=1)
-"""A reply that began later waited for something else than the chat."""
+"""Replies that began later than this after the request waited for something else than the chat."""
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -135,7 +134,7 @@ class Counted(Enum):
 
 
 def catch_up(*, seconds: float = float("inf"), batch: int = BATCH, now: datetime | None = None) -> Counted:
-    """Count what has ended since the mark, up to `now`; begins no further batch after so many seconds."""
+    """Count what has ended since the mark, up to `now`; starts no further batch after `seconds`."""
     deadline = time.monotonic() + seconds
     _make_mark()
     while (counted := _count_batch(batch, now or timezone.now())) is Counted.SOME and time.monotonic() < deadline:
@@ -144,12 +143,12 @@ def catch_up(*, seconds: float = float("inf"), batch: int = BATCH, now: datetime
 
 
 def counted_to() -> datetime | None:
-    """Up to when everything is counted; None before the first time."""
+    """The time up to which everything is counted; None before the first run. Causes a query."""
     return UsageMark.objects.values_list("counted_to", flat=True).first()
 
 
 def _make_mark() -> None:
-    """Let there be a mark; the first one stands before everything that was ever asked here."""
+    """Create the mark if it is missing, before the first reply of the site."""
     if not UsageMark.objects.exists():
         first = User.objects.aggregate(first=Min("date_joined"))["first"] or timezone.now()
         UsageMark.objects.bulk_create([UsageMark(counted_to=_hour(first))], ignore_conflicts=True)
@@ -157,7 +156,7 @@ def _make_mark() -> None:
 
 @transaction.atomic
 def _count_batch(batch: int, now: datetime) -> Counted:
-    """Count the hours from the mark on that have about so many replies, and the last ones before it anew."""
+    """Count the hours after the mark that hold about `batch` replies, and count the last hours before it anew."""
     mark = UsageMark.objects.select_for_update(skip_locked=True).first()
     if mark is None:
         return Counted.ELSEWHERE
@@ -167,7 +166,7 @@ def _count_batch(batch: int, now: datetime) -> Counted:
         end = min(_day(end) + DAY, recent)
         _count(Grain.DAY, _day(unsettled), end)
     else:
-        # A day is the sum of its hours: after a while they may not be there any more, and are counted anew.
+        # A day is the sum of its hours; after a pause the hours may be gone, and are counted anew.
         begin = _hour(unsettled) if now - mark.counted_to < DAY else _day(unsettled)
         _count(Grain.HOUR, begin, _hour(end) + HOUR if end == now else end)
     mark.counted_to = end
@@ -176,15 +175,15 @@ def _count_batch(batch: int, now: datetime) -> Counted:
 
 
 def _end(begin: datetime, now: datetime, batch: int) -> datetime:
-    """The end of the hour with the last of so many replies from `begin` on; now, when there are no more of them."""
+    """The end of the hour in which the `batch`-th reply from `begin` on lies; `now` when there are fewer."""
     after = Message.objects.filter(created_at__gte=begin, created_at__lt=now).order_by("created_at")
-    # Each reply has its question.
+    # Each reply has a question, hence twice the number of messages.
     last = after.values_list("created_at", flat=True)[2 * batch : 2 * batch + 1].first()
     return min(_hour(last) + HOUR, now) if last else now
 
 
 def _count(grain: Grain, begin: datetime, end: datetime) -> None:
-    """Count the replies from `begin` to `end`, both whole, by this grain; and the days that they touch."""
+    """Count the replies from `begin` to `end`, both on the hour or day, by this grain; and the days that they touch."""
     spans = {grain: (begin, end), Grain.DAY: (_day(begin), _day(end - HOUR) + DAY)}
     _forget(spans, begin)
     sql.run(COUNT, {"grain": grain.value, "begin": begin, "end": end, "open": OPEN})
@@ -196,7 +195,7 @@ def _count(grain: Grain, begin: datetime, end: datetime) -> None:
 
 
 def _forget(spans: dict[Grain, tuple[datetime, datetime]], now: datetime) -> None:
-    """Remove what is counted of these spans, and what nothing from `now` on needs any more."""
+    """Remove the counts of these spans, and what is no longer needed from `now` on."""
     counted = Q(grain=Grain.HOUR, began_at__lt=now - HOURS_KEPT)
     for grain, (begin, end) in spans.items():
         counted |= Q(grain=grain, began_at__gte=begin, began_at__lt=end)

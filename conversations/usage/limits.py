@@ -1,7 +1,7 @@
-"""Which limits hold for a person, how much of them is used, and what is said when nothing is left.
+"""Usage limits: which hold for a person, how much of them is used, and the sentence when nothing is left.
 
-Only `turns.admit` asks, in the transaction that stores a turn and before the model is asked; so whatever asks the model
-for a person goes through it.
+Only `turns.admit` checks them, in the transaction that stores a turn and before the model is asked; everything that
+asks the model for a person goes through it.
 """
 
 import math
@@ -24,7 +24,7 @@ from conversations.models import TODAY, Period, PersonUsage, TurnWindow, counted
 UNITS = ("messages", "tokens")
 NAMES = {Period.DAY: "today", Period.MONTH: "this month"}
 NEAR_PERCENT = 80
-"""From here on a person is told what is left."""
+"""Percentage of a limit from which a person is told what is left."""
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -42,30 +42,30 @@ class Standing:
 
     period: Period
     unit: str
-    """`messages` or `tokens`."""
+    """What is limited: `messages` or `tokens`."""
     used: int
     limit: int
     ends_at: datetime
-    """When the period ends."""
+    """Time at which the period ends."""
 
     @property
     def is_used_up(self) -> bool:
-        """Whether nothing is left."""
+        """Whether the limit is reached."""
         return self.used >= self.limit
 
     @property
     def amount(self) -> str:
-        """The limit in words."""
+        """The limit in words: `50 messages`."""
         return f"{self.limit:,} {self.unit.removesuffix('s') if self.limit == 1 else self.unit}"
 
     @property
     def period_name(self) -> str:
-        """The period that goes on now."""
+        """The current period in words: `today`, `this month`."""
         return NAMES[self.period]
 
     @property
     def percent(self) -> int:
-        """How much of the limit is used, at most 100."""
+        """Used share of the limit in per cent, at most 100."""
         return min(100, 100 * self.used // self.limit) if self.limit else 100
 
     @property
@@ -75,12 +75,12 @@ class Standing:
 
     @property
     def sentence(self) -> str:
-        """How much of it is used: `12 of 50 messages today`."""
+        """How much is used, in words: `12 of 50 messages today`."""
         return f"{self.used:,} of {self.amount} {self.period_name}"
 
     @property
     def left(self) -> str:
-        """The rest of it: `8 of 50 messages left today`."""
+        """What is left, in words: `8 of 50 messages left today`."""
         return f"{max(0, self.limit - self.used):,} of {self.amount} left {self.period_name}"
 
 
@@ -131,15 +131,15 @@ class NothingAllowed(LimitReached):
 
 
 def check(user: User, usage: PersonUsage) -> Standing | None:
-    """Raise `LimitReached` for a person who has nothing left; `usage` is without the message that is sent now.
+    """Raise `LimitReached` when the person has nothing left; `usage` is without the message that is sent now.
 
-    Returns the number of which least is left after it, if that is little. Causes a query.
+    Returns the number of which least is left after this message, if that is little, else None. Causes a query.
     """
     before = standings(usage, limits_of(user))
     if used_up := [standing for standing in before if standing.is_used_up]:
         if never := [standing for standing in used_up if not standing.limit]:
             raise NothingAllowed(never[0])
-        # On a month's last day both end at once: then the month is told, which says more.
+        # On a month's last day both periods end at once: report the month, which says more.
         raise LimitReached(max(used_up, key=lambda standing: (standing.ends_at, standing.period == Period.MONTH)))
     after = [replace(one, used=one.used + 1) if one.unit == "messages" else one for one in before]
     near = [standing for standing in after if standing.percent >= NEAR_PERCENT]
@@ -147,7 +147,7 @@ def check(user: User, usage: PersonUsage) -> Standing | None:
 
 
 def standings_of(user: User) -> list[Standing]:
-    """Where the person stands; nothing where no limit holds. Causes two queries."""
+    """The person's usage of each limit; empty where no limit holds. Causes two queries."""
     limits = limits_of(user)
     if not limits:
         return []
@@ -155,7 +155,7 @@ def standings_of(user: User) -> list[Standing]:
 
 
 def standings(usage: PersonUsage, limits: Mapping[Period, Limit]) -> list[Standing]:
-    """Where somebody stands who has used so much."""
+    """The standing of each limit for this usage."""
     return [
         Standing(period, unit, getattr(usage, f"{period}_{unit}"), number, end_of(period, usage))
         for period, limit in limits.items()
@@ -165,13 +165,13 @@ def standings(usage: PersonUsage, limits: Mapping[Period, Limit]) -> list[Standi
 
 
 def usage_in_words(usage: PersonUsage, period: Period) -> str:
-    """What was used in the period that goes on: `12 messages, 3,400 tokens today`."""
+    """Usage in the current period, in words: `12 messages, 3,400 tokens today`."""
     numbers = ", ".join(f"{getattr(usage, f'{period}_{unit}'):,} {unit}" for unit in UNITS)
     return f"{numbers} {NAMES[period]}"
 
 
 def end_of(period: Period, usage: PersonUsage) -> datetime:
-    """The next midnight, or the first one of the next month, in the site's time zone."""
+    """The next midnight, or the next month's first one, of the site's time zone, in UTC."""
     first = usage.day.replace(day=1) + timedelta(days=32) if period == Period.MONTH else usage.day + DAY
     day = first.replace(day=1) if period == Period.MONTH else first
     return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone()).astimezone(UTC)
@@ -204,7 +204,7 @@ class LimitRow(NamedTuple):
 
 
 def limits_of(user: User) -> dict[Period, Limit]:
-    """What holds for the person now, by period, as `UsageLimit` says. Causes a query."""
+    """The limits that hold for the person now, by period: see `UsageLimit`. Causes a query."""
     rows = sql.rows(LimitRow, LIMITS, {"user": user.pk})
     found: dict[Period, Limit] = {}
     for period in Period:
@@ -222,7 +222,10 @@ def most_generous(numbers: Iterable[int | None]) -> int | None:
 
 
 def count_tokens(user_id: UUID, tokens: int, *, unless: UUID | None = None) -> None:
-    """Count tokens for which no stored reply ends; nothing where the message `unless` is still there to end."""
+    """Count tokens of a reply that is not stored.
+
+    Does nothing while the message `unless` exists: its end counts them.
+    """
     sql.run(
         f"""
         UPDATE conversations_turnwindow AS kept SET {counted("tokens", "%(tokens)s", today="today")}
@@ -234,7 +237,7 @@ def count_tokens(user_id: UUID, tokens: int, *, unless: UUID | None = None) -> N
 
 
 def when(end: datetime) -> str:
-    """A moment to come, in the reader's time zone: `at 00:00 (in 5 hours)`, `on 1 December at 00:00 (in 9 days)`."""
+    """A future time in the reader's time zone: `at 00:00 (in 5 hours)`, `on 1 December at 00:00 (in 9 days)`."""
     left = max(end - timezone.now(), MINUTE)
     unit, name = next((unit, name) for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")) if left >= unit)
     count = round(left / unit)

@@ -1,4 +1,4 @@
-"""Counting beside a look at the dashboard: a thread counts what is new, and the look waits for it a moment at most."""
+"""Counting when the dashboard is opened: a thread counts new replies, and the page waits for it only briefly."""
 
 import logging
 import threading
@@ -10,11 +10,13 @@ from chatbot.core.process import Part
 from conversations.usage.counting import Counted, catch_up
 
 WAIT_SECONDS, LONG_WAIT_SECONDS = 0.02, 0.5
-"""How long a look waits, and how long when nothing was counted yet or not for a while. What is new since the last one
-takes about a hundredth of a second for each 1,000 replies, and some for the people of the day."""
+"""Seconds that the page waits: usually, and when there are no or only old counts.
+
+New replies take about a hundredth of a second per 1,000, plus some for the people of the day.
+"""
 
 COUNTING_SECONDS = 30.0
-"""How long the thread goes on with a further batch of a long history."""
+"""Seconds after which the thread starts no further batch of a long history."""
 
 logger = logging.getLogger(__name__)
 _counting = Part(threading.Lock)
@@ -22,12 +24,12 @@ _counting = Part(threading.Lock)
 
 
 def count_beside(now: datetime, *, seconds: float) -> bool:
-    """Have what has ended up to `now` counted; whether that was done within so many seconds.
+    """Count in a thread what has ended up to `now`; returns whether that was done within `seconds`.
 
-    What is not, is counted on after the answer, by one thread of a process at a time.
+    The thread continues after that; one thread of a process counts at a time.
     """
     if connection.in_atomic_block:
-        # A thread would not see what this transaction has done, and would wait for what it has locked.
+        # Another thread would not see this transaction's changes, and would wait for its locks.
         return catch_up(seconds=seconds, now=now) is Counted.ALL
     counting = _counting()
     if not counting.acquire(blocking=False):

@@ -1,4 +1,4 @@
-"""What was counted, for a stretch of time: in all, by step, by model, and in the stretch before. Four queries."""
+"""Reads usage for a time range: in all, by step, by model, and for the range before. Causes four queries."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ STEPS = {Grain.HOUR: timedelta(hours=1), Grain.DAY: timedelta(days=1)}
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """A stretch of time up to now, in steps of an hour or a day; the last step is the current one."""
+    """A range of time up to now, in steps of an hour or a day; the last step is the current one."""
 
     key: str
     name: str
@@ -44,7 +44,7 @@ TIME_RANGES = (
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Two percentiles of a time, in milliseconds."""
+    """Two percentiles of a duration, in milliseconds."""
 
     p50: float
     p95: float
@@ -52,27 +52,27 @@ class Times:
 
 @dataclass(slots=True)
 class Numbers:
-    """What was counted in some time, or of one model."""
+    """Usage in one range or step, or of one model."""
 
     models: Counter[str] = field(default_factory=Counter)
-    """Turns by model; without a name where none was asked."""
+    """Turns by model; the name is empty where no model was asked."""
     failed: Counter[str] = field(default_factory=Counter)
-    """Turns that failed, by error code."""
+    """Failed turns by error code."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     people: int = 0
-    """Different people; not counted by model."""
+    """Distinct people; not counted by model."""
     times: dict[Measure, Times] = field(default_factory=dict)
-    """Only what was ever measured."""
+    """Durations by measure; without those that were never measured."""
 
     @property
     def turns(self) -> int:
-        """All turns."""
+        """Number of turns of all models."""
         return self.models.total()
 
     @property
     def tokens(self) -> int:
-        """Of prompts and replies."""
+        """Tokens of prompts and replies together."""
         return self.prompt_tokens + self.completion_tokens
 
     @property
@@ -83,33 +83,33 @@ class Numbers:
 
 @dataclass(slots=True)
 class Report:
-    """The numbers of a time range."""
+    """The usage of a time range."""
 
     time_range: TimeRange
     whole: Numbers
     before: Numbers
-    """Of as many steps before."""
+    """Usage of as many steps before the range."""
     steps: dict[datetime, Numbers]
-    """Every step, by when it began, oldest first."""
+    """Usage of each step by its beginning, oldest first."""
     models: dict[str, Numbers]
-    """The most used one first."""
+    """Usage by model, the most used model first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The stretch of time that a report is about, and the one before."""
+    """Bounds of a report's range and of the range before."""
 
     grain: str
     before: datetime
     begin: datetime
     last: datetime
-    """When the last step began."""
+    """Time at which the last step began."""
 
 
 def report(time_range: TimeRange, now: datetime) -> Report:
-    """The numbers of the time range that ends with the step of `now`, a time in UTC. Causes four queries.
+    """The usage of the range that ends with the step of `now`, a time in UTC. Causes four queries.
 
-    On one core: the others are for the chat, and waking them takes longer than they save.
+    Runs on one core: parallel workers take longer to start than they save, and take cores from the chat.
     """
     began = time_range.began(now)
     bounds = Bounds(time_range.grain.value, began[0] - time_range.steps * STEPS[time_range.grain], began[0], began[-1])
@@ -137,10 +137,10 @@ SELECT by, is_now, extract(epoch FROM step)::bigint, model, failure, replies, pr
 ) AS added_up
 WHERE is_now OR by <> 4
 """  # noqa: S608 (a constant)
-"""By step and model, by step and error, by model and error; all steps of the stretch before as one."""
+"""Rows by step and model, by step and error, by model and error; all steps of the range before are one."""
 
 BY_STEP_AND_MODEL, BY_STEP_AND_ERROR = 1, 2
-"""The bits of the columns that the database has added over."""
+"""Values of `by`: the bits of the columns over which the database has added."""
 
 
 class Turns(NamedTuple):
@@ -192,7 +192,7 @@ SELECT extract(epoch FROM step)::bigint, people, seen_first FROM (
     GROUP BY step
 ) AS added_up
 """
-"""By step: those who were active in it, and those of them whom the stretch of time sees there first."""
+"""By step: the people active in it, and those of them who were not active earlier in the range."""
 
 
 class People(NamedTuple):
@@ -220,7 +220,7 @@ FROM conversations_usagelatency
 WHERE grain = %(grain)s AND began_at >= %(before)s AND began_at <= %(last)s AND model IS NULL
 GROUP BY began_at, measure
 """
-"""The histogram of each step, those of the stretch before too."""
+"""The histogram of each step, including those of the range before."""
 
 MODEL_TIMES = """
 SELECT model, measure, bucket, sum(replies)::bigint FROM conversations_usagelatency
@@ -272,12 +272,12 @@ def _sorted(histogram: Counter[int]) -> Times:
 
 
 def _percentiles(buckets: Sequence[int], replies: Sequence[int]) -> Times:
-    """Of a histogram, the lowest bucket first: the first one up to which at least that share of the replies lies."""
+    """Median and 95th percentile of a histogram: the first bucket up to which that share of the replies lies."""
     so_far = list(accumulate(replies))
     found = (buckets[bisect_left(so_far, so_far[-1] * share)] for share in (0.50, 0.95))
     return Times(*map(milliseconds, found))
 
 
 def _time(seconds: int) -> datetime:
-    """A time from the database, read as a number: thousands of times as such take longer than all else."""
+    """A time from the database, sent as a number: decoding thousands of timestamps takes longer than all the rest."""
     return datetime.fromtimestamp(seconds, UTC)
