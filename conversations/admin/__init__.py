@@ -1,7 +1,7 @@
-"""Staff's view of what people do here.
+"""The admin for staff: what people do on this site.
 
-That something exists is one permission, what was said in it another. What was said is shown in three places only, the
-transcript, the search and the export, and each of these writes down first who reads what: see `readings`.
+One permission shows that a conversation exists, another one its text. Text is shown in three places only, the
+transcript, the search and the export, and each of these writes to the audit log first: see `readings`.
 """
 
 from conversations.admin import conversations, feedback, generations, limits, log, messages, people, presets

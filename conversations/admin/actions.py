@@ -1,4 +1,4 @@
-"""What staff can do with conversations. Each is written down on every conversation that it concerns."""
+"""Actions of staff on conversations, each recorded in the audit log of every conversation concerned."""
 
 from functools import partial
 from typing import Any
@@ -37,7 +37,7 @@ EVERYWHERE = [ActionLocation.CHANGE_LIST, ActionLocation.CHANGE_FORM]
 def export_markdown(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation]
 ) -> HttpResponseBase | None:
-    """One conversation as a text, several as an archive of texts."""
+    """Export one conversation as a Markdown text, several as an archive of texts."""
     keys = _keys(queryset)
     zone = timezone.get_current_timezone()
     return _export(request, keys, MarkdownWriter(zone) if len(keys) == 1 else ArchiveWriter(zone))
@@ -45,13 +45,13 @@ def export_markdown(
 
 @admin.action(description="Export as JSON", permissions=["read"], location=EVERYWHERE)
 def export_json(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation]) -> HttpResponseBase | None:
-    """The conversations as a document that can be imported again."""
+    """Export the conversations as a JSON document that can be imported again."""
     return _export(request, _keys(queryset), JsonWriter())
 
 
 @admin.action(description="Stop the reply", permissions=["stop"], location=EVERYWHERE)
 def stop(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation]) -> None:
-    """End the replies that are being made, in whatever process, as the person's own Stop does."""
+    """Stop the open replies, in whichever process, as the person's own Stop does."""
     running = Generation.objects.open().filter(conversation__in=_keys(queryset)).select_related("message")
     found = [generation.message for generation in running]
     record(request, [message.conversation_id for message in found], "Stopped a reply.", flag=CHANGE)
@@ -63,7 +63,7 @@ def stop(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation
 
 @admin.action(description="Move to the trash", permissions=["delete"], location=EVERYWHERE)
 def trash(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation]) -> None:
-    """Take them from their owners, who can restore them for the days of the trash."""
+    """Move the conversations to their owners' trash, from which the owners can restore them for its days."""
     with transaction.atomic():
         keys = list(Conversation.objects.filter(pk__in=_keys(queryset), trashed_at=None).values_list("pk", flat=True))
         record(request, keys, "Moved to the trash.", flag=CHANGE)
@@ -74,7 +74,7 @@ def trash(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
 
 @admin.action(description="Erase permanently…", permissions=["delete"], location=EVERYWHERE)
 def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversation]) -> HttpResponseBase:
-    """Remove them with all that hangs from them, once somebody has confirmed it."""
+    """Remove the conversations and everything that refers to them permanently, after a confirmation."""
     keys = _keys(queryset)
     if request.POST.get("post") != "yes":
         return confirmation(model_admin, request, keys)
@@ -93,7 +93,7 @@ def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
 
 
 def confirmation(model_admin: Any, request: HttpRequest, keys: list[UUID]) -> HttpResponseBase:
-    """The page that says exactly what goes, and asks."""
+    """The page that lists exactly what is removed and asks for confirmation."""
     contents = contents_of(keys)
     totals = {
         name: sum(getattr(one, name) for one in contents) for name in ("messages", "characters", "feedback", "running")
@@ -104,7 +104,7 @@ def confirmation(model_admin: Any, request: HttpRequest, keys: list[UUID]) -> Ht
         "opts": model_admin.opts,
         "contents": contents,
         "totals": totals,
-        # The same form comes back, confirmed, to the same address.
+        # The form is sent again, confirmed, to the address that it came from.
         "fields": [
             (name, value)
             for name, values in request.POST.lists()
@@ -122,7 +122,7 @@ def _export(request: HttpRequest, keys: list[UUID], writer: Writer) -> HttpRespo
     found = {conversation.pk: conversation for conversation in conversations}
     if not found:
         return None
-    # Before the first byte goes: the file is written while it is sent.
+    # Record before the first byte is sent: the file is written while it is sent.
     record(request, found, f"Exported as {'JSON' if writer.suffix == 'json' else 'Markdown'}.")
     name = dated_name(*found.values()) if len(found) == 1 else collection_name(timezone.now())
     return responses.download(conversations, writer, name=name, is_welcome=partial(is_signed_in, request))

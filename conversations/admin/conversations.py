@@ -1,4 +1,4 @@
-"""Conversations: found by who and when, read as a transcript, exported, stopped, thrown away."""
+"""Conversations in the admin: found by person and time, read as a transcript, exported, stopped, removed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ from conversations.pages.lists import Entry
 
 @admin.register(Conversation)
 class ConversationAdmin(KeysetAdmin):
-    """Conversations, the one in which something was said last first."""
+    """Admin of conversations, ordered by the last message's time, latest first."""
 
     order = Order("updated_at")
     time = "updated_at"
@@ -56,12 +56,12 @@ class ConversationAdmin(KeysetAdmin):
     actions = (actions.export_markdown, actions.export_json, actions.stop, actions.trash, actions.erase)
 
     def get_urls(self) -> list[URLPattern]:
-        """Django's pages, and the search before them: their addresses would take any word for a key."""
+        """The search before Django's own pages, whose addresses would read any word as a key."""
         search = self.admin_site.admin_view(self.search_view)
         return [path("search/", search, name="conversations_conversation_search"), *super().get_urls()]
 
     def has_read_permission(self, request: HttpRequest) -> bool:
-        """Whether this member of staff may read what was said."""
+        """Whether this member of staff may read messages."""
         return may_read(request)
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
@@ -69,13 +69,13 @@ class ConversationAdmin(KeysetAdmin):
         return staff(request).has_perm("conversations.stop_generation")
 
     def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> dict[str, Any]:
-        """Those of this site; Django's own deletion would put titles into the log."""
+        """This site's actions without Django's own deletion, which would write titles to the audit log."""
         found: dict[str, Any] = super().get_actions(request, action_location=action_location)
         found.pop("delete_selected", None)
         return found
 
     def prepared(self, rows: list[Any]) -> list[Any]:
-        """Each with its facts. Causes a query."""
+        """The rows, each with its `facts`. Causes a query."""
         facts = facts_of([row.pk for row in rows]) if rows else {}
         for row in rows:
             row.facts = facts.get(row.pk, Facts())
@@ -83,48 +83,48 @@ class ConversationAdmin(KeysetAdmin):
 
     @admin.display
     def last_message(self, conversation: Conversation) -> str:
-        """When something was said last."""
+        """Time of the last message."""
         return moment(conversation.updated_at)
 
     @admin.display
     def messages(self, conversation: Conversation) -> str:
-        """How many there are."""
+        """The number of messages, up to `MESSAGES_MAX`."""
         facts = _facts(conversation)
         return f"{facts.messages}+" if facts.is_more else str(facts.messages)
 
     @admin.display
     def tokens(self, conversation: Conversation) -> str:
-        """What it has cost so far."""
+        """Tokens used so far by the counted messages."""
         facts = _facts(conversation)
         return f"{facts.tokens:,}{'+' if facts.is_more else ''}"
 
     @admin.display(description="model")
     def model_name(self, conversation: Conversation) -> str:
-        """Which model answered last."""
+        """Name of the model that answered last."""
         return _facts(conversation).model or "-"
 
     @admin.display(description="last reply")
     def last_reply(self, conversation: Conversation) -> str:
-        """How the last reply ended."""
+        """Status of the last reply, with the code of its error."""
         facts = _facts(conversation)
         return f"{facts.status}: {facts.error_code}" if facts.error_code else facts.status or "-"
 
     @admin.display(description="place")
     def state(self, conversation: Conversation) -> str:
-        """Where the person has put it."""
+        """Whether the person has pinned, archived or deleted it."""
         if conversation.trashed_at:
             return "in the trash"
         return "archived" if conversation.archived_at else "pinned" if conversation.pinned_at else "-"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list, with a way to the search for those who may read."""
+        """The list, with a link to the search for those who may read messages."""
         context = (extra_context or {}) | {"may_read": may_read(request)}
         return super().changelist_view(request, context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The conversation: what is known of it and, for those who may read, its transcript."""
+        """The conversation's facts and, for those who may read messages, its transcript."""
         found = self._found(request, object_id, self.has_view_permission)
         if request.method == "POST":
             return self._act(request, found)
@@ -148,12 +148,12 @@ class ConversationAdmin(KeysetAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The same as the action that erases."""
+        """Erase one conversation, as the action for several does."""
         found = self._found(request, object_id, self.has_delete_permission)
         return actions.erase(self, request, Conversation.objects.filter(pk=found.pk))  # type: ignore[return-value] # a page or a redirect
 
     def search_view(self, request: HttpRequest) -> HttpResponse:
-        """Looking for what was said, for those who may read it."""
+        """The search page. Raises `PermissionDenied` for staff who may not read messages."""
         if not may_read(request):
             raise PermissionDenied
         context = self._context(request, None) | {"title": "Search what was said"} | searching.results(request)
@@ -195,7 +195,7 @@ def _facts(conversation: Conversation) -> Facts:
 
 
 def _applies(action: str, conversation: Conversation) -> bool:
-    """Whether there is anything for the action to do."""
+    """Whether the action has anything to do for the conversation."""
     if action == "stop":
         return conversation.generations.open().exists()
     return action != "trash" or conversation.trashed_at is None

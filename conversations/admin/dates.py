@@ -1,4 +1,4 @@
-"""Drilling down by date without looking at the rows: from the first to the last, whether there are any between."""
+"""Narrowing a list by date without reading its rows: choices span the time from the first row to the last."""
 
 from calendar import month_abbr, month_name, monthrange
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from django.utils import timezone
 from conversations.admin.changelists import BareChangeList
 
 LATEST = 4_102_444_800_000
-"""The year 2100 in milliseconds: what claims to be later is no time of a key."""
+"""The year 2100 in milliseconds; keys with a later time are not UUIDs of version 7 made here."""
 
 
 @dataclass(frozen=True, slots=True)
 class DateLinks:
-    """Where a list can be narrowed to, or widened."""
+    """Links that narrow or widen a list's range of dates."""
 
     chosen: str
-    """What it is narrowed to, in words."""
+    """The chosen range, in words."""
     back: str
-    """The address of the next wider range; empty when it is not narrowed."""
+    """Address of the next wider range; empty when no range is chosen."""
     choices: list[tuple[str, str]]
     """Words and address of each narrower range."""
 
@@ -58,7 +58,7 @@ def date_links(changes: BareChangeList, rows: QuerySet[Any]) -> DateLinks | None
 def date_places(changes: BareChangeList, ends: tuple[datetime, datetime], place: str) -> DateLinks:
     """The same for a list in the order of keys, which hold their time: not a range but the place where one ends.
 
-    `ends` are the times of the first and the last row, `place` is where the page begins, empty for the first one.
+    `ends` are the times of the first and the last row; `place` is where the page begins, empty for the first page.
     """
     first, last = (timezone.localdate(end) for end in ends)
 
@@ -69,7 +69,7 @@ def date_places(changes: BareChangeList, ends: tuple[datetime, datetime], place:
     at = _time_in(place)
     if not at:
         return DateLinks("", "", [(str(year), link(year)) for year in range(last.year, first.year - 1, -1)])
-    # The place is the end of what is shown: a moment before it says which day that is.
+    # `at` is the end of the shown range: a moment before it lies within its last day.
     shown = timezone.localtime(at - timedelta(milliseconds=1)).date()
     words = f"until {shown.day} {month_name[shown.month]} {shown.year}"
     if (shown.month, shown.day) == (12, 31):
@@ -82,13 +82,13 @@ def date_places(changes: BareChangeList, ends: tuple[datetime, datetime], place:
 
 
 def _key_at(day: date) -> UUID:
-    """The smallest key of the day, in the reader's time zone."""
+    """The smallest UUIDv7 of the day, in the reader's time zone."""
     begin = timezone.make_aware(datetime.combine(day, time()))
     return UUID(int=int(begin.timestamp() * 1_000) << 80 | 7 << 76 | 2 << 62)
 
 
 def _time_in(place: str) -> datetime | None:
-    """When the key was made; None for what is no such key."""
+    """Time of a UUIDv7; None for any other text."""
     try:
         key = UUID(place)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Facts about conversations that tell nothing of what was said in them."""
+"""Facts about conversations that reveal nothing of their messages."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,35 +14,35 @@ MESSAGES_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a list shows of a conversation beside its own columns."""
+    """What a list shows of a conversation besides its own columns."""
 
     messages: int = 0
-    """At most `MESSAGES_MAX`."""
+    """Number of messages, at most `MESSAGES_MAX`."""
     tokens: int = 0
-    """Of these messages: what was sent to the model, and what it answered."""
+    """Tokens of these messages: prompts and answers."""
     status: str = ""
-    """Of the last reply, as is what follows."""
+    """Status of the last reply; the following fields are of that reply, too."""
     model: str = ""
     error_code: str = ""
 
     @property
     def is_more(self) -> bool:
-        """Whether there is more than was counted."""
+        """Whether there are more messages than were counted."""
         return self.messages >= MESSAGES_MAX
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All that goes with a conversation."""
+    """Everything that is removed with a conversation."""
 
     key: UUID
     email: str
     messages: int
     characters: int
-    """Of messages and reasoning."""
+    """Characters of messages and reasoning."""
     feedback: int
     running: int
-    """Replies that are still to come."""
+    """Number of open replies."""
 
 
 FACTS = f"""
@@ -78,7 +78,7 @@ CONTENTS = f"""
 
 
 def facts_of(keys: Collection[UUID]) -> dict[UUID, Facts]:
-    """The facts of these conversations. Causes a query, bounded however long they are."""
+    """Facts of these conversations by key. Causes a query whose cost is bounded, however long they are."""
     return dict(sql.rows(_facts, FACTS, [list(keys)]))
 
 
@@ -87,5 +87,5 @@ def _facts(key: UUID, *facts: Any) -> tuple[UUID, Facts]:
 
 
 def contents_of(keys: Collection[UUID]) -> list[Contents]:
-    """All that is in these conversations. Causes a query that looks at all of it."""
+    """Contents of these conversations. Causes a query that reads all of them."""
     return sql.rows(Contents, CONTENTS, [list(keys)])

@@ -1,4 +1,4 @@
-"""Feedback: what people think of answers; their words are in the transcript, beside the answer."""
+"""Feedback in the admin: ratings of answers; comments are in the transcript, beside the answer."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from conversations.models import Feedback
 
 @admin.register(Feedback)
 class FeedbackAdmin(KeysetAdmin):
-    """Thumbs, newest first."""
+    """Admin of feedback, newest first."""
 
     order = Order("updated_at")
     time = "updated_at"
@@ -27,30 +27,30 @@ class FeedbackAdmin(KeysetAdmin):
     fields = readonly_fields = ("rating", "in_transcript", "user", "created_at", "updated_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
-        """Each with whether it has a comment, which itself is not read."""
+        """The rows, each annotated with whether it has a comment; the comment itself is not read."""
         rows: QuerySet[Feedback] = super().get_queryset(request)
         return rows.annotate(with_comment=~Q(comment=""))
 
     @admin.display
     def given(self, feedback: Feedback) -> str:
-        """When."""
+        """When the feedback was last changed."""
         return moment(feedback.updated_at)
 
     @admin.display(description="comment", boolean=True)
     def has_comment(self, feedback: Feedback) -> bool:
-        """Whether the person added a word."""
+        """Whether the person added a comment."""
         return bool(vars(feedback)["with_comment"])
 
     @admin.display(description="conversation")
     def conversation_link(self, feedback: Feedback) -> SafeString:
-        """The transcript that it is in."""
+        """Link to the conversation's transcript."""
         return conversation_link(feedback.message.conversation_id)
 
     @admin.display(description="answer and comment")
     def in_transcript(self, feedback: Feedback) -> SafeString:
-        """Where they can be read."""
+        """Link to the answer and comment in the transcript."""
         return transcript_link(feedback.message)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Feedback goes with its message only."""
+        """False: feedback is removed with its message only."""
         return False

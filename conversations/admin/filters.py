@@ -1,4 +1,4 @@
-"""What the lists can be filtered by. None of it reads a table to know its choices."""
+"""Filters of the admin's lists; none reads a whole table to find its choices."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -16,60 +16,60 @@ from conversations.models import Rating, Role, Status
 Choices = Iterable[tuple[str, str]]
 
 RECENT = 2_000
-"""The newest replies, whose models are offered."""
+"""Number of newest replies whose models are offered as choices."""
 
 
 class BoundedFilter(admin.SimpleListFilter, ABC):
-    """One choice of several."""
+    """A filter with one choice of several, which bounds the rows that it reads."""
 
     looks: ClassVar[int | None] = 20_000
-    """How many rows a page looks through at most, where no index finds those that pass; None where one does."""
+    """Most rows that a page reads when no index finds the matching ones; None where an index does."""
 
     fixed: ClassVar[Choices] = ()
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        """What can be chosen."""
+        """Choices as pairs of value and label."""
         return self.fixed
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        """The rows that pass; None when nothing is chosen, none for what cannot be chosen."""
+        """The rows that match; None without a choice, no rows for an invalid one."""
         if not (chosen := self.value()):
             return None
         return self.passed(queryset, chosen) if chosen in dict(self.lookup_choices) else queryset.none()
 
     @abstractmethod
     def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        """The rows that pass."""
+        """The rows that match the chosen value."""
 
 
 class ColumnFilter(BoundedFilter):
-    """By a column of the list's own rows."""
+    """Filters by a column of the list's own rows."""
 
     def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        """Those that have the value."""
+        """Rows whose column has the chosen value."""
         return rows.filter(**{str(self.parameter_name): chosen})
 
 
 class RowFilter(BoundedFilter):
-    """By rows that hang from a conversation; looked up for one conversation after the other, never all at once."""
+    """Filters conversations by rows that refer to them, looked up one conversation at a time."""
 
     condition: ClassVar[str]
-    """SQL with one place for the chosen value; its `OFFSET` keeps it a question about one conversation."""
+    """SQL with one placeholder for the chosen value; its `OFFSET` makes the planner evaluate it per conversation."""
 
     def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        """The conversations of which it is so."""
+        """The conversations for which the condition holds."""
         return rows.filter(RawSQL(self.condition, (chosen,), BooleanField()))  # noqa: S611 (a constant)
 
 
 class StateFilter(BoundedFilter):
-    """Where a conversation is."""
+    """Filters conversations by state: pinned, archived or in the trash."""
 
     title, parameter_name = "place", "state"
     fixed = (("pinned", "Pinned"), ("archived", "Archived"), ("trash", "In the trash"))
     columns: ClassVar = {"pinned": "pinned_at", "archived": "archived_at", "trash": "trashed_at"}
 
     def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        """Those that are there."""
+        """The conversations in the chosen state."""
         return rows.filter(**{f"{self.columns[chosen]}__isnull": False})
 
 
@@ -80,36 +80,36 @@ LAST_REPLY = """EXISTS (
 
 
 class LastStatusFilter(RowFilter):
-    """How the last reply ended."""
+    """Filters conversations by the status of the last reply."""
 
     title, parameter_name, fixed = "last reply", "last_status", Status.choices
     condition = LAST_REPLY.format("status")
 
 
 class LastModelFilter(RowFilter):
-    """Which model gave the last reply."""
+    """Filters conversations by the model of the last reply."""
 
     title, parameter_name = "model", "last_model"
     condition = LAST_REPLY.format("model")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        """What the site offers, and what was used of late."""
+        """Models that the site offers, and those used recently."""
         return models()
 
 
 class LastErrorFilter(RowFilter):
-    """Why the last reply failed."""
+    """Filters conversations by the last reply's error code."""
 
     title, parameter_name = "error", "last_error"
     condition = LAST_REPLY.format("error_code")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        """What has gone wrong so far."""
+        """Error codes that occurred so far."""
         return error_codes()
 
 
 class AnyFeedbackFilter(RowFilter):
-    """What the person thinks of any answer in the conversation."""
+    """Filters conversations by the rating of any answer in them."""
 
     title, parameter_name, looks = "feedback", "feedback", 5_000
     fixed = ((Rating.UP.value, "A thumb up"), (Rating.DOWN.value, "A thumb down"))
@@ -123,7 +123,7 @@ class AnyFeedbackFilter(RowFilter):
 
 
 class SizeFilter(BoundedFilter):
-    """How many messages a conversation has at least; a longer one is not counted further."""
+    """Filters conversations by their least number of messages; counting stops at that number."""
 
     title, parameter_name, looks = "messages", "size", 5_000
     fixed = tuple((str(least), f"{least:,} or more") for least in (10, 50, 200, 1_000))
@@ -133,61 +133,61 @@ class SizeFilter(BoundedFilter):
     )"""
 
     def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        """Those that have as many."""
+        """The conversations with at least the chosen number of messages."""
         return rows.filter(RawSQL(self.condition, (int(chosen) - 1,), BooleanField()))  # noqa: S611 (a constant)
 
 
 class RoleFilter(ColumnFilter):
-    """Who said a message."""
+    """Filters messages by their author's role."""
 
     title, parameter_name, fixed = "role", "role", Role.choices
 
 
 class StatusFilter(ColumnFilter):
-    """How a reply ended."""
+    """Filters generations by their status."""
 
     title, parameter_name, fixed = "status", "status", Status.choices
 
 
 class ModelFilter(ColumnFilter):
-    """Which model gave a reply."""
+    """Filters generations by their model."""
 
     title, parameter_name = "model", "model"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        """What the site offers, and what was used of late."""
+        """Models that the site offers, and those used recently."""
         return models()
 
 
 class ErrorFilter(ColumnFilter):
-    """Why a reply failed; by an index of those that did."""
+    """Filters generations by error code, with an index of failed ones."""
 
     title, parameter_name, looks = "error", "error_code", None
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        """What has gone wrong so far."""
+        """Error codes that occurred so far."""
         return error_codes()
 
 
 class RatingFilter(ColumnFilter):
-    """A thumb up or down."""
+    """Filters feedback by its rating: up or down."""
 
     title, parameter_name, fixed = "rating", "rating", Rating.choices
 
 
 class CommentFilter(BoundedFilter):
-    """Whether the person added a word."""
+    """Filters feedback by whether it has a comment."""
 
     title, parameter_name = "comment", "comment"
     fixed = (("yes", "With a comment"), ("no", "Without one"))
 
     def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        """Those that have one, or those that have none."""
+        """Feedback with a comment, or feedback without one."""
         return rows.filter(comment="") if chosen == "no" else rows.exclude(comment="")
 
 
 def models() -> list[tuple[str, str]]:
-    """The names of models that the site is set to offer, and of those that gave the newest replies. Causes a query."""
+    """Names of the models that the site is set to offer, and of those that made the newest replies. Causes a query."""
     used = sql.column(
         f"""
         SELECT DISTINCT model FROM (
@@ -199,7 +199,7 @@ def models() -> list[tuple[str, str]]:
 
 
 def error_codes() -> list[tuple[str, str]]:
-    """The codes of what has gone wrong so far, each found by one step in the index. Causes a query."""
+    """Error codes that occurred so far, each found by one step in the index. Causes a query."""
     used = sql.column(
         """
         WITH RECURSIVE code (name) AS (

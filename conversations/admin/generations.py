@@ -1,4 +1,4 @@
-"""Generations: how replies were made; their drafts and reasoning are in the transcript."""
+"""Generations in the admin: how replies were made; drafts and reasoning are in the transcript."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from conversations.models import Generation, Message
 
 @admin.register(Generation)
 class GenerationAdmin(KeysetAdmin):
-    """How replies were made, newest first by key: model, tokens, times, errors."""
+    """Admin of generations, newest first by key: model, tokens, times, errors."""
 
     time = "message__created_at"
     person = "message__user"
@@ -30,7 +30,7 @@ class GenerationAdmin(KeysetAdmin):
         "finished_at",
         "conversation_id",
     )
-    # By way of the message, whose conversation has an index.
+    # Through the message, because its conversation has an index.
     lookups = ("message__conversation__id__exact",)
     list_display = (
         "asked_at",
@@ -70,53 +70,56 @@ class GenerationAdmin(KeysetAdmin):
     )
 
     def prepared(self, rows: list[Any]) -> list[Any]:
-        """Each with its message. Not joined: both are in the order of keys, and PostgreSQL would merge them from the
-        first one on, however far back the page begins."""
+        """The rows, each with its message. Causes a query.
+
+        Not joined: both tables are in the order of keys, and PostgreSQL would merge them from the first row on, however
+        far back the page begins.
+        """
         messages = Message.objects.select_related("user").only("created_at", "conversation_id", "user__email")
         prefetch_related_objects(rows, Prefetch("message", messages))
         return rows
 
     @admin.display(description="asked")
     def asked_at(self, generation: Generation) -> str:
-        """When the person asked."""
+        """Time of the person's request."""
         return moment(generation.message.created_at)
 
     @admin.display
     def user(self, generation: Generation) -> str:
-        """Who asked."""
+        """The person who asked, by e-mail address."""
         return str(generation.message.user)
 
     @admin.display
     def tokens(self, generation: Generation) -> str:
-        """Read and written by the model."""
+        """Tokens that the model read and wrote."""
         read, written = generation.prompt_tokens, generation.completion_tokens
         return f"{read or 0:,} + {written or 0:,}" if read or written else "-"
 
     @admin.display(description="first token")
     def first_token(self, generation: Generation) -> str:
-        """How long it took to begin."""
+        """Seconds from the start to the first token."""
         return seconds(generation.started_at, generation.first_token_at)
 
     @admin.display
     def duration(self, generation: Generation) -> str:
-        """How long it took."""
+        """Seconds from the start to the end."""
         return seconds(generation.started_at, generation.finished_at)
 
     @admin.display(description="conversation")
     def conversation_link(self, generation: Generation) -> SafeString:
-        """The transcript that it is in."""
+        """Link to the conversation's transcript."""
         return conversation_link(generation.conversation_id)
 
     @admin.display(description="what it says")
     def in_transcript(self, generation: Generation) -> SafeString:
-        """Where it can be read."""
+        """Link to the reply in the transcript."""
         return transcript_link(generation.message)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Generations go with their message only."""
+        """False: generations are removed with their message only."""
         return False
 
 
 def seconds(begin: Any, end: Any) -> str:
-    """The time between two moments, `1.25 s`; a dash when one is not known."""
+    """The time between two moments, `1.25 s`; a dash when one is unknown."""
     return f"{(end - begin).total_seconds():.2f} s" if begin and end else "-"

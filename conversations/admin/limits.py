@@ -1,4 +1,4 @@
-"""How much people may use, and how much they have used."""
+"""Usage limits in the admin, and how much people have used."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ WHICH_HOLDS = (
 
 @admin.register(UsageLimit)
 class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
-    """Limits, and what is used of those that are one person's."""
+    """Admin of usage limits, with the usage of a person's own limits."""
 
     list_display = ("target", "period", "messages", "tokens", "used")
     list_filter = ("period", ("group", admin.RelatedOnlyFieldListFilter))
@@ -41,7 +41,7 @@ class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscri
     ordering = ("-user_id", "-group_id", "period")
 
     def get_fieldsets(self, request: HttpRequest, obj: UsageLimit | None = None) -> Any:
-        """For whom, with what decides between several; and how much."""
+        """Fields for the target, with a text on which limit counts, and for the numbers."""
         zone = settings.TIME_ZONE
         target = {"fields": ("user", "group"), "description": WHICH_HOLDS.format(zone=zone)}
         used = ("used",) if obj else ()
@@ -59,7 +59,7 @@ class UsageLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscri
 
 @admin.register(TurnWindow)
 class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
-    """Who has used something this month."""
+    """Admin of the people who used something this month."""
 
     list_display = ("user", "messages", "tokens", "today")
     list_select_related = ("user",)
@@ -68,7 +68,7 @@ class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable 
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TurnWindow]:
-        """Those of whom something was counted this month: a reply may end in another one than it was asked for in."""
+        """People with messages or tokens of this month; a reply may end in a later month than that of its request."""
         first = timezone.localdate(timezone=timezone.get_default_timezone()).replace(day=1)
         found: QuerySet[TurnWindow] = super().get_queryset(request)
         return found.filter(Q(messages_on__gte=first) | Q(tokens_on__gte=first)).annotate(
@@ -77,42 +77,42 @@ class UseAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable 
         )
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        """Who has used most tokens first."""
+        """By tokens of this month, most first."""
         return (F("tokens_now").desc(), "user")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds."""
+        """False: usage is counted, never added by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes."""
+        """False: usage is counted, never changed by hand."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody makes anything uncounted."""
+        """False: counted usage is never removed by hand."""
         return False
 
     @admin.display(ordering="messages_now", description="messages this month")
     def messages(self, window: TurnWindow) -> str:
-        """The month's messages."""
+        """Number of messages sent this month."""
         return f"{window.usage.month_messages:,}"
 
     @admin.display(ordering="tokens_now", description="tokens this month")
     def tokens(self, window: TurnWindow) -> str:
-        """The month's tokens."""
+        """Number of tokens used this month."""
         return f"{window.usage.month_tokens:,}"
 
     @admin.display
     def today(self, window: TurnWindow) -> str:
-        """The day's use."""
+        """Messages and tokens of today, in words."""
         return usage_in_words(window.usage, Period.DAY)
 
 
 class OnePerPeriod(BaseInlineFormSet):  # type: ignore[type-arg] # not subscriptable at run time
-    """The limits of one person or group."""
+    """The limits of one person or one group, checked together."""
 
     def clean(self) -> None:
-        """At most one for the day and one for the month."""
+        """Refuse a second limit for the same period. Raises `ValidationError`."""
         kept = [form for form in self.forms if form not in self.deleted_forms]
         periods = [form.cleaned_data["period"] for form in kept if "period" in getattr(form, "cleaned_data", {})]
         if len(set(periods)) < len(periods):
@@ -120,7 +120,7 @@ class OnePerPeriod(BaseInlineFormSet):  # type: ignore[type-arg] # not subscript
 
 
 class UsageLimitInline(admin.TabularInline):  # type: ignore[type-arg] # not subscriptable at run time
-    """The same on the page of a person or a group."""
+    """Limits on the admin page of a person or a group."""
 
     model = UsageLimit
     formset = OnePerPeriod
@@ -135,24 +135,24 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class LimitedPersonAdmin(PersonAdmin):
-    """Accounts, each with its limits and its use."""
+    """Admin of accounts, each with its limits and its usage."""
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
-        """The limits of somebody who is there."""
+        """The limits' form, for an account that exists."""
         return [*super().get_inlines(request, obj), *([UsageLimitInline] if obj else [])]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Django's, and what is used."""
+        """The read-only fields of accounts, and `used`."""
         return (*super().get_readonly_fields(request, obj), "used")
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """The account's; of somebody who is there, what is used too."""
+        """The account's fields and, for an account that exists, its usage."""
         fieldsets = super().get_fieldsets(request, obj)
         return (*fieldsets, ("Usage", {"fields": ("used",)})) if obj else fieldsets
 
     @admin.display
     def used(self, person: User) -> SafeString:
-        """What is used of the limits that hold, whosever they are, and of the periods that have none."""
+        """Usage of each limit that holds for the person, from whichever level, and of periods without a limit."""
         usage = TurnWindow.usage_of(person)
         lines = [usage_in_words(usage, period) for period in Period]
         standings = limits.standings(usage, limits.limits_of(person))
@@ -162,11 +162,11 @@ class LimitedPersonAdmin(PersonAdmin):
 
 @admin.register(Group)
 class LimitedGroupAdmin(GroupAdmin):
-    """Groups, each with the limits of its people. Only a superuser changes what a group may do."""
+    """Admin of groups with the limits of their members. Only a superuser changes a group's permissions."""
 
     inlines = (UsageLimitInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
-        """For all but superusers, the permissions."""
+        """The permissions, for everybody but superusers."""
         fixed = () if staff(request).is_superuser else ("permissions",)
         return (*super().get_readonly_fields(request, obj), *fixed)

@@ -1,4 +1,4 @@
-"""What the lists show alike: times, and links to what they are about."""
+"""Times and links that several lists of the admin show."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,21 +13,21 @@ from conversations.models import Message
 
 
 def moment(time: datetime | None) -> str:
-    """The time in the reader's time zone, `22 Nov 2026, 10:18`; a dash without one."""
+    """The time in the reader's time zone, `22 Nov 2026, 10:18`; a dash for None."""
     return date_format(timezone.localtime(time), "j M Y, H:i") if time else "-"
 
 
 def transcript_url(conversation: UUID, message: UUID | None = None) -> str:
-    """The admin's page of a conversation, at a message if one is named."""
+    """Address of a conversation's admin page, at a message if one is named."""
     url = reverse("admin:conversations_conversation_change", args=(conversation,))
     return f"{url}?at={message}#m-{message}" if message else url
 
 
 def conversation_link(conversation: UUID) -> SafeString:
-    """A link to a conversation."""
+    """HTML link to a conversation's admin page."""
     return format_html('<a href="{}">Open</a>', transcript_url(conversation))
 
 
 def transcript_link(message: Message) -> SafeString:
-    """A link to a message at its place."""
+    """HTML link to a message at its place in the transcript."""
     return format_html('<a href="{}">In the transcript</a>', transcript_url(message.conversation_id, message.pk))

@@ -1,7 +1,7 @@
-"""Lists that open equally fast however many rows there are, and say how far they looked.
+"""Lists that open equally fast however many rows there are, and show how far they have searched.
 
-A page is a range of an index, entered at a place (keyset paging); nothing is counted. A filter that no index serves
-looks through so many of the next rows at most; whoever wants more goes on from there.
+A page is a range of an index that begins at a cursor (keyset paging); nothing is counted. A filter without an index
+reads a bounded number of the next rows; a link continues from there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,19 +26,19 @@ from conversations.admin.dates import DateLinks, date_links, date_places
 from conversations.admin.filters import BoundedFilter
 
 PEOPLE_MAX = 50
-"""People whose e-mail addresses begin alike that a search looks at."""
+"""People whose e-mail addresses begin with the search term that a search considers."""
 DATE_PARTS = ("__year", "__month", "__day")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Newest first: by a time that has an index, then the key; or by the key alone, a UUID of version 7."""
+    """Order of a list, newest first: by an indexed time, then the key; or by the key alone, a UUIDv7."""
 
     time: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What a place consists of."""
+        """The columns of which a cursor consists."""
         return (self.time, "pk") if self.time else ("pk",)
 
     def of(self, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -46,33 +46,33 @@ class Order:
         return rows.order_by(*(f"-{column}" for column in self.columns))
 
     def after(self, rows: QuerySet[Any], place: str) -> QuerySet[Any]:
-        """Those that follow the place. Raises `ValueError` or `ValidationError` for a text that is none."""
+        """The rows after the cursor `place`. Raises `ValueError` or `ValidationError` for an invalid one."""
         if not self.time:
             return rows.filter(pk__lt=_key(rows, place))
         text, _, key = place.partition("-")
         time = from_microseconds(text)
-        # Written as a range and an exception, so that the index is entered at the place.
+        # Written as a range and an exclusion, so that the index scan starts at the cursor.
         return rows.filter(**{f"{self.time}__lte": time}).exclude(**{self.time: time, "pk__gte": _key(rows, key)})
 
     def down_to(self, rows: QuerySet[Any], last: Sequence[Any]) -> QuerySet[Any]:
-        """Those before the one with these columns, and that one."""
+        """The rows before the one with these columns, and that row itself."""
         if not self.time:
             return rows.filter(pk__gte=last[0])
         return rows.filter(**{f"{self.time}__gte": last[0]}).exclude(**{self.time: last[0], "pk__lt": last[1]})
 
     def place(self, columns: Sequence[Any]) -> str:
-        """The place of a row with these columns, as addresses have it."""
+        """The cursor of a row with these columns, as used in addresses."""
         return f"{microseconds(columns[0])}-{columns[1]}" if self.time else str(columns[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Where a list stopped looking."""
+    """Where a list stopped searching."""
 
     place: str
     time: datetime
     looks: int
-    """How many rows it looked through."""
+    """Number of rows that it has read."""
 
 
 class KeysetChangeList(BareChangeList):
@@ -80,9 +80,9 @@ class KeysetChangeList(BareChangeList):
 
     model_admin: "KeysetAdmin"
     place = ""
-    """Where the page begins; empty for the first one."""
+    """Cursor at which the page begins; empty for the first page."""
     edge: Edge | None = None
-    """Where it ends, if that is because it has looked through enough."""
+    """Where the page ends, if it has read as many rows as it may."""
 
     def entered(self, request: HttpRequest, lookups: Mapping[str, Any]) -> QuerySet[Any]:
         """The rows from the asked place on, before the filters. Raises what an address without sense brings."""
@@ -130,12 +130,12 @@ class KeysetChangeList(BareChangeList):
 
     @cached_property
     def estimate(self) -> int:
-        """About how many rows there are in all, as the database remembers; 0 for few. Causes a query."""
+        """Approximate number of rows, from the database's statistics; 0 for few. Causes a query."""
         rows: float = sql.value("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [self.opts.db_table])
         return round(int(max(0, rows)), -2 if rows < 10_000 else -3)
 
     def dates(self) -> DateLinks | None:
-        """The years, months or days that the list can be narrowed to, or opened at. Asks an index for its two ends."""
+        """Links to years, months or days of the list. Causes a query of an index's two ends."""
         order = self.model_admin.order
         if order.time:
             return date_links(self, self.root_queryset)
@@ -144,7 +144,7 @@ class KeysetChangeList(BareChangeList):
         return date_places(self, (ends[0], ends[1]), self.place) if ends else None
 
     def _bounded(self, rows: QuerySet[Any], looks: int) -> QuerySet[Any]:
-        """The first `looks` of the rows. Causes a query, of the index of their order."""
+        """The first `looks` of the rows. Causes a query of the index of their order."""
         order = self.model_admin.order
         last = list(order.of(rows).values_list(*order.columns)[looks - 1 : looks])
         if not last:
@@ -153,48 +153,48 @@ class KeysetChangeList(BareChangeList):
         return order.down_to(rows, last[0])
 
     def _time_of(self, key: Any) -> datetime:
-        # By itself: a row of another table that tells it, joined to a list, would be looked for along the whole list.
+        # A query of its own: a joined table with the time would be searched along the whole list.
         found = self.root_queryset.filter(pk=key).values_list(self.model_admin.time, flat=True)
-        # The row may have gone meanwhile.
+        # The row may have been deleted meanwhile.
         return next(iter(found), timezone.now())
 
 
 class SelectedActionForm(ActionForm):
-    """Acts on the rows that were selected, never on "all" of a list that nobody has seen to its end."""
+    """Acts on the selected rows only, never on "all" of a list that nobody has seen to its end."""
 
     def clean_select_across(self) -> bool:
-        """No."""
+        """False: "all" rows of the list cannot be selected."""
         return False
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
-    """Shows rows; what people and models said is changed by nobody."""
+    """Shows rows that no member of staff can change."""
 
     view_on_site = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds."""
+        """False: staff cannot add rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes."""
+        """False: staff cannot change rows."""
         return False
 
 
 class KeysetAdmin(ReadOnlyAdmin):
-    """A list of rows, newest first, found by the person and by filters."""
+    """A list of rows, newest first, searched by person and by filters."""
 
     order = Order()
     key = "pk"
-    """The column in which a key is looked for."""
+    """The column in which a key is searched."""
     time = "created_at"
-    """The column by which a row's time is told."""
+    """The column with a row's time."""
     person = "user"
     """The lookup that leads to the person."""
     columns: tuple[str, ...]
-    """What is read of a row, by name; nothing that was said."""
+    """Names of the columns that are read; none of them holds text of messages."""
     lookups: tuple[str, ...] = ()
-    """What an address may narrow the list to, beside the filters; each served by an index."""
+    """Further lookups that an address may use; each has an index."""
 
     list_per_page = 50
     show_full_result_count = False
@@ -202,16 +202,16 @@ class KeysetAdmin(ReadOnlyAdmin):
     sortable_by = ()
     action_form = SelectedActionForm
     change_list_template = "admin/keyset_list.html"
-    # Without one the list has no search box; what is looked for, `get_search_results` says.
+    # Django shows a search box only with a value here; `get_search_results` determines what is searched.
     search_fields = ("pk",)
     search_help_text = "The start of an e-mail address, or a key."
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
-        """The list of this module."""
+        """The class of lists in this module."""
         return KeysetChangeList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only what is named: any other would be slow, or tell what a text holds to somebody who may not read it."""
+        """Only named lookups: others would be slow, or let staff guess texts that they may not read."""
         filters = [spec.parameter_name for spec in self.list_filter if isinstance(spec, type)]  # type: ignore[attr-defined] # all are of ours
         dates = [f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")] if self.date_hierarchy else []
         return lookup in (*self.lookups, *filters, *dates)
@@ -219,7 +219,7 @@ class KeysetAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """The rows of the people whose e-mail address begins so, or those with this key. Never by what was said."""
+        """Rows of the people whose e-mail address begins with the term, or the row with this key; never by text."""
         if not (term := search_term.replace("\0", "").strip()):
             return queryset, False
         if key := _uuid(term):
@@ -228,7 +228,7 @@ class KeysetAdmin(ReadOnlyAdmin):
         return queryset.filter(**{f"{self.person}__in": people}), False
 
     def prepared(self, rows: list[Any]) -> list[Any]:
-        """The rows of a page with what its columns need, in a number of queries that does not depend on theirs."""
+        """The rows of a page with what its columns need, in a fixed number of queries."""
         return rows
 
 

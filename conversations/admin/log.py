@@ -1,4 +1,4 @@
-"""Who read or changed what in the admin, for other staff to see."""
+"""The audit log of the admin: who read or changed what, for other staff to see."""
 
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ KINDS = {READING: "Reading", ADDITION: "Addition", CHANGE: "Change", DELETION: "
 
 
 class KindFilter(ColumnFilter):
-    """What somebody did."""
+    """Filters entries by the kind of action."""
 
     title, parameter_name = "kind", "action_flag"
     fixed: ClassVar = tuple((str(flag), name) for flag, name in KINDS.items())
@@ -26,7 +26,7 @@ class KindFilter(ColumnFilter):
 
 @admin.register(LogEntry)
 class LogAdmin(KeysetAdmin):
-    """The admin's log, newest first; nobody changes it."""
+    """Admin of the audit log, newest first, without changes."""
 
     order = Order("action_time")
     time = "action_time"
@@ -43,33 +43,33 @@ class LogAdmin(KeysetAdmin):
 
     @admin.display
     def when(self, entry: LogEntry) -> str:
-        """The moment."""
+        """Time at which the entry was written."""
         return moment(entry.action_time)
 
     @admin.display
     def kind(self, entry: LogEntry) -> str:
-        """What somebody did."""
+        """The kind of action, in words."""
         return KINDS.get(entry.action_flag, "")
 
     @admin.display
     def thing(self, entry: LogEntry) -> SafeString:
-        """What it was done to; without its name, which may hold what was said."""
+        """Link to what was acted on, without its name, which may contain text of messages."""
         name = entry.content_type.name if entry.content_type else "something"
         url = entry.get_admin_url() if entry.action_flag != DELETION else None
         return format_html('<a href="{}">{}</a>', url, name) if url else format_html("{}", name)
 
     @admin.display(description="whose")
     def owner(self, entry: LogEntry) -> str:
-        """The person whose conversation it is, as long as it is there."""
+        """Owner of the conversation concerned, as long as the conversation exists."""
         return str(vars(entry).get("owner") or "-")
 
     @admin.display
     def what(self, entry: LogEntry) -> str:
-        """What was done, in words."""
+        """Description of the action, in words."""
         return str(entry.get_change_message())
 
     def prepared(self, rows: list[Any]) -> list[Any]:
-        """Each entry with the owner of the conversation that it is about. Causes a query."""
+        """The entries, each with the owner of the conversation concerned. Causes a query."""
         about = [row for row in rows if row.content_type and row.content_type.model == "conversation" and row.object_id]
         keys = {row.object_id for row in about}
         owners = dict(Conversation.objects.filter(pk__in=keys).values_list("pk", "user__email")) if keys else {}
@@ -79,5 +79,5 @@ class LogAdmin(KeysetAdmin):
         return rows
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes; entries go with the member of staff."""
+        """False: entries are removed with the member of staff only."""
         return False

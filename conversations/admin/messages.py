@@ -1,4 +1,4 @@
-"""Messages: who said something, when, and where; what was said is in the transcript."""
+"""Messages in the admin: who wrote one, when, and where; the text is in the transcript."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from conversations.models import Message
 
 @admin.register(Message)
 class MessageAdmin(KeysetAdmin):
-    """Messages, newest first."""
+    """Admin of messages, newest first, without their text."""
 
     order = Order("created_at")
     date_hierarchy = "created_at"
@@ -27,19 +27,19 @@ class MessageAdmin(KeysetAdmin):
 
     @admin.display
     def said(self, message: Message) -> str:
-        """When."""
+        """Time at which it was written."""
         return moment(message.created_at)
 
     @admin.display(description="conversation")
     def conversation_link(self, message: Message) -> SafeString:
-        """The transcript that it is in."""
+        """Link to the conversation's transcript."""
         return conversation_link(message.conversation_id)
 
     @admin.display(description="what it says")
     def in_transcript(self, message: Message) -> SafeString:
-        """Where it can be read."""
+        """Link to the message in the transcript."""
         return transcript_link(message)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Messages go with their conversation only."""
+        """False: messages are removed with their conversation only."""
         return False

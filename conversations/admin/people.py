@@ -1,4 +1,4 @@
-"""People: their account, and how all of it goes."""
+"""People in the admin: their accounts, and the erasure of everything that is theirs."""
 
 from typing import Any
 
@@ -26,26 +26,26 @@ POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
-    """Accounts, with a way to a person's conversations; one that is deleted goes with all that is theirs."""
+    """Admin of accounts with a link to each person's conversations; a deletion erases everything of the person."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Django's, and the way to the conversations; for all but superusers, what gives somebody power."""
+        """The link to the conversations and, for everybody but superusers, the fields that grant permissions."""
         fixed = () if staff(request).is_superuser else POWERS
         return (*super().get_readonly_fields(request, obj), *fixed, "conversations")
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """The account's; of somebody who is there, the way to the conversations too."""
+        """The account's fields and, for an account that exists, the link to its conversations."""
         fieldsets = super().get_fieldsets(request, obj)
         return (*fieldsets, ("Activity", {"fields": ("conversations",)})) if obj else fieldsets
 
     @admin.display
     def conversations(self, person: User) -> SafeString:
-        """A way to them."""
+        """Link to the list of the person's conversations."""
         address = reverse("admin:conversations_conversation_changelist")
         return format_html('<a href="{}?user__id__exact={}">Conversations</a>', address, person.pk)
 
     def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> dict[str, Any]:
-        """None that deletes several people at once: that leaves sessions, and what the log says of them."""
+        """This site's actions, without Django's deletion of several people: it would leave sessions and log entries."""
         found: dict[str, Any] = super().get_actions(request, action_location=action_location)
         found.pop("delete_selected", None)
         return found
@@ -53,7 +53,7 @@ class PersonAdmin(UserAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Erase a person, once somebody has seen what goes and confirmed it."""
+        """Erase a person, after a page that shows what is removed and asks for confirmation."""
         person = self.get_object(request, unquote(object_id))
         if not self.has_delete_permission(request, person):
             raise PermissionDenied

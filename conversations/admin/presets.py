@@ -1,4 +1,4 @@
-"""The presets that everybody shares."""
+"""Shared presets in the admin, which everybody may use."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -10,7 +10,7 @@ from conversations.models import Preset
 
 @admin.register(Preset)
 class PresetAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
-    """The presets that everybody shares; a person's own are the person's."""
+    """Admin of the presets that everybody may use; personal presets are not shown."""
 
     form = SharedPresetForm
     list_display = ("name", "model", "temperature")
@@ -18,5 +18,5 @@ class PresetAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptab
     ordering = ("name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Preset]:
-        """Shared ones only."""
+        """The presets that are shared, by name."""
         return Preset.objects.shared().order_by("name")

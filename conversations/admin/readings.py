@@ -1,4 +1,4 @@
-"""Who may read what was said, and the admin's log of who did."""
+"""Permission to read messages, and the audit log of who did."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -11,28 +11,28 @@ from accounts.models import User
 from conversations.models import Conversation
 
 READING = 4
-"""The flag of a log entry that tells of somebody who read; Django's own are 1 to 3, for what was changed."""
+"""Flag of a log entry for reading; Django's own flags, 1 to 3, are for changes."""
 
 
 def staff(request: HttpRequest) -> User:
-    """Who asks. Raises `TypeError` for somebody who is not signed in, whom the admin lets nowhere."""
+    """The signed-in member of staff. Raises `TypeError` for an anonymous user, whom the admin never lets in."""
     if not isinstance(request.user, User):
         raise TypeError("The admin's pages are for people who signed in.")
     return request.user
 
 
 def may_read(request: HttpRequest) -> bool:
-    """Whether this member of staff may read what was said, not only see that something was."""
+    """Whether this member of staff may read messages, not only see that they exist."""
     return staff(request).has_perms(("conversations.view_conversation", "conversations.read_message"))
 
 
 def record(request: HttpRequest, conversations: Iterable[UUID], what: str, *, flag: int = READING) -> None:
-    """Write down what somebody does with conversations, before it is done: an entry in the history of each.
+    """Record an action on conversations before it is done, as an entry in the history of each.
 
-    It holds nothing of what was said. Causes two queries.
+    The entry holds no text of messages. Causes two queries.
     """
     person = staff(request)
-    # Not the key that this process remembers: what is to be shown must not depend on a memory being fresh.
+    # Not the cached key: what may be shown must not depend on a cache being up to date.
     kind = ContentType.objects.filter(app_label="conversations", model="conversation").get()
     LogEntry.objects.bulk_create(
         LogEntry(

@@ -1,6 +1,6 @@
-"""Looking for what was said: of one person by the index, of everybody as far as there is time for.
+"""Search in messages by staff: one person's by the index, everybody's within a time limit.
 
-A search reads, whoever shows its hits to somebody: each conversation that is found gets an entry in its history.
+A search shows text, so each conversation that is found gets an entry in its history.
 """
 
 from collections.abc import Iterable
@@ -25,12 +25,12 @@ from conversations.search.searching import Among, Hit, folded, search, terms_of
 
 FOUND = "Found by a search of what was said."
 PLACES = {"t": TITLES, "p": MESSAGES}
-"""What the address names the place by where the titles, or the messages, go on."""
+"""Parameter with the cursor at which titles, or messages, continue -> the source searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A line of the page."""
+    """One hit on the search page."""
 
     url: str
     conversation: UUID
@@ -44,18 +44,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The titles that were found, or the messages."""
+    """The hits in titles, or those in messages."""
 
     noun: str
     results: list[Result]
     scanned: Scanned | None = None
-    """How far; None of one person, where all is looked at."""
+    """How far the search has come; None for one person, whose rows are all searched."""
     further: str = ""
-    """The address where it goes on."""
+    """Address that continues the search; empty at its end."""
 
 
 def results(request: HttpRequest) -> dict[str, Any]:
-    """What the page shows. Whatever it finds is written down before it is shown."""
+    """The search page's context. Records every conversation found before it is shown."""
     asked = {name: request.GET.get(name, "").replace("\0", "").strip() for name in ("q", "email", "from", "to")}
     words = terms_of(asked["q"])
     context: dict[str, Any] = {"asked": asked, "is_asked": bool(words)}
@@ -83,7 +83,7 @@ def _of_everybody(
     since: datetime | None,
     until: datetime | None,
 ) -> Iterable[Part]:
-    """Titles and messages, or those of them that the address goes on with."""
+    """Hits in titles and messages, or only in the source that the address continues."""
     places = {name: place for name in PLACES if (place := _place(request, name))}
     start = Cursor(until, UUID(int=0)) if until else FIRST
     for name, source in PLACES.items():
@@ -112,7 +112,7 @@ def _place(request: HttpRequest, name: str) -> Cursor | None:
 
 
 def _midnight(day: str, *, days: int = 0) -> datetime | None:
-    """When the day began, or the one so many days later, in the reader's time zone; None for what is no day."""
+    """Start of the day, or of the one `days` later, in the reader's time zone; None for an invalid date."""
     try:
         found: date | None = parse_date(day)
         return timezone.make_aware(datetime.combine(found + timedelta(days=days), time())) if found else None

@@ -1,4 +1,4 @@
-"""What was said, as staff read it: one part of a branch at a time, each reading written down before it is shown."""
+"""Transcripts for staff: one part of a branch at a time, each reading recorded before it is shown."""
 
 import json
 from collections.abc import Sequence
@@ -18,33 +18,33 @@ from conversations.pages.branches import Part
 from conversations.pages.dressing import ShownMessage, dress
 
 LINES_MAX = 20_000
-"""Characters of tool calls that are laid out on several lines."""
+"""Characters of tool calls that are indented on several lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A message of the transcript, and beside it how it was made."""
+    """A message of the transcript with the facts of its generation."""
 
     shown: ShownMessage
     generation: Generation | None
     feedback: Feedback | None
     tool_calls: str
-    """As JSON on several lines; empty without any."""
+    """Tool calls as JSON on several lines; empty without any."""
     first_token: str = ""
     duration: str = ""
 
     @property
     def tokens(self) -> int:
-        """Sent to the model and answered by it, as far as known."""
+        """Tokens that the model read and wrote, as far as known."""
         made = self.generation
         return (made.prompt_tokens or 0) + (made.completion_tokens or 0) if made else 0
 
 
 def transcript(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
-    """The part that the address asks for: what leads to the message `before`, or is around the one `at`; by default the
-    end of the branch that the person has chosen, which nothing here changes.
+    """The requested part: what precedes the message `before`, or surrounds the message `at`.
 
-    Raises `Http404` when that message is not in the conversation, `BadRequest` when it is no key.
+    By default the end of the branch that the person has chosen, which is not changed. Raises `Http404` when the message
+    is not in the conversation, `BadRequest` when it is not a key.
     """
     part = _part(request, conversation)
     messages = part.messages
@@ -74,7 +74,7 @@ def line(shown: ShownMessage) -> Line:
 
 
 def _as_lines(calls: object) -> str:
-    """JSON on several lines, unless these would be mostly indentation."""
+    """JSON on several lines, unless these would consist mostly of indentation."""
     line = json.dumps(calls, ensure_ascii=False)
     lines = json.dumps(calls, indent=2, ensure_ascii=False) if len(line) <= LINES_MAX else line
     return lines if len(lines) <= 4 * len(line) + LINES_MAX else line

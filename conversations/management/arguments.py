@@ -1,4 +1,4 @@
-"""What people write on a command line: how long ago, how long, how many. Nonsense is refused with a sentence."""
+"""Command-line arguments: ages, durations, counts, people. Invalid ones are refused with a sentence."""
 
 import re
 from argparse import ArgumentTypeError
@@ -23,7 +23,7 @@ SECONDS = {
     **dict.fromkeys(("w", "week", "weeks"), 7 * 86_400),
 }
 DURATIONS = SECONDS | {"": 1, "m": 60}
-"""Without months, `m` can only be minutes."""
+"""Units of durations; `m` is minutes, because durations have no months."""
 MONTHS = {
     **dict.fromkeys(("mo", "month", "months"), 1),
     **dict.fromkeys(("y", "yr", "year", "years"), 12),
@@ -33,22 +33,22 @@ TIMES = {"": 1, "k": 1_000, "m": 1_000_000}
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """A stretch of time; months and years are those of the calendar."""
+    """A length of time; months and years follow the calendar."""
 
     text: str
-    """As it was written."""
+    """The age as it was written."""
     seconds: int = 0
     months: int = 0
 
     def before(self, now: datetime) -> datetime:
-        """The moment that lies so long before. Raises `OverflowError`, `ValueError` before the year 1."""
+        """The moment this long before `now`. Raises `OverflowError`, or `ValueError` before the year 1."""
         year, month = divmod(now.year * 12 + now.month - 1 - self.months, 12)
         day = min(now.day, monthrange(year, month + 1)[1])
         return now.replace(year=year, month=month + 1, day=day) - timedelta(seconds=self.seconds)
 
 
 def age(text: str) -> Age:
-    """The age that a text such as `90d`, `6mo` or `2 years` means."""
+    """The age given by a text such as `90d`, `6mo` or `2 years`. Raises `ArgumentTypeError`."""
     found = AGE.fullmatch(text.strip())
     unit = found[2].lower() if found else ""
     if found is None or unit not in SECONDS | MONTHS:
@@ -65,7 +65,7 @@ def age(text: str) -> Age:
 
 
 def duration(text: str) -> float:
-    """The seconds that a text such as `30`, `90s`, `1.5 min` or `1h` means."""
+    """The seconds given by a text such as `30`, `90s`, `1.5 min` or `1h`. Raises `ArgumentTypeError`."""
     found = DURATION.fullmatch(text.strip())
     unit = found[2].lower() if found else ""
     if found is None or unit not in DURATIONS:
@@ -76,7 +76,7 @@ def duration(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """The number of at least one that a text such as `500`, `20k` or `1M` means."""
+    """The number, at least 1, given by a text such as `500`, `20k` or `1M`. Raises `ArgumentTypeError`."""
     found = COUNT.fullmatch(text.strip())
     number = int(re.sub("[_,]", "", found[1])) * TIMES[found[2].lower()] if found else 0
     if not number:
@@ -85,7 +85,7 @@ def count(text: str) -> int:
 
 
 def since(text: str) -> datetime:
-    """The moment that a date such as `2026-01-31` or an age such as `30d` means, in UTC."""
+    """The moment, in UTC, given by a date such as `2026-01-31` or an age such as `30d`. Raises `ArgumentTypeError`."""
     try:
         return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
     except ValueError:
@@ -97,7 +97,7 @@ def since(text: str) -> datetime:
 
 
 def person(email: str) -> User:
-    """The person with this e-mail address. Raises `CommandError`."""
+    """The person with this e-mail address. Causes a query; raises `CommandError`."""
     found = User.objects.filter(email=email.strip()).first()
     if found is None:
         raise CommandError(f"No account has the e-mail address {email!r}.")
@@ -105,7 +105,7 @@ def person(email: str) -> User:
 
 
 def size(number: float) -> str:
-    """A number of bytes for people: `1.5 MB`."""
+    """A number of bytes in readable form: `1.5 MB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1_000:
             return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"

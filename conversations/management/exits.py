@@ -1,10 +1,10 @@
-"""Exit codes of commands; 0 is all done, 1 is a failure."""
+"""Exit codes of commands; 0 is complete success, 1 is a failure."""
 
 TIME_IS_UP = 3
-"""A run that did what it had time for."""
+"""The run ended because its time was used up."""
 
 ANOTHER_RUNS = 4
-"""A run that found another one at work."""
+"""The run ended because another one is at work."""
 
 INTERRUPTED = 130
-"""A run that Ctrl-C has ended, as shells call it."""
+"""The run was ended by Ctrl-C, by the convention of shells."""

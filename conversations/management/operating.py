@@ -1,4 +1,4 @@
-"""What all commands for operators have in common."""
+"""The base class of all commands for operators."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from conversations.management.exits import INTERRUPTED
 
 
 class OperatorCommand(BaseCommand):
-    """A command that ends with one sentence when the database fails or it is interrupted; `--traceback` shows where."""
+    """A command that reports a failed database or an interruption in one sentence; `--traceback` shows where."""
 
     interrupted = "Its work so far is kept. Run it again for the rest."
     """What is true when somebody has pressed Ctrl-C."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run it. Raises `CommandError`."""
+        """Run the command. Raises `CommandError` for a failed database or an interruption."""
         try:
             return super().execute(*args, **options)
         except (DatabaseError, Error, PoolTimeout) as error:
-            # Further lines may hold the values of a row.
+            # Further lines may contain the values of a row.
             said = next(iter(str(error).splitlines()), "")
             raise CommandError(f"The database ended the command: {said or type(error).__name__}") from error
         except KeyboardInterrupt as error:

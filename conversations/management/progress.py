@@ -1,4 +1,4 @@
-"""How far a command is: a bar on a terminal, now and then a line elsewhere."""
+"""Progress of commands: a bar on a terminal, occasional lines elsewhere."""
 
 import shutil
 import time
@@ -10,18 +10,18 @@ from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
 LINE_SECONDS = 10.0
-"""Between two lines of a log."""
+"""Seconds between two lines of a log."""
 
 
 class Progress(Protocol):
-    """Hears of what was done."""
+    """An object that is told how many things are done."""
 
     def update(self, done: int, /) -> Any:
-        """So many more are done."""
+        """Report that `done` more things are done."""
 
 
 class Lines:
-    """Plain lines for a log, not more than one in `LINE_SECONDS`."""
+    """Writes plain lines for a log, at most one per `LINE_SECONDS`."""
 
     def __init__(self, what: str, total: int, stream: OutputWrapper) -> None:
         self._what, self._total, self._stream = what, total, stream
@@ -29,7 +29,7 @@ class Lines:
         self._said_at = time.monotonic()
 
     def update(self, done: int, /) -> None:
-        """So many more are done."""
+        """Report that `done` more things are done."""
         self._done += done
         if time.monotonic() - self._said_at >= LINE_SECONDS:
             self._said_at = time.monotonic()
@@ -37,7 +37,7 @@ class Lines:
 
 
 class Terminal:
-    """A command's output to which a bar is written as it is: the command's own ends lines and colours them."""
+    """A command's output without added line ends and colours, for a progress bar."""
 
     def __init__(self, stream: OutputWrapper) -> None:
         self._stream = stream
@@ -46,17 +46,17 @@ class Terminal:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> None:
-        """Pass the text on."""
+        """Write the text unchanged to the output."""
         self._stream.write(text, style_func=str, ending="")
 
 
 @contextmanager
 def progress(what: str, total: int, stream: OutputWrapper) -> Iterator[Progress]:
-    """Shows on `stream` how many of `total` things are done, for a `with` block."""
+    """Show on `stream` how many of `total` things are done, for a `with` block."""
     if not stream.isatty():
         yield Lines(what, total, stream)
         return
-    # Another width than 0, which a terminal without a window may say: tqdm would show nothing.
+    # Another width than 0, which a terminal without a window may report and for which tqdm shows nothing.
     columns = shutil.get_terminal_size().columns - 1
     shown: Any = Terminal(stream)
     with tqdm(total=total, unit=f" {what}", file=shown, unit_scale=True, leave=False, ncols=columns) as bar:

@@ -1,4 +1,4 @@
-"""The receipt of an erasure: begun before anything goes, in its place when all has gone."""
+"""The receipt of an erasure: begun before anything is removed, complete when everything is."""
 
 import json
 import os
@@ -11,28 +11,31 @@ from conversations.upkeep.erasure import Receipt
 
 
 class ReceiptFile:
-    """A receipt in the making. Until it is complete, what was found stands beside it, for a run that goes on."""
+    """A receipt that is being written.
+
+    Until it is complete, the counts found are in a file beside it, for a repeated run.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Raises `FileExistsError`: no receipt is written over another one."""
+        """Prepare the receipt at `path`. Raises `FileExistsError`: receipts are never overwritten."""
         if path.exists():
             raise FileExistsError(f"{path} already exists")
         self._path = path
         self._unfinished = path.with_name(f"{path.name}.unfinished")
 
     def begin(self, user: User, found: dict[str, int]) -> dict[str, int]:
-        """Keep what there is of the person; that, with what earlier runs had found. Raises `OSError`."""
+        """Store the person's counts of rows; returns them merged with those of earlier runs. Raises `OSError`."""
         earlier = self._earlier()
         if earlier.get("key", str(user.pk)) != str(user.pk):
             raise FileExistsError(f"{self._unfinished} belongs to the interrupted removal of {earlier.get('email')}")
         counts: dict[str, int] = earlier.get("found", {})
-        # A row that was there twice is one; one that is there still was found before.
+        # A row found by both runs is counted once; a row that is still there was found before.
         counts = {label: max(counts.get(label, 0), found.get(label, 0)) for label in counts | found}
         write_whole(self._unfinished, {"email": user.email, "key": str(user.pk), "found": counts})
         return counts
 
     def complete(self, receipt: Receipt) -> None:
-        """Put it in its place. Raises `OSError`."""
+        """Write the receipt to its path. Raises `OSError`."""
         write_whole(self._path, asdict(receipt))
         self._unfinished.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""`manage.py aggregate_usage`: add up what the dashboard shows."""
+"""`manage.py aggregate_usage`: count usage for the dashboard."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from conversations.usage.counting import Counted
 
 
 class Command(OperatorCommand):
-    """Counts in bounded batches; it may be ended and run again at any moment."""
+    """Counts usage in bounded batches; it may be ended and run again at any moment."""
 
     help = (
         "Add up turns, people, tokens, times and errors for the dashboard, from where the last count ended. "
@@ -20,13 +20,13 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """How long, and how much at a time."""
+        """Options for the run's duration and the batches' size."""
         add = parser.add_argument
         add("--max-seconds", type=arguments.duration, metavar="S", help="Start no batch after this: 90, 15min, 1h.")
         add("--batch-size", type=arguments.count, default=counting.BATCH, metavar="N", help="replies per transaction")
 
     def handle(self, *args: Any, max_seconds: float | None, batch_size: int, **options: Any) -> None:
-        """Count what has ended since the last time."""
+        """Count the replies that ended since the last run."""
         seconds = float("inf") if max_seconds is None else max_seconds
         counted = counting.catch_up(seconds=seconds, batch=batch_size)
         if counted is Counted.ELSEWHERE:

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: what is wrong with this installation, and what to do about it."""
+"""`manage.py doctor`: find faults of this installation, with advice on each."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from conversations.management.doctor import proxy, site
 from conversations.management.doctor.findings import Level
 
 PAUSE_MIN = 1.0
-"""Seconds: a shorter one would not tell a stream that is held back from one that is not."""
+"""Seconds; with a shorter pause a delayed stream could not be told from a live one."""
 
 
 class Command(BaseCommand):
-    """Looks at everything that a chat needs, each a line; fails if any of it does not work."""
+    """Checks everything that the chat needs, one line each; fails if anything does not work."""
 
     help = "Check settings, database, model, static files, clock and mail; with the public URL, the proxies too."
     # It runs the checks itself, and goes on when one fails.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Where people reach the site."""
+        """The public address of the site, and the length of a pause."""
         parser.add_argument("url", nargs="?", metavar="URL", help="such as https://chat.example.org")
         parser.add_argument(
             "--pause",
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, url: str | None, pause: float, **options: Any) -> None:
-        """Write a line for each check, and below it what to do."""
+        """Write a line for each check, and advice below it."""
         if not PAUSE_MIN <= pause <= probe.PAUSE_MAX:
             raise CommandError(f"--pause must be between {PAUSE_MIN:g}s and {probe.PAUSE_MAX:g}s.")
         styles = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.FAILURE: self.style.ERROR}

@@ -1,4 +1,4 @@
-"""`manage.py erase_user`: remove a person and all that is theirs, with a receipt."""
+"""`manage.py erase_user`: remove a person and everything that is theirs, with a receipt."""
 
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,18 @@ NOT_REACHED = (
 
 
 class Command(OperatorCommand):
-    """Erases one person, and proves it."""
+    """Erases one person and reports what was removed."""
 
     help = "Permanently remove a person: account, conversations, sessions, what the audit log says about them."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Whom."""
+        """The person's e-mail address, and the options."""
         parser.add_argument("email", metavar="E-MAIL")
         parser.add_argument("--dry-run", action="store_true", help="Show what would be removed, and remove nothing.")
         parser.add_argument("--receipt", type=Path, metavar="FILE", help="Write what was removed to this new file.")
 
     def handle(self, *args: Any, email: str, dry_run: bool, receipt: Path | None, **options: Any) -> None:
-        """Erase them."""
+        """Erase the person, and write the receipt."""
         user = arguments.person(email)
         key = user.pk
         if dry_run:
@@ -38,7 +38,7 @@ class Command(OperatorCommand):
             self.stdout.write(f"All this data of {user.email} would be removed.")
             return
         try:
-            # Begun before anything goes: a receipt that cannot be written is not found out afterwards.
+            # The receipt is begun first, so that a file that cannot be written is noticed before anything is removed.
             file = ReceiptFile(receipt) if receipt else None
             found = file.begin(user, erasure.traces(user)) if file else None
         except OSError as error:

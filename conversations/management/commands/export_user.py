@@ -1,4 +1,4 @@
-"""`manage.py export_user`: everything of a person, in open formats, as one zip archive."""
+"""`manage.py export_user`: export everything of a person, in open formats, as one zip archive."""
 
 import json
 import os
@@ -34,13 +34,13 @@ records.json         every other row that points at the account, by table; when 
 
 
 class Command(OperatorCommand):
-    """Exports one person."""
+    """Exports everything of one person to a file."""
 
     interrupted = "The file is not there; run it again."
     help = "Export all data of a person to a new zip archive, as JSON and Markdown."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Whom, and where to."""
+        """The person's e-mail address and the file."""
         parser.add_argument("email", metavar="E-MAIL")
         parser.add_argument("file", type=Path, metavar="FILE.zip")
 
@@ -63,7 +63,7 @@ class Command(OperatorCommand):
 
 
 def write(user: User, archive: zipfile.ZipFile) -> int:
-    """Write everything of the person; how many conversations there are."""
+    """Write everything of the person; returns the number of conversations."""
     archive.writestr("README.txt", README.format(email=user.email, now=timezone.now()))
     archive.writestr("records.json", json.dumps(records(user), cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))
     conversations = in_order(Conversation.objects.filter(user=user), None)
@@ -77,7 +77,7 @@ def write(user: User, archive: zipfile.ZipFile) -> int:
 
 
 def records(user: User) -> dict[str, list[dict[str, Any]]]:
-    """Every row about the person that is no part of a conversation, by model; without secrets."""
+    """Rows about the person outside conversations, by model; without secrets."""
     pointing = {
         model._meta.label: [
             {name: value for name, value in row.items() if name not in SECRETS} for row in rows.values()

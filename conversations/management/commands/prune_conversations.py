@@ -1,4 +1,4 @@
-"""`manage.py prune_conversations`: remove old conversations for ever, and what has been in the trash for its days."""
+"""`manage.py prune_conversations`: permanently remove old conversations, and those past their days in the trash."""
 
 import json
 import signal
@@ -31,27 +31,27 @@ class Interrupted(Exception):
 
 
 class TimeIsUp(Exception):
-    """The command has worked for as long as it may."""
+    """The command has used up its time."""
 
 
 @dataclass(slots=True)
 class Summary:
-    """What a run removed."""
+    """What one run of the command removed."""
 
     conversations: int = 0
     messages: int = 0
     seconds: float = 0.0
     ended: str = "failed"
-    """`done`, `time is up`, `interrupted` or `failed`."""
+    """How the run ended: `done`, `time is up`, `interrupted` or `failed`."""
 
     def add(self, removed: Removed) -> None:
-        """Count what one transaction removed."""
+        """Add what one transaction removed."""
         self.conversations += removed.conversations
         self.messages += removed.messages
 
 
 class Command(OperatorCommand):
-    """Removes in bounded batches; it may be ended and run again at any moment."""
+    """Removes conversations in bounded batches; it may be ended and run again at any moment."""
 
     help = (
         "Permanently remove conversations whose last message is old, and expired ones in the trash. "
@@ -59,7 +59,7 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """What to remove, and how."""
+        """Options for what to remove, and how."""
         add = parser.add_argument
         add("--older-than", type=arguments.age, metavar="AGE", help="such as 90d or 2y; default: CHAT_RETENTION_DAYS")
         parser.add_argument(
@@ -76,7 +76,7 @@ class Command(OperatorCommand):
         add("--json", action="store_true", help="Write the summary as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Remove what is due."""
+        """Remove the conversations that are due."""
         rules = self._rules(options)
         if options["dry_run"]:
             self._say_shares(list(retention.shares(rules)), as_json=options["json"])
@@ -88,7 +88,7 @@ class Command(OperatorCommand):
             try:
                 code = self._prune(rules, options, summary)
             finally:
-                # Whatever ended it: what is gone is told.
+                # Report what is removed, however the run ended.
                 self._say_summary(summary, as_json=options["json"])
         if code:
             raise SystemExit(code)
@@ -110,7 +110,7 @@ class Command(OperatorCommand):
         )
 
     def _prune(self, rules: Rules, options: dict[str, Any], summary: Summary) -> int:
-        """Remove what is due, and count it; the exit code."""
+        """Remove what is due, and count it; returns the exit code."""
         began = time.monotonic()
         limit, size = options["max_seconds"], options["batch_size"]
         try:
@@ -169,7 +169,7 @@ class Command(OperatorCommand):
 
 @contextmanager
 def archived(path: Path | None) -> Iterator[Archive | None]:
-    """The archive at this path, or None without one. Raises `CommandError` for a file that cannot be one."""
+    """The archive at this path, or None without a path. Raises `CommandError` for a file that is not an archive."""
     if path is None:
         yield None
         return
@@ -182,9 +182,9 @@ def archived(path: Path | None) -> Iterator[Archive | None]:
 
 @contextmanager
 def asked_to_end() -> Iterator[Callable[[], None]]:
-    """What raises `Interrupted` once SIGINT or SIGTERM has come within the block; a second signal ends the process.
+    """A function that raises `Interrupted` once SIGINT or SIGTERM has arrived; a second signal ends the process.
 
-    Raised by the signal itself it would come in the middle of a statement, and nobody would know what that has done.
+    Raised by the signal handler itself, it would come in the middle of a statement, whose effect would be unknown.
     """
     asked: list[int] = []
 

@@ -1,4 +1,4 @@
-"""`manage.py restore_archive`: put back what `prune_conversations --archive-to` has removed."""
+"""`manage.py restore_archive`: restore what `prune_conversations --archive-to` has removed."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,7 +14,7 @@ from conversations.upkeep import locks, retention
 
 
 class Command(OperatorCommand):
-    """Restores whole conversations under their own keys; what is here stays as it is."""
+    """Restores whole conversations under their own keys; existing ones are not changed."""
 
     help = "Restore the conversations of an archive. Running it again changes nothing."
 
@@ -23,7 +23,7 @@ class Command(OperatorCommand):
         parser.add_argument("file", type=Path, help="a file that --archive-to wrote")
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
-        """Restore each conversation of it."""
+        """Restore each conversation of the archive."""
         with locks.alone(retention.LOCK) as is_alone:
             if not is_alone:
                 raise CommandError("A prune is running. Wait for it to end.")

@@ -1,4 +1,4 @@
-"""`manage.py runserver`: serve ASGI, so that a stream arrives as a stream in development too."""
+"""`manage.py runserver`: serve ASGI, so that streams are not buffered in development either."""
 
 import argparse
 import http.client
@@ -19,7 +19,7 @@ STILL_UP = (
     " `pkill -f 'manage.py runserver.*:{port}'` ends it; or choose another port: make run PORT=8001."
 )
 SHUTDOWN_SECONDS = 3
-"""How long open streams may delay the end of the server beyond the grace of the replies."""
+"""Seconds that open streams may delay the server's end beyond the replies' grace period."""
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The same words as Django's command understands."""
+        """The options of Django's own command, and `--migrate`."""
         parser.add_argument("addrport", nargs="?", default="127.0.0.1:8000", help="port, or address:port")
         parser.add_argument("--noreload", action="store_false", dest="reload", help="Do not reload when code changes.")
         parser.add_argument("--migrate", action="store_true", help="Apply the migrations first.")
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             parser.add_argument(word, action="store_true", help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, addrport: str, reload: bool, migrate: bool, **options: Any) -> None:
-        """Serve until interrupted."""
+        """Serve the site until it is interrupted."""
         host, port = address(addrport)
         self.check()
         refuse_taken(host, port)
@@ -63,13 +63,13 @@ class Command(BaseCommand):
 
 
 def names_of(host: str) -> list[str]:
-    """By what a server that listens there is reached: here and, where it listens everywhere, from other computers."""
+    """Host names under which a server is reached that listens on `host`: here and, if it does, from other machines."""
     if host not in {EVERYWHERE, "::"}:
         return [host]
     family, far = (socket.AF_INET6, "2001:db8::1") if host == "::" else (socket.AF_INET, "192.0.2.1")
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as outwards:
-            # Sends nothing: the system chooses the address by which this machine would send.
+            # This sends nothing: the system chooses the address from which this machine would send.
             outwards.connect((far, 9))
             return ["localhost", outwards.getsockname()[0]]
     except OSError:
@@ -77,7 +77,7 @@ def names_of(host: str) -> list[str]:
 
 
 def refuse_taken(host: str, port: int) -> None:
-    """Raise `CommandError` when another program listens there."""
+    """Raise `CommandError` when another program listens on this address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -89,7 +89,7 @@ def refuse_taken(host: str, port: int) -> None:
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether a server of this chat answers there."""
+    """Whether a server of this chat answers on this address."""
     connection = http.client.HTTPConnection("127.0.0.1" if host == EVERYWHERE else host, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/healthz")
@@ -101,11 +101,11 @@ def answers(host: str, port: int) -> bool:
 
 
 def refuse_unreachable_database() -> None:
-    """Raise `CommandError` with the database's own words; the pool would only say that it waited in vain."""
+    """Raise `CommandError` with the database's own message; the pool would only report a time-out."""
     try:
         parameters = connection.get_connection_params()
     except OperationalError as error:
-        # The embedded one, which says what to do.
+        # The error of the embedded database, which contains advice.
         raise CommandError(str(error)) from error
     try:
         psycopg.connect(**parameters).close()

@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: believable people and conversations, for a trial, for screenshots, for measurements."""
+"""`manage.py seed_demo`: add believable people and conversations, for demonstrations and measurements."""
 
 import time
 from random import Random
@@ -16,12 +16,12 @@ from conversations.upkeep import seeding
 
 
 class Command(OperatorCommand):
-    """Writes by COPY, a few hundred conversations a transaction."""
+    """Writes by COPY, a few hundred conversations per transaction."""
 
     help = "Add people with realistic conversations. Needs --force unless DEBUG is true."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """How many."""
+        """Options for the numbers of people, conversations and messages."""
         add = parser.add_argument
         add("--users", type=arguments.count, default=10, metavar="N", help="people, such as 10 or 2k; default: 10")
         add("--conversations", type=arguments.count, default=200, metavar="N", help="default: 200")
@@ -31,7 +31,7 @@ class Command(OperatorCommand):
         add("--force", action="store_true", help="Run even if DEBUG is false.")
 
     def handle(self, *args: Any, users: int, conversations: int, messages: int, **options: Any) -> None:
-        """Write them."""
+        """Write the people and their conversations."""
         if not (settings.DEBUG or options["force"]):
             raise CommandError("DEBUG is false: this would add demo data to a real site. To do so, use --force.")
         if messages < 2 * conversations:

@@ -1,4 +1,4 @@
-"""`manage.py usage`: replies and tokens, by person, model or day."""
+"""`manage.py usage`: report replies and tokens, by person, model or day."""
 
 import csv
 import json
@@ -17,12 +17,12 @@ COLUMNS = ("people", "conversations", "replies", "failed", "prompt_tokens", "com
 
 
 class Command(OperatorCommand):
-    """Adds up what was asked of the models."""
+    """Adds up replies and tokens since a date."""
 
     help = "Count replies and tokens by person, model or day (UTC)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Since when, and by what."""
+        """Options for the period, the grouping and the format."""
         add = parser.add_argument
         add("--since", type=arguments.since, default="30d", metavar="WHEN", help="2026-01-31 or 90d; default: 30d")
         add("--by", choices=KEYS, default="day", help="what each line counts; default: day")
@@ -31,10 +31,10 @@ class Command(OperatorCommand):
         formats.add_argument("--csv", action="store_true", help="comma-separated values with a header")
 
     def handle(self, *args: Any, by: str, **options: Any) -> None:
-        """Write a line for each."""
+        """Write a line for each person, model or day."""
         since = options["since"]
         found = (
-            # The first condition says nothing new, but has an index.
+            # The first condition is implied by the second one, but has an index.
             Generation.objects.filter(conversation__updated_at__gte=since, message__created_at__gte=since)
             .values(what=KEYS[by])
             .annotate(

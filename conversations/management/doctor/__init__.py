@@ -1,1 +1,1 @@
-"""What can be wrong with an installation, and what to do about it."""
+"""Checks of an installation, with advice on each fault."""

@@ -1,4 +1,4 @@
-"""Checks of the database: its version, migrations and indexes, and settings that hurt."""
+"""Checks of the database: its version, migrations, indexes, and harmful settings."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ TELLS_STATEMENTS = {
     "log_parameter_max_length_on_error": ("0",),
     "auto_explain.log_min_duration": ("-1",),
 }
-"""Settings that have statements logged, and their values that do not: what people say is in the statements."""
+"""Settings that log statements -> values that do not; statements contain text of messages."""
 
 INDEXES = """
 SELECT tables.relname, names.relname, indisvalid, indisunique AND indpred IS NULL, ARRAY(
@@ -66,7 +66,7 @@ class Index(NamedTuple):
 
 
 def database() -> Iterator[Finding]:
-    """Reachable, new enough, as the models and migrations say, and not set to lose or to tell anything."""
+    """Whether the database can be reached, is recent, matches models and migrations, and is set safely."""
     version = int(sql.value("SHOW server_version_num")) // 10_000
     values = dict(sql.rows(Setting, "SELECT name, setting FROM pg_settings"))
     yield of_version(version)
@@ -85,14 +85,14 @@ def database() -> Iterator[Finding]:
 
 
 def of_version(version: int) -> Finding:
-    """What to say of PostgreSQL's major version."""
+    """Finding for PostgreSQL's major version."""
     if version < OLDEST_POSTGRES:
         return failure(f"database: PostgreSQL {version} is too old", f"Upgrade it to {OLDEST_POSTGRES} or newer.")
     return ok(f"database: PostgreSQL {version}")
 
 
 def of_settings(values: dict[str, str]) -> Iterator[Finding]:
-    """The server's settings, by name, as `pg_settings` has them."""
+    """Findings for the server's settings, given by name as in `pg_settings`."""
     found = [
         warning(f"database: {name} is {values[name]}", f"{why} Set {name} to on in postgresql.conf.")
         for name, why in MUST_BE_ON.items()
@@ -130,7 +130,7 @@ def of_settings(values: dict[str, str]) -> Iterator[Finding]:
 
 
 def lacking_indexes() -> list[str]:
-    """The indexes that should be there and are not, or serve nobody: by name, or by table and column."""
+    """Indexes that are missing, invalid or misplaced: by name, or by table and columns."""
     valid = [index for index in sql.rows(Index, INDEXES) if index.is_valid]
     names = {index.name for index in valid}
     unique = {(index.table, *index.columns) for index in valid if index.is_unique}
@@ -150,7 +150,7 @@ def lacking_indexes() -> list[str]:
 
 
 def expected_indexes() -> set[str]:
-    """The names of the indexes and unique constraints that the models declare, and of those that migrations make."""
+    """Names of the indexes and unique constraints that models declare, and of those that migrations create."""
     names = of_migrations()
     for model in own_models():
         names |= {index.name for index in model._meta.indexes}
@@ -159,7 +159,7 @@ def expected_indexes() -> set[str]:
 
 
 def of_migrations() -> set[str]:
-    """The names of the indexes that migrations make by statements of their own."""
+    """Names of the indexes that migrations create with SQL of their own."""
     names = set[str]()
     graph = MigrationLoader(None).graph
     for leaf in graph.leaf_nodes():
@@ -172,7 +172,7 @@ def of_migrations() -> set[str]:
 
 
 def statements(operation: Any) -> Iterator[str]:
-    """What an operation has the database do, word by word; nothing for one that Django words."""
+    """SQL statements of an operation; none for operations whose SQL Django generates."""
     for inner in getattr(operation, "database_operations", ()):
         yield from statements(inner)
     if isinstance(operation, RunSQL):
@@ -182,6 +182,6 @@ def statements(operation: Any) -> Iterator[str]:
 
 
 def own_models() -> list[Any]:
-    """The models that have a table here."""
+    """The models that have a table in this database."""
     every = apps.get_models(include_auto_created=True)
     return [model for model in every if model._meta.managed and not model._meta.proxy]

@@ -1,14 +1,14 @@
-"""What a check found."""
+"""Findings of checks: a level, what was checked, and advice."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 NAMED = 5
-"""Names that one line tells."""
+"""Number of names listed in one line."""
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How severe a finding is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, how it is, and what to do about it."""
+    """One line of the report: level, what was checked and its state, and advice."""
 
     level: Level
     what: str
@@ -25,21 +25,21 @@ class Finding:
 
 
 def ok(what: str) -> Finding:
-    """All is well with it."""
+    """A finding without any fault."""
     return Finding(Level.OK, what)
 
 
 def warning(what: str, advice: str) -> Finding:
-    """It works, but not as it should."""
+    """A finding about something that works, but not as it should."""
     return Finding(Level.WARNING, what, advice)
 
 
 def failure(what: str, advice: str) -> Finding:
-    """It does not work."""
+    """A finding about something that does not work."""
     return Finding(Level.FAILURE, what, advice)
 
 
 def some(names: list[str]) -> str:
-    """The first names of a list, and how many more there are."""
+    """The first names of a list, and the number of the others."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

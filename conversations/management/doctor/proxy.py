@@ -1,4 +1,4 @@
-"""Checks of the way to the site through its public address: what proxies do to requests and to streams."""
+"""Checks of the public address: what proxies do to requests and to streams."""
 
 import http.client
 import ipaddress
@@ -19,30 +19,30 @@ from conversations.management.doctor.findings import Finding, failure, ok, warni
 from conversations.management.doctor.site import clock_finding
 
 PAUSE = 20.0
-"""Seconds of silence that a stream must survive: it sends a sign of life every 15. One that talks must last as long."""
+"""Seconds of silence that a stream must survive (it sends a heartbeat every 15), and that an active stream lasts."""
 
 SECONDS = 10.0
-"""For a connection and for an answer to begin."""
+"""Seconds allowed for connecting, and for a response to begin."""
 
 EVENT = b"data: "
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A stream of the probe as it came."""
+    """A stream of the probe as it was received."""
 
     arrived: dict[str, Any]
     """The request as the site saw it."""
     headers: http.client.HTTPMessage
     received: float
-    """When they came, by this machine's wall clock."""
+    """Times of arrival, by this machine's wall clock."""
     waited: float
     """Seconds between the first event and the last one."""
     is_whole: bool
 
 
 class Refused(Exception):
-    """The address did not answer as the chat does; the finding says how."""
+    """The address did not answer as the chat does; `finding` describes how."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.what)
@@ -51,7 +51,7 @@ class Refused(Exception):
 
 def everything(url: str, *, pause: float = PAUSE) -> Iterator[Finding]:
     """All checks of the site at this public address."""
-    # One token for all requests: two with the same address are what a cache would answer once.
+    # One token for all requests: a cache would answer the second of two identical requests.
     token = probe.token()
     try:
         first, again = hear(url, 0, token), hear(url, 0, token)
@@ -66,7 +66,7 @@ def everything(url: str, *, pause: float = PAUSE) -> Iterator[Finding]:
 
 
 def cached(first: Heard, again: Heard) -> Iterator[Finding]:
-    """Two answers to the same request are two."""
+    """Whether two identical requests get two answers, not one from a cache."""
     if first.arrived["nonce"] == again.arrived["nonce"] or "Age" in again.headers:
         yield failure(
             "cache: something between here and the site caches answers",
@@ -77,7 +77,7 @@ def cached(first: Heard, again: Heard) -> Iterator[Finding]:
 
 
 def headers(url: str, heard: Heard) -> Iterator[Finding]:
-    """The site knows the scheme, the host and the client."""
+    """Whether the site knows the scheme, the host and the client."""
     address, arrived = urlsplit(url), heard.arrived
     wrong = False
     if (proxy := arrived["disbelieved"]) is not None:
@@ -113,7 +113,7 @@ def headers(url: str, heard: Heard) -> Iterator[Finding]:
 
 
 def streamed(heard: Heard, talking: Heard, pause: float) -> Iterator[Finding]:
-    """An event arrives when it is sent, and a stream is not cut, be it silent or not."""
+    """Whether events arrive when they are sent, and streams last, silent or not."""
     if not talking.is_whole:
         yield failure(
             f"stream: it is cut after {talking.waited:.0f} s although events arrive",
@@ -134,7 +134,7 @@ def streamed(heard: Heard, talking: Heard, pause: float) -> Iterator[Finding]:
 
 
 def hear(url: str, pause: float, token: str, *, talks: bool = False) -> Heard:
-    """Ask the probe for a stream of so many seconds, silent or not, let in by the token. Raises `Refused`."""
+    """Read a stream of the probe that lasts `pause` seconds, silent or not; `token` admits it. Raises `Refused`."""
     address = urlsplit(url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=SECONDS + pause)

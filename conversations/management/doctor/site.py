@@ -1,4 +1,4 @@
-"""Checks of what this machine can see: settings, model, static files, clock, mail; and all of them together."""
+"""Checks of settings, model, static files, clock and mail; and all checks together."""
 
 import asyncio
 import filecmp
@@ -32,7 +32,7 @@ WATCHING_SECONDS = 3.0
 
 
 def everything() -> Iterator[Finding]:
-    """All checks, one after the other; one that breaks is a finding too."""
+    """All checks, one after the other; an exception in one becomes a finding."""
     for check in (of_settings, proxies, database, model, static_files, clock, mailer, watching):
         try:
             yield from check()
@@ -42,7 +42,7 @@ def everything() -> Iterator[Finding]:
 
 
 def of_settings() -> Iterator[Finding]:
-    """Django's own checks for deployment, and DEBUG."""
+    """Findings of Django's own deployment checks, and about DEBUG."""
     found = [message for message in checks.run_checks(include_deployment_checks=True) if not message.is_silenced()]
     for message in found:
         level = failure if message.level >= checks.ERROR else warning
@@ -54,7 +54,7 @@ def of_settings() -> Iterator[Finding]:
 
 
 def proxies() -> Iterator[Finding]:
-    """Whose word is taken for where a request comes from."""
+    """Whether the site trusts a proxy's headers about the client."""
     if settings.HTTPS_ONLY and not settings.FORWARDED_ALLOW_IPS:
         yield warning(
             "proxies: none is trusted, and HTTPS_ONLY is on",
@@ -65,7 +65,7 @@ def proxies() -> Iterator[Finding]:
 
 
 def model() -> Iterator[Finding]:
-    """The model answers: a real call for one token."""
+    """Whether the model answers a real request for one token."""
     if llm.is_demo():
         yield warning("model: the small demo model answers", "Set OPENAI_API_KEY or OPENAI_BASE_URL.")
     name = settings.CHAT_MODELS[0] if settings.CHAT_MODELS else ""
@@ -87,7 +87,7 @@ async def _first_event(name: str) -> None:
             try:
                 await _hear(name, {"max_tokens": 1})
             except ProviderRefused:
-                # It knows the field by another name; the call is given up at its first word anyway.
+                # The provider has another name for this field; the request is cancelled at its first token anyway.
                 await _hear(name, {})
     finally:
         await llm.aclose()
@@ -102,7 +102,7 @@ async def _hear(name: str, options: dict[str, int]) -> None:
 
 
 def static_files() -> Iterator[Finding]:
-    """Collected, hashed and as they are in this version, where DEBUG is false."""
+    """Whether static files are collected, hashed and of this version, unless DEBUG is true."""
     if settings.DEBUG:
         yield ok("static files: served from the checkout, in debug")
         return
@@ -128,7 +128,7 @@ def static_files() -> Iterator[Finding]:
 
 
 def clock() -> Iterator[Finding]:
-    """This machine's clock and the database's."""
+    """Whether this machine's clock and the database's agree."""
     # Opened first: that takes longer than the question.
     connection.ensure_connection()
     asked = time.time()
@@ -138,7 +138,7 @@ def clock() -> Iterator[Finding]:
 
 
 def clock_finding(difference: float, whose: str) -> Finding:
-    """What to say of a clock that is so many seconds ahead of this one."""
+    """Finding for a clock that is `difference` seconds ahead of this machine's."""
     if abs(difference) > CLOCK_SECONDS:
         return failure(
             f"clock: {whose} is {abs(difference):,.0f} s {'ahead of' if difference > 0 else 'behind'} this machine's",
@@ -148,7 +148,7 @@ def clock_finding(difference: float, whose: str) -> Finding:
 
 
 def mailer() -> Iterator[Finding]:
-    """Whether mail can be handed over."""
+    """Whether a mail server accepts a connection."""
     default = mail.mailers["default"]
     if "smtp" not in type(default).__module__:
         yield warning("mail: is printed, not sent", "Set EMAIL_URL, such as smtp+tls://user:password@host:587.")
@@ -165,11 +165,11 @@ def mailer() -> Iterator[Finding]:
 
 
 WATCHING = {"OTEL_EXPORTER_OTLP_ENDPOINT": "opentelemetry", "SENTRY_DSN": "sentry_sdk"}
-"""Where traces and crashes are sent, and the package that does it."""
+"""Setting that says where traces or crashes are sent -> the package needed for it."""
 
 
 def watching() -> Iterator[Finding]:
-    """What the site is watched by is installed and can be reached."""
+    """Whether the packages and addresses for monitoring are usable."""
     for name, package in WATCHING.items():
         address = urlsplit(getattr(settings, name))
         if not address.hostname:
@@ -195,7 +195,7 @@ def watching() -> Iterator[Finding]:
 
 
 def is_dsn(value: str) -> bool:
-    """Whether Sentry's package can read it."""
+    """Whether the value is a valid DSN of Sentry."""
     from sentry_sdk.utils import BadDsn, Dsn
 
     try:
