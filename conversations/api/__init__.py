@@ -1,1 +1,1 @@
-"""The JSON API: the same verbs and the same reply engine as the page, for programs with a bearer token."""
+"""The JSON API: the page's actions and reply engine, for programs with a bearer token."""

@@ -1,4 +1,4 @@
-"""How the API hands a reply over: whole when it has ended, or as events while it is made."""
+"""Replies in the API: whole when they have ended, or as events while they are made."""
 
 import json
 from collections.abc import Callable
@@ -24,23 +24,23 @@ WAIT_SECONDS = 15.0
 
 
 def wants_events(request: HttpRequest) -> bool:
-    """Whether the caller wants to see the reply grow."""
+    """Whether the caller accepts a stream of events."""
     return request.get_preferred_type(["application/json", EVENT_STREAM]) == EVENT_STREAM
 
 
 def make_room(caller: Caller) -> None:
-    """Raise `Problem` for a person who waits for as many replies in this process as one may."""
+    """Raise `Problem` for a person who already waits for as many replies in this process as one may."""
     if streams.has_too_many(caller.user.pk):
         raise Problem("too_many_streams")
 
 
 def reply(request: HttpRequest, caller: Caller, message_id: UUID) -> HttpResponseBase:
-    """The reply in the form that the caller wants."""
+    """The reply's response, in the form that the caller accepts."""
     return stream(caller, message_id) if wants_events(request) else whole(caller, message_id)
 
 
 def stream(caller: Caller, message_id: UUID, *, offset: int = 0) -> HttpResponseBase:
-    """The reply as events, from this character on."""
+    """The reply as events, from character `offset` on."""
     viewer = EventViewer(message_id, offset=offset)
 
     def end() -> bytes:
@@ -61,8 +61,10 @@ def stream(caller: Caller, message_id: UUID, *, offset: int = 0) -> HttpResponse
 def whole(
     caller: Caller, message_id: UUID, answer: Callable[[Message, UserFacingError | None], HttpResponse] | None = None
 ) -> AwaitedResponse:
-    """The reply once it has ended. At the door `answer` makes the response, of the reply and of why it failed, as far
-    as that is known here."""
+    """The response with the reply once it has ended.
+
+    At the door `answer` makes the response, from the reply and from its failure, as far as that is known here.
+    """
 
     def found(failure: UserFacingError | None) -> HttpResponse:
         message = find(message_id)
@@ -86,8 +88,10 @@ def whole(
 
 
 async def ended(message_id: UUID) -> UserFacingError | None:
-    """Wait for the reply's end; why it failed, as far as this process made it. Raises `Problem` when this process ends
-    before it."""
+    """Wait for the reply's end; returns its failure if this process made it.
+
+    Raises `Problem` when this process ends first.
+    """
     async with aclosing(dispatch.engine().watch(message_id)) as changes:
         async for live in changes:
             if live.ended:
@@ -97,13 +101,13 @@ async def ended(message_id: UUID) -> UserFacingError | None:
 
 
 def find(message_id: UUID) -> Message | None:
-    """The reply as it is stored. Whose it is was asked before. Causes a query."""
+    """The stored reply, or None when it is gone. Its ownership must be checked before. Causes a query."""
     kept = Message.objects.filter(pk=message_id, conversation__trashed_at=None)
     return kept.select_related("conversation", "generation").first()
 
 
 def problem_of(message: Message, failure: UserFacingError | None = None) -> Problem | None:
-    """Why the reply failed; None when it did not. `failure` knows more of that than is stored."""
+    """The problem of a failed reply, else None; `failure` holds more details than the database."""
     generation = message.generation
     if generation.status != Status.FAILED:
         return None
@@ -119,7 +123,7 @@ def problem_of(message: Message, failure: UserFacingError | None = None) -> Prob
 
 
 def outcome(message: Message) -> dict[str, Any]:
-    """The reply as `ChatOut` describes it."""
+    """The reply's fields as `ChatOut` describes them."""
     return {
         "response": message.text_so_far,
         "conversation_id": str(message.conversation_id),
@@ -130,5 +134,5 @@ def outcome(message: Message) -> dict[str, Any]:
 
 
 def json_response(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    """A body of dictionaries, lists, keys and times as JSON."""
+    """A JSON response; the body may hold dictionaries, lists, keys and times."""
     return HttpResponse(json.dumps(body, cls=NinjaJSONEncoder), "application/json", status, headers=headers)

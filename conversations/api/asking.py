@@ -1,4 +1,4 @@
-"""A completion that is stored nowhere: the model is asked within the limits of replies, and its events passed on."""
+"""Completions that are not stored: asks the model within the limits of replies and passes its events on."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ from conversations.usage import limits
 logger = logging.getLogger(__name__)
 
 _running = Part(Counter[UUID])
-"""Requests of this process that are stored nowhere, by person."""
+"""Number of running requests of this process that are not stored, by person."""
 
 
 def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
@@ -53,7 +53,7 @@ def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
             model=completion.model,
             temperature=body.temperature,
             options=body.options,
-            # The client asks again itself, or another model.
+            # The client itself repeats the request, or asks another model.
             patience=0,
         )
         events = limited(caller.user.pk, read, asked)
@@ -70,24 +70,24 @@ def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
 
 
 def admit(caller: Caller) -> None:
-    """Let one more request to the model pass that is stored nowhere. Raises `Problem` and what `turns.admit` raises."""
+    """Admit one more request to the model that is not stored. Raises `Problem` and what `turns.admit` raises."""
     with transaction.atomic():
         if turns.admit(caller.user, None, unkept=_running()[caller.user.pk])[0]:
             raise Problem("too_many_replies")
 
 
 def chosen(model: str | None) -> str:
-    """The model that the caller names, or nothing for the default. Raises `Problem` for one that is not offered."""
+    """The model that the caller names, or empty for the default. Raises `Problem` for one that is not offered."""
     if not model or model == llm.OTHER_MODEL:
         return ""
-    # While nobody knows what the provider offers, any name that can be stored passes.
+    # While the provider's list is unknown, any storable name is accepted.
     if not model.isprintable() or not model_choices.is_offered(model):
         raise Problem("model_not_found")
     return model
 
 
 def too_long(tokens: int) -> Problem:
-    """The messages are longer than the model can read, in the words by which gateways know that."""
+    """The problem of messages that exceed the model's context, in the words that gateways recognise."""
     return Problem(
         "context_too_long",
         f"This model's maximum context length is {settings.CHAT_CONTEXT_TOKENS} tokens, one in {context.REPLY_SHARE} "
@@ -97,10 +97,10 @@ def too_long(tokens: int) -> Problem:
 
 
 async def limited(user_id: UUID, read: list[ChatMessage], asked: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
-    """The events of the model, which was `asked` and has to `read` so much, one reply of the person's and of this
-    process's; raises `Problem` when that has too many.
+    """The model's events, counted as one reply of the person and of this process.
 
-    However it ends, what came of it counts toward the person's limits.
+    `read` is what the model was sent, `asked` its events. Raises `Problem` when there are too many replies. However the
+    request ends, the tokens that it used count toward the person's limits.
     """
     with running(user_id):
         room = settings.CHAT_REPLY_MAX_CHARS
@@ -119,7 +119,7 @@ async def limited(user_id: UUID, read: list[ChatMessage], asked: AsyncGenerator[
                         yield llm.Finish("length")
                         return
         except llm.LLMError as error:
-            # The filter of a provider ends an answer as its length does; one that refuses the question is an error.
+            # A filter may end an answer, as a length limit does; a refused question is an error.
             if error.code != "content_filter" or error.upstream or not answered:
                 raise
             yield llm.Finish("content_filter")
@@ -131,7 +131,7 @@ async def limited(user_id: UUID, read: list[ChatMessage], asked: AsyncGenerator[
 
 
 def saying(event: Event) -> str:
-    """What the event adds to the answer, as text."""
+    """The text that the event adds to the answer."""
     match event:
         case llm.TextDelta(text=text) | llm.ReasoningDelta(text=text):
             return text
@@ -141,7 +141,7 @@ def saying(event: Event) -> str:
 
 
 async def count(user_id: UUID, tokens: int) -> None:
-    """Count the tokens of a completion. Not to be interrupted by a client that went away."""
+    """Count the tokens of a completion, even when the client has gone away."""
     if not tokens:
         return
     counting = asyncio.ensure_future(dispatch.engine().database(limits.count_tokens, user_id, tokens))
@@ -153,7 +153,10 @@ async def count(user_id: UUID, tokens: int) -> None:
 
 @contextmanager
 def running(user_id: UUID) -> Iterator[None]:
-    """Count as one request that is being answered. Raises `Problem` when the process has as many as it may have."""
+    """Count one more request that is being answered, for a `with` block.
+
+    Raises `Problem` when the process has too many.
+    """
     counts = _running()
     if dispatch.engine().making + counts.total() >= settings.CHAT_REPLIES_PER_PROCESS:
         raise Problem("server_busy")
@@ -167,7 +170,7 @@ def running(user_id: UUID) -> Iterator[None]:
 
 
 async def gathered(completion: Completion, events: AsyncGenerator[Event]) -> dict[str, object]:
-    """The whole completion."""
+    """The whole completion as JSON fields, once all events have come."""
     async with aclosing(events):
         async for event in events:
             completion.add(event)
@@ -175,7 +178,7 @@ async def gathered(completion: Completion, events: AsyncGenerator[Event]) -> dic
 
 
 async def chunks(completion: Completion, events: AsyncGenerator[Event], *, with_usage: bool) -> AsyncGenerator[bytes]:
-    """The completion in chunks."""
+    """The completion as chunks for an event stream."""
     async with aclosing(events):
         async for event in events:
             if frame := completion.chunk(event):

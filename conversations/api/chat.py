@@ -1,4 +1,4 @@
-"""What is said through the API: a message, another answer, the end of one."""
+"""Operations of the API on turns: chat, follow, stop, regenerate, retry, resume."""
 
 from typing import Annotated
 from uuid import UUID, uuid5
@@ -31,10 +31,10 @@ IdempotencyKey = Annotated[
 
 @router.post("/{user_id}/chat", response={200: ChatOut} | FAILURES, openapi_extra=EVENTS, summary="Say something")
 def chat(request: ApiRequest, user_id: str, body: ChatIn, idempotency_key: IdempotencyKey = "") -> HttpResponseBase:
-    """Store the message, ask the model, and give its reply: whole, or with `Accept: text/event-stream` as it grows.
+    """Store the message, ask the model, and return its reply: whole, or with `Accept: text/event-stream` as it grows.
 
-    Without a `conversation_id` a new conversation begins. Whatever happens to the reply, the message is kept: the
-    error then names the conversation and the reply, which can be retried.
+    Without a `conversation_id` a new conversation begins. The message is stored even if the reply fails: the error then
+    names the conversation and the reply, which can be retried.
     """
     caller = request.auth
     answers.make_room(caller)
@@ -61,7 +61,7 @@ def follow(
     message_id: UUID,
     last_event_id: Annotated[str, Header(alias="Last-Event-ID", pattern=r"^[0-9]{0,9}$")] = "",
 ) -> HttpResponseBase:
-    """Give the reply as events, whether it is being made or has ended; `Last-Event-ID` goes on after that character."""
+    """Return the reply as events, open or ended; `Last-Event-ID` continues after that character."""
     answers.make_room(request.auth)
     message = find_reply(request, message_id)
     return answers.stream(request.auth, message.pk, offset=int(last_event_id or 0))
@@ -73,7 +73,7 @@ def follow(
     summary="Stop a reply",
 )
 def stop(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponse:
-    """End a reply and keep what came. One that has ended stays as it is."""
+    """Stop a reply and keep its text so far. A reply that has ended stays as it is."""
     message = find_reply(request, message_id)
     turns.stop(message)
     return HttpResponse(status=204)
@@ -92,7 +92,7 @@ def regenerate(
     body: RegenerateIn | None = None,
     idempotency_key: IdempotencyKey = "",
 ) -> HttpResponseBase:
-    """Give another answer beside this one, in the same forms as a chat; it is then the conversation's current one."""
+    """Make another answer beside this one, in the same forms as a chat; it becomes the conversation's current one."""
     caller = request.auth
     answers.make_room(caller)
     message = find_reply(request, message_id)
@@ -109,8 +109,11 @@ def regenerate(
     summary="Retry a failed reply",
 )
 def retry(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseBase:
-    """Make a failed or stopped reply again: in the same place or, where it has text, beside it as another answer, whose
-    key the reply names."""
+    """Make a failed or stopped reply again.
+
+    A reply without text is made in its place; one with text gets another answer beside it, whose key the response
+    names.
+    """
     caller = request.auth
     answers.make_room(caller)
     message = find_reply(request, message_id)
@@ -124,8 +127,11 @@ def retry(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseBa
     summary="Continue a reply",
 )
 def resume(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseBase:
-    """Let a reply go on where its text ended, if its branch ends with it: one with the `finish_reason` `length`, or one
-    that was stopped or failed with text. What it had stays, whatever happens; the reply then holds all of it."""
+    """Continue a reply where its text ended, if it is the last one of its branch.
+
+    It must have the `finish_reason` `length`, or have been stopped or failed with text. Its text is kept in any case;
+    the response holds all of it.
+    """
     caller = request.auth
     answers.make_room(caller)
     message = find_reply(request, message_id)
@@ -134,5 +140,5 @@ def resume(request: ApiRequest, user_id: str, message_id: UUID) -> HttpResponseB
 
 
 def turn_key(request: ApiRequest, key: str) -> UUID | None:
-    """The turn's key that this person's Idempotency-Key stands for; None without one."""
+    """The turn's key derived from the person and their Idempotency-Key; None without one."""
     return uuid5(request.auth.user.pk, key) if key else None

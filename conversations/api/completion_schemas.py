@@ -1,4 +1,4 @@
-"""What OpenAI's clients send for a chat completion, and what they get."""
+"""Schemas of chat completions, as OpenAI's clients send and receive them."""
 
 import json
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ ROLES = {
     "tool": "tool",
     "function": "function",
 }
-"""What each of the roles is to the model."""
+"""Role as sent -> role as the model gets it."""
 
 
 def whole_number(value: object) -> object:
-    """`16.0` is 16."""
+    """A float with a whole value, such as `16.0`, as an integer; other values unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -35,7 +35,7 @@ Few = Annotated[int, Field(strict=True, ge=0, le=20), BeforeValidator(whole_numb
 
 
 def schema(*kinds: dict[str, Any]) -> WithJsonSchema:
-    """What a value may be: one of these, or null."""
+    """JSON schema of a value of one of these kinds, or null."""
     return WithJsonSchema({"anyOf": [*kinds, {"type": "null"}]})
 
 
@@ -49,7 +49,7 @@ OBJECTS = {"type": "array", "items": OBJECT}
 
 
 def said(content: object) -> object:
-    """Text, or a list of parts that are text."""
+    """Validate content: text, or a list of parts with text. Raises ValueError."""
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -66,7 +66,7 @@ def said(content: object) -> object:
 
 
 def words(value: object) -> object:
-    """Text, or a list of texts."""
+    """Validate text, or a list of texts. Raises ValueError."""
     if value is None or isinstance(value, str):
         return value
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
@@ -75,35 +75,35 @@ def words(value: object) -> object:
 
 
 def choice(value: object) -> object:
-    """A word, or an object that names what is meant."""
+    """Validate a word, or an object that names the choice. Raises ValueError."""
     if value is not None and not isinstance(value, str | dict):
         raise ValueError("This must be text, or an object.")
     return value
 
 
 def objects(value: object) -> object:
-    """A list of objects."""
+    """Validate a list of objects. Raises ValueError."""
     if value is not None and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
         raise ValueError("This must be a list of objects.")
     return value
 
 
 def one(value: object) -> object:
-    """One answer."""
+    """Validate a number of answers, which must be 1. Raises ValueError."""
     if value is not None and (isinstance(value, bool) or value != 1):
         raise ValueError("Only one answer is supported: this must be 1.")
     return value
 
 
 def no(value: object) -> object:
-    """False."""
+    """Validate a value that must be false. Raises ValueError."""
     if value is not None and value is not False:
         raise ValueError("This must be false.")
     return value
 
 
 def only_text(value: object) -> object:
-    """Answers that are text."""
+    """Validate modalities, which must be text only. Raises ValueError."""
     if value not in (None, ["text"]):
         raise ValueError("Only text answers are supported.")
     return value
@@ -119,14 +119,14 @@ Modalities = Annotated[Any, BeforeValidator(only_text), schema({"const": ["text"
 
 
 def _whole(value: Any) -> Any:
-    """`16.0` as 16: JSON has one kind of numbers, servers have two. So also in a list."""
+    """Floats with a whole value as integers, also in a list: JSON has one type of numbers, servers have two."""
     if isinstance(value, list):
         return [_whole(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class SaidIn(Body):
-    """A message; further fields, such as `tool_calls` and `tool_call_id`, go to the provider as they are."""
+    """A message; further fields, such as `tool_calls` and `tool_call_id`, are passed to the provider unchanged."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -135,14 +135,14 @@ class SaidIn(Body):
 
     @property
     def text(self) -> str:
-        """Its text, whole."""
+        """The message's text, with its parts joined."""
         if isinstance(self.content, list):
             return "".join(part[part["type"]] for part in self.content)
         return self.content or ""
 
     @property
     def more(self) -> dict[str, Any]:
-        """Its further fields, without those that are null; the content too, where it is more than its text."""
+        """Its further fields that are not null; also the content, where it is more than text."""
         found = {name: value for name, value in (self.model_extra or {}).items() if value is not None}
         if isinstance(self.content, list) and any(part.keys() != {"type", "text"} for part in self.content):
             found["content"] = self.content
@@ -152,7 +152,7 @@ class SaidIn(Body):
 
 
 class StreamOptionsIn(Body):
-    """How to stream."""
+    """Options for a streamed completion."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -161,11 +161,11 @@ class StreamOptionsIn(Body):
 
 
 class MetadataIn(Body):
-    """What the site is to know."""
+    """Metadata that the site itself reads."""
 
     model_config = ConfigDict(extra="forbid")
 
-    conversation: str | None = Field(None, description="`new`, or a key, to keep what is said as a conversation.")
+    conversation: str | None = Field(None, description="`new`, or a key, to store the turn in a conversation.")
 
 
 def with_extras(described: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ def with_extras(described: dict[str, Any]) -> None:
 
 
 class CompletionIn(Body):
-    """A request for a chat completion. Null stands for a field that is not there; no field is dropped in silence."""
+    """A request for a chat completion. Null equals an absent field; no field is dropped silently."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=with_extras)
 
@@ -223,7 +223,7 @@ class CompletionIn(Body):
     @field_validator("messages")
     @classmethod
     def can_be_asked(cls, messages: list[SaidIn]) -> list[SaidIn]:
-        """What counts as a person's message has a limit."""
+        """Check the limit of a person's messages. Raises ValueError."""
         limit = settings.API_MESSAGE_MAX_CHARS
         for message in messages:
             if message.role == "user" and len(message.text) > limit:
@@ -234,25 +234,25 @@ class CompletionIn(Body):
 
     @property
     def conversation(self) -> str:
-        """Where it is to be kept; empty for nowhere."""
+        """The conversation in which to store the turn, `new` for a new one; empty for none."""
         return (self.metadata and self.metadata.conversation) or ""
 
     @property
     def chat_messages(self) -> list[ChatMessage]:
-        """The messages as the provider gets them."""
+        """The messages in the form that the provider gets."""
         return [ChatMessage(ROLES[message.role], message.text, message.more) for message in self.messages]
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream is to end with the count of tokens."""
+        """Whether a stream ends with the count of tokens."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
     @property
     def options(self) -> dict[str, Any]:
-        """What goes to the provider as it is."""
+        """Options that are passed to the provider unchanged."""
         extras = {name: _whole(value) for name, value in (self.model_extra or {}).items() if value is not None}
         known = self.model_dump(include=set(PASSED_ON), exclude_none=True)
-        # No tools are none to choose from; some providers refuse an empty list.
+        # An empty list of tools means no tools; some providers refuse it.
         return {name: value for name, value in known.items() if value != []} | extras
 
     @property
@@ -268,7 +268,7 @@ class CompletionIn(Body):
 
 
 def is_json(value: object) -> bool:
-    """Whether the value can be written as JSON in UTF-8: half of a surrogate pair cannot, nor can infinity."""
+    """Whether the value can be written as JSON in UTF-8: lone surrogates and infinity cannot."""
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
@@ -277,14 +277,14 @@ def is_json(value: object) -> bool:
 
 
 class DetailsOut(Schema):
-    """Of the tokens, some."""
+    """Details of token counts: cached or reasoning tokens."""
 
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
 class UsageOut(Schema):
-    """What the provider counted."""
+    """Token counts as the provider reported them."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -294,7 +294,7 @@ class UsageOut(Schema):
 
 
 class CompletionOut(Schema):
-    """A chat completion, as OpenAI gives it."""
+    """A chat completion in OpenAI's format."""
 
     id: str
     object: Literal["chat.completion"]
@@ -305,7 +305,7 @@ class CompletionOut(Schema):
 
 
 class ModelOut(Schema):
-    """A model."""
+    """A model in OpenAI's format."""
 
     id: str
     object: Literal["model"]
@@ -321,10 +321,10 @@ class ModelsOut(Schema):
 
 
 class DoorErrorOut(Schema):
-    """An error as OpenAI's clients know it."""
+    """An error in the format of OpenAI's clients."""
 
     class Inner(Schema):
-        """What is wrong."""
+        """The error's message, type, parameter and code."""
 
         message: str
         type: str
@@ -335,11 +335,11 @@ class DoorErrorOut(Schema):
 
 
 def size(message: ChatMessage) -> str:
-    """All that the message costs, as text."""
+    """The message's content and further fields as text, to estimate its tokens."""
     return message.content + (json.dumps(message.more, ensure_ascii=False) if message.more else "")
 
 
 def others(options: Mapping[str, Any]) -> str:
-    """What else the model reads, as text: tools and forms."""
+    """Options that the model reads, tools and response formats, as text."""
     read = {name: options[name] for name in ("tools", "functions", "response_format") if name in options}
     return json.dumps(read, ensure_ascii=False) if read else ""

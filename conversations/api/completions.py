@@ -1,4 +1,4 @@
-"""Chat completions in the form that OpenAI's clients know: whole, and in chunks."""
+"""Chat completions in the format of OpenAI's clients: whole, and in chunks."""
 
 import json
 import time
@@ -15,13 +15,13 @@ REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function
 
 
 class Pieces:
-    """A text that grows by its end: a string would be copied for each piece."""
+    """A growing text as a list of pieces, so that adding one does not copy the text."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
 
     def add(self, piece: str) -> None:
-        """Add to it."""
+        """Append a piece to the text."""
         self._pieces.append(piece)
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ class Pieces:
 
 @dataclass(slots=True)
 class Completion:
-    """One completion, gathered while it is made."""
+    """One completion, collected while it is made."""
 
     id: str
     model: str
@@ -42,21 +42,21 @@ class Completion:
     reason: str = "stop"
     usage: Usage | None = None
     extras: dict[str, Any] = field(default_factory=dict)
-    """What stands beside the text of the answer: `function_call`, `annotations`, `logprobs`."""
+    """Fields of the answer besides its text: `function_call`, `annotations`, `logprobs`."""
     tools: ToolCalls = field(default_factory=ToolCalls)
     is_begun: bool = False
-    """Whether the chunk that says who speaks was sent."""
+    """Whether the chunk with the role was sent."""
 
     @property
     def finish_reason(self) -> str:
-        """Why it ended, in the protocol's words. Nobody is told of calls that never came."""
+        """Why the answer ended, in the protocol's words; announced calls that never came count as `stop`."""
         reason = self.reason
         if reason not in REASONS or (reason == "tool_calls" and not self.tools.calls):
             return "stop"
         return "stop" if reason == "function_call" and "function_call" not in self.extras else reason
 
     def add(self, event: Event) -> dict[str, Any]:
-        """Take an event of the model's; return what it brings to the choice of a chunk, or nothing."""
+        """Add an event of the model; returns the fields that it adds to a chunk's choice, if any."""
         match event:
             case llm.TextDelta(text=text):
                 self.text.add(text)
@@ -91,14 +91,17 @@ class Completion:
         return {}
 
     def chunk(self, event: Event) -> bytes:
-        """The same, as a chunk; nothing for what only the end tells. The first one says who speaks before."""
+        """Add an event of the model; returns its chunk, empty for what only the end reports.
+
+        The first chunk is preceded by the one with the role.
+        """
         brought = self.add(event)
         if not brought:
             return b""
         return self.first() + self._chunk(brought)
 
     def whole(self) -> dict[str, Any]:
-        """All of it."""
+        """The whole completion as JSON fields."""
         text, reasoning = str(self.text), str(self.reasoning)
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
         if reasoning:
@@ -117,14 +120,14 @@ class Completion:
         return self._named("chat.completion", [choice]) | ({"usage": counted(self.usage)} if self.usage else {})
 
     def first(self) -> bytes:
-        """The chunk that says who speaks, once."""
+        """The chunk with the role; empty when it was already sent."""
         if self.is_begun:
             return b""
         self.is_begun = True
         return self._chunk({"delta": {"role": "assistant", "content": ""}})
 
     def last(self, *, with_usage: bool) -> bytes:
-        """The end; with the count of tokens for those who want it."""
+        """The last chunks; with the count of tokens for clients that asked for it."""
         count = b""
         if with_usage and self.usage:
             count = data(self._named("chat.completion.chunk", []) | {"usage": counted(self.usage)})
@@ -146,7 +149,7 @@ class Completion:
 
 
 def counted(usage: Usage) -> dict[str, Any]:
-    """The tokens."""
+    """Token counts as JSON fields of OpenAI's format."""
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
@@ -157,10 +160,10 @@ def counted(usage: Usage) -> dict[str, Any]:
 
 
 def data(body: dict[str, Any]) -> bytes:
-    """One event without a name."""
+    """A server-sent event without a name, with JSON data."""
     return f"data: {json.dumps(body)}\n\n".encode()
 
 
 def failed(problem: Problem) -> bytes:
-    """The end of a stream that failed: the client raises it."""
+    """The last event of a failed stream, for which the client raises an error."""
     return data(problem.at_door.body)

@@ -1,4 +1,4 @@
-"""Conversations and their history through the API."""
+"""Operations of the API on conversations and their messages."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -22,10 +22,10 @@ PAGE, PAGE_MAX = 30, 100
 HISTORY_MAX = 1_000
 CURSOR = r"^([0-9]{1,18}-[0-9a-f]{32})?$"
 WHOLE = 1_000_000
-"""Messages that a history without a limit may have."""
+"""Most messages of a history that is requested without a limit."""
 
 BYTES_MAX = 4_000_000
-"""Of the texts of one page; one message is there, whatever its size."""
+"""Bytes of text on one page; a page has at least one message, whatever its size."""
 
 SIZE = """octet_length(conversations_message.content) + coalesce(octet_length(conversations_generation.draft), 0)
     + coalesce(octet_length(conversations_message.tool_calls::text), 0)"""
@@ -66,7 +66,7 @@ def list_conversations(
     summary="Describe a conversation",
 )
 def get_conversation(request: ApiRequest, user_id: str, conversation_id: UUID) -> HttpResponse:
-    """Describe a conversation."""
+    """Return one conversation of the person."""
     return json_response(conversation_fields(find_conversation(request, conversation_id)))
 
 
@@ -94,7 +94,7 @@ def change_conversation(request: ApiRequest, user_id: str, conversation_id: UUID
     summary="Delete a conversation",
 )
 def delete_conversation(request: ApiRequest, user_id: str, conversation_id: UUID) -> HttpResponse:
-    """Move a conversation to the trash, from which the page restores it for some days."""
+    """Move a conversation to the trash, from which it can be restored on the page for some days."""
     conversation = find_conversation(request, conversation_id)
     organizing.trash(Conversation.objects.owned_by(request.auth.user).filter(pk=conversation.pk))
     return HttpResponse(status=204)
@@ -114,9 +114,9 @@ def list_messages(
     ] = None,
     before: Annotated[UUID | None, Query(description="Only messages before this one.")] = None,
 ) -> HttpResponse:
-    """Give the last messages of the chosen branch, oldest first: as many as `limit` says and as fit into 4 MB.
+    """Return the last messages of the chosen branch, oldest first: up to `limit`, and as many as fit into 4 MB.
 
-    A `Link` header with `rel="next"` leads to the page of older ones, when there are any.
+    A `Link` header with `rel="next"` leads to the page of older messages, if there are any.
     """
     conversation = find_conversation(request, conversation_id)
     most = (limit or WHOLE) + 1
@@ -145,7 +145,7 @@ def list_messages(
 
 
 def fitting_count(messages: Sequence[Message], limit: int) -> int:
-    """How many of the last messages, read with their `size`, fit on a page of so many."""
+    """How many of the last messages, read with their `size`, fit on a page of at most `limit`."""
     room = BYTES_MAX
     for number, message in enumerate(reversed(messages[-limit:])):
         room -= vars(message)["size"]
@@ -155,7 +155,7 @@ def fitting_count(messages: Sequence[Message], limit: int) -> int:
 
 
 def conversation_fields(conversation: Conversation) -> dict[str, object]:
-    """A conversation as `ConversationOut` describes it."""
+    """A conversation's fields as `ConversationOut` describes them."""
     return {
         "id": conversation.pk,
         "title": conversation.title,
@@ -167,7 +167,7 @@ def conversation_fields(conversation: Conversation) -> dict[str, object]:
 
 
 def message_fields(message: Message) -> dict[str, object]:
-    """A message as `MessageOut` describes it."""
+    """A message's fields as `MessageOut` describes them."""
     fields: dict[str, object] = {
         "id": message.pk,
         "role": message.role,
@@ -184,7 +184,7 @@ def message_fields(message: Message) -> dict[str, object]:
 
 
 def parsed(cursor: str) -> Cursor | None:
-    """The cursor that a page gave. Raises `Problem`."""
+    """The cursor from a request, or None for an empty one. Raises `Problem`."""
     try:
         return Cursor.parse(cursor)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page to read: no script, no other host."""
+"""The OpenAPI document as an HTML page, without scripts and other hosts."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from chatbot.web.problems import KINDS
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that the API does."""
+    """One operation of the API, as the page shows it."""
 
     method: str
     path: str
@@ -21,19 +21,19 @@ class Operation:
     summary: str
     description: str
     fields: list[dict[str, Any]]
-    """What it takes, each with `name`, `place`, `kind`, `required` and `description`."""
+    """Parameters, each with `name`, `place`, `kind`, `required` and `description`."""
     body: str
-    """An example of its body, or nothing."""
+    """Example of the request's body, or empty."""
     answer: str
-    """An example of its answer, or nothing."""
+    """Example of the response's body, or empty."""
     events: str
-    """An example of its events, or nothing."""
+    """Example of its events, or empty."""
     statuses: list[int]
-    """Those of its problems."""
+    """HTTP statuses of its errors, in order."""
 
 
 def page(request: HttpRequest, document: dict[str, Any]) -> HttpResponse:
-    """The page."""
+    """The page that shows the OpenAPI document."""
     groups: dict[str, list[Operation]] = {}
     for path, operations in document["paths"].items():
         for method, details in operations.items():
@@ -43,7 +43,7 @@ def page(request: HttpRequest, document: dict[str, Any]) -> HttpResponse:
 
 
 def operation(method: str, path: str, details: dict[str, Any], document: dict[str, Any]) -> Operation:
-    """What the document tells of one operation."""
+    """An operation as the page shows it, from the document."""
     schema = content(details.get("requestBody", {}))
     good = next(response for status, response in details["responses"].items() if int(status) < 400)
     return Operation(
@@ -61,13 +61,13 @@ def operation(method: str, path: str, details: dict[str, Any], document: dict[st
 
 
 def content(part: dict[str, Any]) -> dict[str, Any]:
-    """The JSON schema of a body."""
+    """JSON schema of a request's or response's body."""
     schema: dict[str, Any] = part.get("content", {}).get("application/json", {}).get("schema", {})
     return schema
 
 
 def parameter(found: dict[str, Any]) -> dict[str, Any]:
-    """One parameter."""
+    """A parameter of an operation, as the page shows it."""
     return {
         "name": found["name"],
         "place": found["in"],
@@ -78,7 +78,7 @@ def parameter(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def body_fields(schema: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fields of a JSON body."""
+    """The fields of a JSON body, as the page shows them."""
     resolved = resolve(schema, document)
     return [
         {
@@ -93,7 +93,7 @@ def body_fields(schema: dict[str, Any], document: dict[str, Any]) -> list[dict[s
 
 
 def kind(schema: dict[str, Any]) -> str:
-    """What a value is, in a word or two."""
+    """The type of a value, in a word or two."""
     if options := schema.get("anyOf"):
         return " or ".join(kind(option) for option in options if option.get("type") != "null")
     if "enum" in schema or "const" in schema:
@@ -103,7 +103,7 @@ def kind(schema: dict[str, Any]) -> str:
 
 
 def example(schema: dict[str, Any], document: dict[str, Any]) -> str:
-    """An example of a body."""
+    """Example of a body as JSON, or empty."""
     if schema.get("type") == "array":
         inner = resolve(schema["items"], document).get("example")
         return json.dumps([inner], indent=2) if inner else ""
@@ -112,7 +112,7 @@ def example(schema: dict[str, Any], document: dict[str, Any]) -> str:
 
 
 def resolve(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    """The schema itself, where another is only named."""
+    """The schema itself, in place of a reference to it."""
     for option in schema.get("anyOf", ()):
         if "$ref" in option:
             return resolve(option, document)

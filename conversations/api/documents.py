@@ -1,4 +1,4 @@
-"""What the OpenAPI document tells beside the schemas: errors, events, examples."""
+"""Additions to the generated OpenAPI document: errors, events, examples."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ EVENT_EXAMPLE = (
 
 
 def stream(description: str, example: str, **fields: Any) -> dict[str, Any]:
-    """What an operation adds that can answer with events, each with these fields."""
+    """OpenAPI fields of an operation that can answer with events, each with these fields."""
     schema = {"type": "object", "description": description, "properties": fields, "required": ["data"]}
     content = {"text/event-stream": {"schema": schema, "example": example}}
     return {"responses": {200: {"content": content}}}
@@ -38,12 +38,12 @@ CHUNKS = stream(
 
 
 def errors(*statuses: int) -> dict[int, Any]:
-    """The problems with these statuses as responses of an operation."""
+    """Responses with these statuses, and 400, as problems."""
     return dict.fromkeys((400, *statuses), ProblemOut)
 
 
 def openapi(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with what the library does not write: the type of problems, the limit of a message."""
+    """The document with the additions that the library does not generate: type of problems, limit of a message."""
     message = document["components"]["schemas"]["ChatIn"]["properties"]["message"]
     message["maxLength"] = settings.API_MESSAGE_MAX_CHARS
     for path, operations in document["paths"].items():

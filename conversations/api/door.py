@@ -1,4 +1,4 @@
-"""The door for OpenAI's clients: the models of this site, and what is kept as a conversation only when asked."""
+"""The door for OpenAI's clients: models, completions, embeddings; a turn is stored only when asked."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ router = Router(tags=["openai"])
 
 
 def errors(*statuses: int) -> dict[int, type[DoorErrorOut]]:
-    """The errors with these statuses as responses of an operation."""
+    """Responses with these statuses, and 400, as errors in OpenAI's format."""
     return dict.fromkeys((400, *statuses), DoorErrorOut)
 
 
@@ -37,14 +37,14 @@ def complete(
     request: ApiRequest,
     body: CompletionIn,
     conversation: Annotated[
-        str, Header(alias="X-Conversation", description="The same as `conversation` in `metadata`.")
+        str, Header(alias="X-Conversation", description="Equals `conversation` in `metadata`.")
     ] = "",
     idempotency_key: IdempotencyKey = "",
 ) -> HttpResponseBase:
-    """Answer as OpenAI's endpoint of this name does. Nothing is kept unless a `conversation` is named.
+    """Answer like OpenAI's endpoint of this name. Nothing is stored unless a `conversation` is named.
 
-    One that is named, or `new`, keeps its own history: then only the new message is sent, before it at most the
-    instructions for a new one.
+    A named conversation, or a `new` one, has its own history: send only the new message, for a new conversation
+    preceded by instructions if needed.
     """
     answers.make_room(request.auth)
     if refused := body.refused:
@@ -55,25 +55,25 @@ def complete(
 
 @router.post("/embeddings", response={200: EmbeddingsOut} | FAILURES, summary="Embed texts")
 def embed(request: ApiRequest, body: EmbeddingsIn) -> HttpResponseBase:
-    """Give the embeddings of the provider, where it has any. A request counts as a message."""
+    """Return the provider's embeddings, if it offers any. A request counts as a message."""
     return embeddings.embedded(request.auth, body)
 
 
 @router.get("/models", response={200: ModelsOut} | errors(401, 429, 503), summary="List the models")
 def list_models(request: ApiRequest) -> HttpResponse:
-    """List the models that a person may pick, the default first."""
+    """List the models that a person may choose, the default first."""
     return json_response({"object": "list", "data": [model_fields(name) for name in model_choices.choices()]})
 
 
 @router.get("/models/{path:model}", response={200: ModelOut} | errors(401, 404, 429, 503), summary="Describe a model")
 def get_model(request: ApiRequest, model: str) -> HttpResponse:
-    """Describe one of them."""
-    # All that can be asked, not only those that fit into the list.
+    """Return one of the models."""
+    # Any model that can be asked, also beyond the list's length.
     if model not in model_choices.choices() and not model_choices.is_listed(model):
         raise Problem("model_not_found")
     return json_response(model_fields(model))
 
 
 def model_fields(name: str) -> dict[str, object]:
-    """A model as `ModelOut` describes it."""
+    """A model's fields as `ModelOut` describes them."""
     return {"id": name, "object": "model", "created": 0, "owned_by": "chatbot"}

@@ -1,4 +1,4 @@
-"""How the door streams: a status that waits for the first event, comments while nothing comes, errors as events."""
+"""Streams of the door: the status waits for the first event, comments fill silence, errors are events."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,19 +13,23 @@ from conversations.api import completions
 from conversations.replies import dispatch, streams
 
 FIRST_SECONDS = 10.0
-"""How long the status waits for the first event: a failure until then has one of its own. Some proxies and clients wait
-no longer for a status."""
+"""Seconds that the status waits for the first event, so that an early failure gets its own status.
+
+Some proxies and clients wait no longer for a status.
+"""
 
 COMMENT_SECONDS = 15.0
-"""After so many seconds of silence a comment is sent: proxies end what is silent for a minute. As often the caller's
-token is looked at."""
+"""Seconds of silence after which a comment is sent, and after which the caller's token is checked again.
+
+Proxies end connections that are silent for a minute.
+"""
 
 AHEAD_BYTES = 1_000_000
-"""How much is kept for a client that does not read."""
+"""Bytes that are buffered for a client that does not read."""
 
 
 class Ahead:
-    """Frames that are read ahead by a task, so that waiting for the next can end without ending them."""
+    """Frames that a task reads ahead, so that a time-out while waiting does not cancel their source."""
 
     def __init__(self, frames: AsyncGenerator[bytes]) -> None:
         self._frames = frames
@@ -40,12 +44,14 @@ class Ahead:
 
     @property
     def is_over(self) -> bool:
-        """Whether everything was taken, and no failure is left to be told."""
+        """Whether all frames and a failure, if any, were taken."""
         return self._is_over and not self._ready and not self._failure
 
     async def next(self, seconds: float) -> bytes:
-        """What has come, or else comes within so many seconds; nothing otherwise. Raises what the frames raised, once
-        what came before is taken."""
+        """The frames that have come, or the next one within `seconds`, else empty bytes.
+
+        Raises what the source raised, once the frames before are taken.
+        """
         if not self._ready and not self._is_over:
             self._came.clear()
             with suppress(TimeoutError):
@@ -62,17 +68,17 @@ class Ahead:
         return b""
 
     def fail(self, problem: Problem) -> None:
-        """End the frames: this is what is told of it."""
+        """End the frames with this problem as their failure."""
         if not self._is_over:
             self._failure = problem
             self._task.cancel()
 
     def cancel(self) -> None:
-        """End the frames: nobody wants more of them."""
+        """End the frames, because no more are wanted."""
         self._task.cancel()
 
     async def close(self) -> None:
-        """The same, and wait for their end."""
+        """End the frames, and wait until their source has ended."""
         self._task.cancel()
         await asyncio.wait({self._task})
 
@@ -96,7 +102,7 @@ class Ahead:
 async def answered(
     caller: Caller, frames: AsyncGenerator[bytes], *, first_seconds: float = FIRST_SECONDS
 ) -> HttpResponseBase:
-    """The frames, none of them empty, as an event stream; a failure before the first one as an answer of its own.
+    """The frames, none of them empty, as an event stream; a failure before the first one as a response of its own.
 
     The status waits for the first frame, at most `first_seconds`.
     """
@@ -115,7 +121,7 @@ async def answered(
 async def awake(
     caller: Caller, ahead: Ahead, first: bytes, *, seconds: float = COMMENT_SECONDS
 ) -> AsyncGenerator[bytes]:
-    """`first`, then what comes; comments while nothing does, and an error where it does not come to its end."""
+    """`first`, then the further frames; comments during silence, and an error where the frames do not end normally."""
     engine = dispatch.engine()
     loop = asyncio.get_running_loop()
     ending = asyncio.create_task(engine.closed())
@@ -124,7 +130,7 @@ async def awake(
     try:
         yield first or streams.KEEP_ALIVE
         while not ahead.is_over:
-            # Whatever comes, the caller is looked at in time: a stream outlives its token by seconds.
+            # The caller's token is checked in time even if frames come: a stream outlives its token by seconds.
             came = await ahead.next(max(0.0, looked + interval - loop.time()))
             if loop.time() - looked >= interval:
                 looked = loop.time()

@@ -1,4 +1,4 @@
-"""Embeddings: the provider's own, passed through within the limits of replies."""
+"""Embeddings: the provider's answer, passed on within the limits of replies."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -22,13 +22,13 @@ from conversations.replies import context
 
 TOKENS = re.compile(rb'"(?:prompt|total)_tokens"\s*:\s*(\d{1,10})')
 NEAR_AN_END = 2_000
-"""The count of tokens stands before the numbers or after them: the megabytes between are nobody's to read."""
+"""Bytes at either end in which the token count is searched: it is before or after the megabytes of numbers."""
 
 NONE_HERE = "The model provider of this site offers no embeddings, or not with this model."
 
 
 def texts(value: Any) -> Any:
-    """A text, texts, tokens, or lists of tokens."""
+    """Validate a text, texts, tokens, or lists of tokens. Raises ValueError."""
     listed = value if isinstance(value, list) else [value]
     if not listed:
         raise ValueError("This is empty.")
@@ -65,14 +65,14 @@ class EmbeddingsIn(Body):
     @field_validator("input", "model")
     @classmethod
     def can_be_passed_on(cls, value: object) -> object:
-        """What goes to the provider as it is has to be JSON."""
+        """Check that a value passed on to the provider is JSON. Raises ValueError."""
         if not is_json(value):
             raise ValueError("This is not valid text.")
         return value
 
 
 class EmbeddingsOut(Schema):
-    """The embeddings, as the provider gives them."""
+    """Embeddings as the provider returns them."""
 
     object: str = "list"
     data: list[dict[str, Any]]
@@ -80,7 +80,7 @@ class EmbeddingsOut(Schema):
 
 
 def embedded(caller: Caller, body: EmbeddingsIn) -> HttpResponseBase:
-    """The provider's answer. Raises `Problem` and what `turns.admit` raises."""
+    """The provider's answer as a response. Raises `Problem` and what `turns.admit` raises."""
     asking.admit(caller)
     user_id = caller.user.pk
 
@@ -100,20 +100,20 @@ def embedded(caller: Caller, body: EmbeddingsIn) -> HttpResponseBase:
 
 
 def as_problem(error: Exception) -> Problem:
-    """What went wrong. A provider that answers texts need not have embeddings."""
+    """The problem of an error; a provider of chat models need not offer embeddings."""
     if isinstance(error, LLMError) and error.code in {"provider_address", "provider_model"}:
         return Problem("model_not_found", NONE_HERE)
     return problems.as_problem(error)
 
 
 def tokens_of(answer: bytes) -> int:
-    """What the provider counted, or 0."""
+    """The token count in the provider's answer, or 0."""
     found = TOKENS.search(answer[-NEAR_AN_END:]) or TOKENS.search(answer[:NEAR_AN_END])
     return int(found[1]) if found else 0
 
 
 def estimate(given: Any) -> int:
-    """About how many tokens there are."""
+    """Approximate number of tokens of the input."""
     if isinstance(given, str):
         return context.estimate_tokens(given)
     return sum(1 if isinstance(one, int) else len(one) if isinstance(one, list) else estimate(one) for one in given)

@@ -1,8 +1,8 @@
 """A reply as the API streams it: server-sent events whose id is the number of characters sent so far.
 
-`message.started` comes first on each connection, and again with id 0 when the reply is made anew: what came of it
-before is void then. `text.delta` appends, `tool.call` names a tool that the reply called, `message.completed` holds
-the whole reply once more, `error` a problem.
+`message.started` comes first on each connection, and again with id 0 when the reply is made anew: its earlier text is
+void then. `text.delta` appends, `tool.call` names a tool that the reply called, `message.completed` repeats the whole
+reply, `error` holds a problem.
 """
 
 import json
@@ -15,7 +15,7 @@ from conversations.replies.live import LiveReply
 
 
 class EventViewer:
-    """What one connection has been sent of a reply, or had before, up to `offset`."""
+    """What one connection has been sent of a reply, or had before, up to character `offset`."""
 
     opening = streams.RECONNECT
 
@@ -23,11 +23,11 @@ class EventViewer:
         self._message_id = message_id
         self._offset = offset
         self._text = ""
-        """What the reply was when it was last looked at."""
+        """Text of the reply when it was last read."""
         self._restarts: int | None = None
 
     def frame(self, reply: LiveReply) -> bytes:
-        """The events that bring the viewer to where the reply is."""
+        """The events that bring the viewer up to date with the reply."""
         begun = b""
         if self._restarts is None:
             begun = self._started()
@@ -42,16 +42,16 @@ class EventViewer:
         return streams.pause(cost, late, viewers)
 
     def completed(self, text: str, calls: list[dict[str, Any]], outcome: dict[str, Any]) -> bytes:
-        """The rest of the reply, the tools that it called, and its end."""
+        """The events of the remaining text, the tools that the reply called, and its end."""
         begun = self._started() if self._restarts is None else b""
-        # It was made anew by another process, which nobody here has watched.
+        # Another process made the reply anew, and nobody watched that here.
         if not text.startswith(self._text) or len(text) < self._offset:
             begun += self._restarted()
         called = b"".join(self._event("tool.call", call) for call in calls)
         return begun + self._delta(text) + called + self._event("message.completed", outcome)
 
     def failed(self, problem: Problem) -> bytes:
-        """The end of a reply that failed; what came of it is kept."""
+        """The events of a failed reply's end; its text so far is kept."""
         return (self._started() if self._restarts is None else b"") + self._event("error", problem.body)
 
     def _started(self) -> bytes:
@@ -63,7 +63,7 @@ class EventViewer:
         return self._started()
 
     def _delta(self, text: str) -> bytes:
-        """What the reply has more than the viewer. One who was sent more than another process has saved waits."""
+        """The text that the viewer lacks. A viewer with more text than another process has saved waits."""
         more = text[self._offset :]
         if not more:
             return b""

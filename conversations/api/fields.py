@@ -1,8 +1,8 @@
-"""What becomes of each field of a chat completion. docs/openai.md is the table of it, and a test compares them."""
+"""What happens to each field of a chat completion; docs/openai.md has the same table, compared by a test."""
 
 
 def names(text: str) -> frozenset[str]:
-    """The names in a text."""
+    """The set of the names in a text."""
     return frozenset(text.split())
 
 
@@ -12,7 +12,7 @@ PASSED_ON = names("""
     reasoning_effort response_format safety_identifier seed stop tool_choice tools top_logprobs top_p user verbosity
     web_search_options
 """)
-"""The fields of OpenAI's protocol that go to the provider as they are."""
+"""Fields of OpenAI's protocol that are passed to the provider unchanged."""
 
 SAMPLING = names("""
     top_k min_p top_a typical_p tfs_z repetition_penalty repeat_penalty repeat_last_n length_penalty min_tokens
@@ -27,8 +27,10 @@ REASONING = names("""
 """)
 
 EXTRAS = SAMPLING | FORMS | REASONING
-"""The fields that vLLM, llama.cpp, Ollama and others know beside OpenAI's; they go on as they are too. What could
-choose another model, another address or another bill is none of them."""
+"""Fields of vLLM, llama.cpp, Ollama and others besides OpenAI's, which are passed on unchanged, too.
+
+None of them may choose another model, address or account.
+"""
 
 NOT_KEPT = names("function_call functions logprobs parallel_tool_calls tool_choice tools top_logprobs")
-"""The fields of which a conversation could keep no answer."""
+"""Fields whose results a conversation cannot store."""

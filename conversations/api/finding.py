@@ -1,4 +1,4 @@
-"""What a program names by its key, as far as it is the caller's own."""
+"""Look-ups by key of what belongs to the caller."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from conversations.models import Conversation, Message, Role
 
 
 def find_conversation(request: ApiRequest, key: UUID) -> Conversation:
-    """The caller's own conversation. Raises `Http404` for any other."""
+    """The caller's own conversation. Raises `Http404` for any other. Causes a query."""
     found = Conversation.objects.owned_by(request.auth.user).filter(pk=key).first()
     if found is None:
         raise Http404

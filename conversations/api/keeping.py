@@ -1,4 +1,4 @@
-"""A completion that is kept as a turn of a conversation: what the page would store, answered as OpenAI does."""
+"""Completions that are stored as turns of a conversation, as on the page, and answered in OpenAI's format."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -36,7 +36,7 @@ NEW = "new"
 
 
 def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: str) -> HttpResponseBase:
-    """The completion as a turn of the conversation that is named."""
+    """The completion as a turn of the named conversation. Raises `Problem`, `Http404` and what `turns.send` raises."""
     conversation = None if named == NEW else find_conversation(request, key(named))
     configuration = configuration_of(body, is_new=conversation is None)
     turn = turns.send(
@@ -68,7 +68,7 @@ def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: s
 
 
 def configuration_of(body: CompletionIn, *, is_new: bool) -> Configuration:
-    """What a new conversation is to have; for an old one only the model counts. Raises `Problem`."""
+    """The configuration for a new conversation; for an existing one only the model counts. Raises `Problem`."""
     *before, last = body.messages
     instructions = [message.text for message in before if message.role in {"system", "developer"}]
     if last.role != "user" or len(instructions) < len(before) or (before and not is_new):
@@ -80,7 +80,7 @@ def configuration_of(body: CompletionIn, *, is_new: bool) -> Configuration:
 
 
 def options_of(body: CompletionIn) -> dict[str, Any]:
-    """What the model is asked for beside the text. Raises `Problem` for what a conversation cannot keep."""
+    """Further options for the model. Raises `Problem` for those whose results a conversation cannot store."""
     options = {name: value for name, value in body.options.items() if value or name not in NOT_KEPT}
     if refused := sorted(options.keys() & NOT_KEPT):
         raise invalid(*((name, "A conversation cannot keep the result of this field.") for name in refused))
@@ -89,7 +89,7 @@ def options_of(body: CompletionIn) -> dict[str, Any]:
 
 
 async def chunks(completion: Completion, reply: Message, *, with_usage: bool) -> AsyncGenerator[bytes]:
-    """A stored reply in chunks. Raises `Problem` where it has not come to its end, however that came about."""
+    """A stored reply as chunks. Raises `Problem` when it does not end normally, for whatever reason."""
     engine = dispatch.engine()
     sent = Sent(completion)
     async with aclosing(engine.watch(reply.pk)) as changes:
@@ -101,19 +101,19 @@ async def chunks(completion: Completion, reply: Message, *, with_usage: bool) ->
             if live.text or live.reasoning.text:
                 await live.rest(streams.FRAME_INTERVAL)
         else:
-            # Most often this process ends; the reply goes on in another, of whose words these chunks know nothing.
+            # Most often this process ends; another one continues the reply, whose text does not fit these chunks.
             raise Problem("interrupted", conversation_id=str(reply.conversation_id), message_id=str(reply.pk))
     yield await engine.database(ending, sent, reply.pk, live, with_usage=with_usage)
 
 
 def ending(sent: "Sent", message_id: UUID, live: LiveReply, *, with_usage: bool) -> bytes:
-    """The rest and the end. Raises `Problem`. Causes a query."""
+    """The remaining text and the end. Raises `Problem`. Causes a query."""
     message = answers.find(message_id)
     if message is None:
         raise Problem("not_found")
     text, reasoning = message.text_so_far, message.generation.reasoning
     if not sent.fits(text, reasoning):
-        # It was made anew by another process.
+        # Another process made the reply anew.
         raise Problem("interrupted", conversation_id=str(message.conversation_id), message_id=str(message_id))
     rest = sent.frame(text, reasoning)
     return rest + filled(sent.completion, message, live.failure).last(with_usage=with_usage)
@@ -126,7 +126,7 @@ class Sent:
         self.completion = completion
 
     def fits(self, text: str, reasoning: str) -> bool:
-        """Whether a reply can go on from what was sent. What was sent as text stands, though it was reasoning."""
+        """Whether a reply can continue what was sent; text that was sent stays text, even if it was reasoning."""
         completion = self.completion
         sent_text, sent_reasoning = str(completion.text), str(completion.reasoning)
         if text.startswith(sent_text):
@@ -137,7 +137,7 @@ class Sent:
         return True
 
     def frame(self, text: str, reasoning: str) -> bytes:
-        """The chunks that bring the client to where the reply is; nothing for one that does not fit what was sent."""
+        """The chunks that bring the client up to date; empty for a reply that does not fit what was sent."""
         completion = self.completion
         if not self.fits(text, reasoning):
             return b""
@@ -150,12 +150,12 @@ class Sent:
 
 
 def filled(completion: Completion, message: Message, failure: UserFacingError | None) -> Completion:
-    """The completion with all that is stored of a reply that has ended. Raises `Problem` for one that failed."""
+    """The completion with all that is stored of an ended reply. Raises `Problem` for a failed one."""
     generation = message.generation
     completion.reason = generation.finish_reason or completion.reason
     problem = answers.problem_of(message, failure)
     if problem and problem.code != CutBeforeAnswer.code:
-        # The filter of a provider ends an answer as its length does; one that refuses the question is an error.
+        # A filter may end an answer, as a length limit does; a refused question is an error.
         if problem.code != "content_filter" or problem.upstream or not message.content:
             raise Problem(problem.code, headers=problem.headers, upstream=problem.upstream, **problem.members)
         completion.reason = problem.code
@@ -174,7 +174,7 @@ def filled(completion: Completion, message: Message, failure: UserFacingError | 
 
 
 def cleaned(text: str, field: Field) -> str:
-    """The text as it is stored. Raises `Problem`."""
+    """The text in the form in which it is stored. Raises `Problem`."""
     try:
         return str(field.clean(text))
     except ValidationError as error:
@@ -182,7 +182,7 @@ def cleaned(text: str, field: Field) -> str:
 
 
 def key(text: str) -> UUID:
-    """A conversation's key. Raises `Http404`."""
+    """A conversation's key from its text. Raises `Http404`."""
     try:
         return UUID(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the API takes and gives, as JSON."""
+"""Schemas of the API's requests and responses, as JSON."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -16,15 +16,15 @@ EXAMPLE_TIME = "2026-02-04T10:00:00Z"
 
 
 TEXT = {"pattern": r"^[^\u0000]*\S[^\u0000]*$"}
-"""A text that shows something, as far as a schema can say so."""
+"""JSON schema of a text with visible characters, as far as a pattern can express that."""
 
 
 class Body(BaseModel):
-    """What is sent: an object. Not the library's class, which takes a list for one without fields."""
+    """A request's body: an object. Ninja's own class would accept a list for a body without fields."""
 
 
 def clean_message(text: str) -> str:
-    """The text as it will be stored. Raises `ValueError` with what is wrong with it."""
+    """The text in the form in which it is stored. Raises `ValueError` with a sentence."""
     try:
         return str(MessageField(from_program=True).clean(text))
     except ValidationError as error:
@@ -32,14 +32,14 @@ def clean_message(text: str) -> str:
 
 
 class FieldError(Schema):
-    """What is wrong with one field."""
+    """A field of the request, and its error."""
 
     field: str
     message: str
 
 
 class ProblemOut(Schema):
-    """An error (RFC 9457)."""
+    """An error in the format of RFC 9457."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -70,7 +70,7 @@ class ProblemOut(Schema):
 
 
 class ChatIn(Body):
-    """What a person says."""
+    """A person's message for a conversation."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"message": "Hello, assistant!"}})
 
@@ -86,18 +86,18 @@ class ChatIn(Body):
     @field_validator("message")
     @classmethod
     def is_a_message(cls, text: str) -> str:
-        """The rules of the page's box, with the limit of programs."""
+        """Check the text as the page does, with the limit for programs. Raises ValueError."""
         return clean_message(text)
 
 
 class RegenerateIn(Body):
-    """Another answer to the same message."""
+    """Request for another answer to the same message."""
 
     model: str = Field("", max_length=200, description="The model to ask; without it the conversation's.")
 
 
 class ChatOut(Schema):
-    """The reply, whole."""
+    """The whole reply, with its conversation."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -121,7 +121,7 @@ class ChatOut(Schema):
 
 
 class MessageOut(Schema):
-    """A message of a conversation."""
+    """A message of a conversation's branch."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -141,7 +141,7 @@ class MessageOut(Schema):
 
 
 class ConversationOut(Schema):
-    """A conversation."""
+    """A conversation without its messages."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -172,7 +172,7 @@ class ConversationsOut(Schema):
 
 
 def clean_title(text: str) -> str:
-    """A title as it is stored: one line of what can be printed. Raises `ValueError` for one that shows nothing."""
+    """A title as it is stored: one line of printable characters. Raises `ValueError` for one without any."""
     words = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     if not words or "\0" in text:
         raise ValueError("A title has 1 to 255 printable characters.")
@@ -185,7 +185,7 @@ Title = Annotated[
 
 
 class ConversationIn(Body):
-    """What is to change; what is left out stays."""
+    """Changes to a conversation; absent fields stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"title": "Greetings", "pinned": True}})
 
@@ -195,7 +195,7 @@ class ConversationIn(Body):
 
 
 class TokenIn(Body):
-    """Who asks for a token."""
+    """Credentials of the person who asks for a token."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"email": "ada@example.org", "password": "correct horse battery staple"}}
@@ -206,13 +206,13 @@ class TokenIn(Body):
 
 
 class RefreshIn(Body):
-    """A token to get new ones with."""
+    """A refresh token, to get new tokens."""
 
     refresh_token: str = Field(min_length=1, max_length=8192)
 
 
 class TokenOut(Schema):
-    """Tokens, and whom they stand for."""
+    """Tokens, and the person whom they authenticate."""
 
     access_token: str
     refresh_token: str

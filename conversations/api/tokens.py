@@ -1,4 +1,4 @@
-"""Tokens for a password, where no identity provider gives them."""
+"""Tokens for a password, unless an identity provider issues tokens."""
 
 from allauth.account.adapter import get_adapter
 from django.core.exceptions import ValidationError
@@ -43,10 +43,9 @@ def get_token(request: HttpRequest, body: TokenIn) -> HttpResponse:
 
 @router.post("/token/refresh", auth=None, response={200: TokenOut} | errors(401, 404, 422, 503), summary="Renew tokens")
 def refresh_token(request: HttpRequest, body: RefreshIn) -> HttpResponse:
-    """Get new tokens. A refresh token is good once: the answer has the next one.
+    """Get new tokens. A refresh token is valid once: the response has the next one.
 
-    Whoever shows one that was used ends the sign-in it came of; so do a changed password or address, and “Sign out
-    everywhere”.
+    A refresh token that is used twice ends its sign-in; so do a changed password or address, and “Sign out everywhere”.
     """
     if not jwts.issues():
         raise Http404
@@ -54,6 +53,6 @@ def refresh_token(request: HttpRequest, body: RefreshIn) -> HttpResponse:
 
 
 def answer(user: User, pair: dict[str, str]) -> HttpResponse:
-    """A fresh pair."""
+    """The response with a new pair of tokens."""
     lifetime = int(jwts.ACCESS_LIFETIME.total_seconds())
     return json_response({**pair, "token_type": "Bearer", "expires_in": lifetime, "user_id": user.pk})

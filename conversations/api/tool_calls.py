@@ -1,18 +1,18 @@
-"""The tool calls of an answer, put together from the pieces in which providers send them."""
+"""The tool calls of an answer, assembled from the pieces in which providers send them."""
 
 import json
 from typing import Any
 from uuid import uuid4
 
 LATER = frozenset({"index", "id", "type"})
-"""What a piece need not repeat."""
+"""Fields that a later piece of a call may omit."""
 
 
 class ToolCalls:
-    """The calls so far. A call begins with an id; what follows under the same number belongs to it.
+    """The calls so far. A call begins with an id; further pieces with its index belong to it.
 
-    Some servers give all calls the number 0, or none; some repeat the name in each piece; some send arguments as an
-    object. A client sees none of that.
+    Some servers give all calls the index 0, or none; some repeat the name in each piece; some send arguments as an
+    object. The result for clients is always OpenAI's form.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class ToolCalls:
         self._numbers: dict[int, int] = {}
 
     def add(self, pieces: object) -> list[dict[str, Any]]:
-        """Add what a chunk brings; return it as a client knows it."""
+        """Add a chunk's pieces; returns them in the form that clients know."""
         listed = pieces if isinstance(pieces, list) else []
         return [self._add(piece) for piece in listed if isinstance(piece, dict)]
 
@@ -44,7 +44,7 @@ class ToolCalls:
         return {"index": place} | new
 
     def _place(self, piece: dict[str, Any]) -> int | None:
-        """Where the call stands to which the piece belongs; None for one that begins."""
+        """Index of the call to which the piece belongs; None for a new call."""
         number, key = piece.get("index"), piece.get("id")
         place = self._numbers.get(number) if isinstance(number, int) else len(self.calls) - 1
         if place is None or place < 0:
@@ -57,7 +57,7 @@ class ToolCalls:
 
 
 def merge(whole: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
-    """Add a piece of a function's call to the whole; return what it brought."""
+    """Add a piece of a function call to the whole; returns what it added."""
     brought: dict[str, Any] = {}
     for name, value in piece.items():
         if name == "name":

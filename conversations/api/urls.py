@@ -1,4 +1,4 @@
-"""The API's addresses, each with and without a slash at its end."""
+"""Addresses of the API, each with and without a slash at its end."""
 
 from collections.abc import Callable
 from functools import cache, wraps
@@ -22,7 +22,7 @@ from conversations.api.answers import json_response
 api = NinjaAPI(
     title="Chatbot",
     version="1",
-    description="The same conversations as on the page, for programs.",
+    description="The conversations of the page, for programs.",
     openapi_url=None,
     auth=BearerToken(),
     urls_namespace="api",
@@ -33,34 +33,34 @@ api.add_router("/v1", door.router)
 
 
 @api.exception_handler(Exception)
-# The library has answers of its own for these.
+# Replaces the library's own responses for these exceptions.
 @api.exception_handler(HttpError)
 @api.exception_handler(Http404)
 @api.exception_handler(ValidationError)
 def refuse(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
-    """Answer with the problem that an exception stands for."""
+    """Respond with the problem for an exception."""
     raised = error if isinstance(error, Exception) else error()
     return problems.answer(problems.as_problem(raised), door=problems.is_door(request))
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI document."""
+    """The OpenAPI document, as a dictionary."""
     return documents.openapi(api.get_openapi_schema(path_prefix=""))
 
 
 def openapi(request: HttpRequest) -> HttpResponse:
-    """The OpenAPI document."""
+    """Respond with the OpenAPI document as JSON."""
     return json_response(document())
 
 
 def read(request: HttpRequest) -> HttpResponse:
-    """The same to read."""
+    """Respond with the OpenAPI document as a readable page."""
     return docs.page(request, document())
 
 
 def nothing(request: HttpRequest, path: str) -> HttpResponse:
-    """Answer for an address that leads nowhere: with those that lead somewhere."""
+    """Respond to an unknown address with the known ones."""
     if not problems.is_door(request):
         return refuse(request, Problem("not_found"))
     there = ", ".join(f"{method} {path}" for method, path in operations(problems.DOOR))
@@ -71,7 +71,7 @@ def nothing(request: HttpRequest, path: str) -> HttpResponse:
 
 @cache
 def operations(below: str) -> list[tuple[str, str]]:
-    """The method and the path of each operation below this path."""
+    """Method and path of each operation below this path."""
     return [
         (method.upper(), path)
         for path, described in document()["paths"].items()
@@ -81,7 +81,7 @@ def operations(below: str) -> list[tuple[str, str]]:
 
 
 def public(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """The view outside the page's sign-in: who asks is the token's matter, cookies tell nothing. Nothing is cached."""
+    """The view without the page's sign-in: only the token authenticates, cookies are ignored, nothing is cached."""
 
     @csrf_exempt
     @login_not_required
@@ -101,7 +101,7 @@ def public(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
 
 
 def routes() -> list[URLPattern]:
-    """The operations' addresses."""
+    """URL patterns of all operations, with and without a final slash."""
     found = [pattern for pattern in api.urls[0] if isinstance(pattern, URLPattern) and pattern.name != "api-root"]
     views = {str(pattern.pattern): public(pattern.callback) for pattern in found}
     return [path(f"{route}{end}", view) for route, view in views.items() for end in ("", "/")]

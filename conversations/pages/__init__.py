@@ -1,1 +1,1 @@
-"""What the pages show: the contexts of their templates."""
+"""Contexts of the pages' templates."""

@@ -12,7 +12,7 @@ from conversations.models import Conversation, Message, Role, paths
 
 MESSAGES_PER_PAGE = 50
 BYTES_MAX = 1_000_000
-"""Of all texts of a page that are read from the database; of each message at least a piece is."""
+"""Bytes of all texts that are read for a page; of each message at least `PIECE` characters are read."""
 
 SIZE = """(octet_length(conversations_message.content) + coalesce(
     octet_length(conversations_generation.thought) + octet_length(conversations_generation.draft), 0))"""
@@ -20,12 +20,12 @@ ROOM = f"""greatest({PIECE}, {BYTES_MAX} - coalesce(sum({SIZE}) OVER (
     ORDER BY conversations_message.created_at DESC, conversations_message.id DESC
     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
 ), 0))::int"""
-"""Bytes that are left to a message by those after it."""
+"""SQL for the characters of a message that the newer messages leave room for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Messages that follow one another."""
+    """Consecutive messages of a branch that a page shows."""
 
     messages: list[Message]
     """Oldest first."""
@@ -33,31 +33,31 @@ class Part:
     """The keys of those whose text was not read to its end."""
     has_older: bool
     branch: UUID | None
-    """The end of the branch, whether it is on this page or not."""
+    """Key of the branch's last message, which may be on another page."""
     is_chosen: bool = True
     """Whether the branch is the chosen one."""
 
     @property
     def has_newer(self) -> bool:
-        """Whether the branch goes on after these messages."""
+        """Whether the branch has messages after these."""
         return bool(self.messages) and self.messages[-1].pk != self.branch
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message stands among its alternatives."""
+    """The position of a message among its alternatives."""
 
     number: int
-    """From 1."""
+    """Position of the message, counted from 1."""
     count: int
     first: UUID
-    """The key of the oldest alternative: what stays the same whichever is chosen."""
+    """Key of the oldest alternative, which does not depend on the choice."""
     previous: UUID | None
     next: UUID | None
 
     @classmethod
     def of(cls, message: Message) -> Self | None:
-        """None for a message without alternatives."""
+        """The message's place, or None for a message without alternatives."""
         keys = message.alternatives
         if len(keys) < 2 or message.pk not in keys:
             return None
@@ -67,7 +67,7 @@ class Place:
 
 
 def newest(conversation: Conversation) -> Part:
-    """The end of the chosen branch."""
+    """The end of the chosen branch. Causes a query or two."""
     end = paths.current_end(conversation)
     messages, cut = _read(paths.upwards(conversation, end, MESSAGES_PER_PAGE + 1))
     return Part(messages[-MESSAGES_PER_PAGE:], cut, len(messages) > MESSAGES_PER_PAGE, end)
@@ -83,8 +83,10 @@ def before(conversation: Conversation, message: UUID) -> Part:
 
 
 def around(conversation: Conversation, message: UUID) -> Part:
-    """A message with what is before and after it: on the chosen branch if it stands there, else on the one through it
-    where the person was last. Raises `Message.DoesNotExist` for one that is not in this conversation."""
+    """A message with those before and after it. Raises `Message.DoesNotExist` for one of another conversation.
+
+    The branch is the chosen one if the message is on it, else the one through it where the person was last.
+    """
     half = MESSAGES_PER_PAGE // 2
     end = paths.current_end(conversation)
     found = paths.place(conversation, end, message, below=half) if end else None
@@ -96,7 +98,7 @@ def around(conversation: Conversation, message: UUID) -> Part:
     place, last = found
     size = MESSAGES_PER_PAGE
     if end and place <= MESSAGES_PER_PAGE:
-        # The end is near: the page goes down to it, and nobody has to ask for it.
+        # The end is near: the page extends to it, so that nobody has to ask for it.
         last, size = end, place + half
     messages, cut = _read(paths.upwards(conversation, last, size + 1))
     return Part(messages[-size:], cut, len(messages) > size, end, is_chosen)

@@ -1,7 +1,6 @@
-"""Charts as the coordinates of an SVG, beside the same values as a table. Knows numbers and names, nothing of what they
-mean.
+"""Charts as coordinates of an SVG, with a table of the same values; independent of their meaning.
 
-An SVG is stretched to the width of the page, so nothing in it is text: what is written stands around it.
+An SVG is stretched to the width of the page, so it contains no text; labels stand around it.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +10,10 @@ from html import escape
 from django.utils.safestring import SafeString
 
 HEIGHT, STEP, BAR = 100, 10, 7
-"""Of the plot, of a step and of its bar, in the plot's own units."""
+"""Height of the plot, width of a step and of its bar, in the plot's units."""
 
 LEAST = 0.8
-"""The height of a bar that is not nothing."""
+"""Height of a bar whose value is small but not 0."""
 
 COLOURS = "abcdef"
 
@@ -24,47 +23,47 @@ Format = Callable[[float], str]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One of the things that a chart shows, as a path."""
+    """One series of a chart, as the path of an SVG."""
 
     name: str
     colour: str
-    """A letter: the class that has the colour."""
+    """A letter of the CSS class with the colour."""
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One place on the horizontal axis."""
+    """One position on the horizontal axis."""
 
     x: int
     name: str
     values: list[str]
-    """In words, one for each heading of the table."""
+    """The values in words, one for each heading of the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """All that the template needs."""
+    """A chart with all values that the template needs."""
 
     key: str
     title: str
     summary: str
     kind: str
-    """`bars` or `lines`."""
+    """Kind of the chart: `bars` or `lines`."""
     width: int
     ticks: list[str]
-    """What stands at the top, the middle and the foot of the vertical axis."""
+    """Labels at the top, the middle and the foot of the vertical axis."""
     labels: list[str]
-    """What stands below, each at the start of its share of the width."""
+    """Labels below the chart, each at the start of its share of the width."""
     series: list[Series]
     headings: list[str]
-    """Of the table: the series, and their sum where there are several that can be added."""
+    """Headings of the table: the series, and their sum where several can be added."""
     steps: list[Step]
 
-    # Hundreds of steps, thousands of values: as loops of a template they took longer than all else on the page.
+    # Built here, because loops of a template over thousands of values take longer than all else on the page.
     @property
     def hovers(self) -> SafeString:
-        """An invisible bar over each step, which tells its values to a pointer."""
+        """HTML of an invisible bar over each step, which shows its values on hover."""
         return SafeString(
             "".join(
                 f'<rect x="{step.x}" width="{STEP}" height="{HEIGHT}">'
@@ -75,7 +74,7 @@ class Chart:
 
     @property
     def rows(self) -> SafeString:
-        """The rows of the table."""
+        """HTML of the table's rows."""
         return SafeString(
             "".join(
                 f'<tr><th scope="row">{escape(step.name)}</th>'
@@ -86,10 +85,10 @@ class Chart:
 
 
 def bars(key: str, title: str, summary: str, *, names: Sequence[str], series: dict[str, Values], say: Format) -> Chart:
-    """Bars, those of several series on top of each other."""
+    """A chart of bars, with the bars of several series stacked."""
     columns = list(zip(*series.values(), strict=True))
     highest = max((sum(value or 0 for value in values) for values in columns), default=0)
-    # Half of what is counted is a whole number too.
+    # The label at half height must be a whole number, too, when whole things are counted.
     top = nice(max(highest, 2) if all(isinstance(value, int) for values in columns for value in values) else highest)
     feet = [0.0] * len(names)
     drawn: list[Series] = []
@@ -109,7 +108,7 @@ def bars(key: str, title: str, summary: str, *, names: Sequence[str], series: di
 
 
 def lines(key: str, title: str, summary: str, *, names: Sequence[str], series: dict[str, Values], say: Format) -> Chart:
-    """Lines, each broken where it has no value."""
+    """A chart of lines, each broken where it has no value."""
     top = nice(max((value or 0 for values in series.values() for value in values), default=0))
     drawn: list[Series] = []
     for (name, values), colour in zip(series.items(), COLOURS, strict=False):
@@ -119,7 +118,7 @@ def lines(key: str, title: str, summary: str, *, names: Sequence[str], series: d
             if value is None:
                 move = "M"
                 continue
-            # A point between two gaps is a line without length, which round ends make a dot.
+            # A point between two gaps is a line without length, which round line ends show as a dot.
             parts.append(f"{move}{number * STEP + STEP // 2} {HEIGHT - value / top * HEIGHT:.4g}h0")
             move = "L"
         drawn.append(Series(name, colour, "".join(parts)))
@@ -127,7 +126,7 @@ def lines(key: str, title: str, summary: str, *, names: Sequence[str], series: d
 
 
 def nice(value: float) -> float:
-    """The smallest of 1, 2, 4, 6, 8, 10, 20, 40 … and their tenths that is not less; 1 of nothing."""
+    """The smallest of 1, 2, 4, 6, 8, 10, 20, 40 … and their tenths that is not less than the value; 1 for 0."""
     if value <= 0:
         return 1
     unit = 1.0

@@ -1,4 +1,4 @@
-"""The chat page."""
+"""Contexts of the chat page and its parts."""
 
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,7 @@ EXAMPLES = (
 def chat_context(
     user: User, conversation: Conversation | None = None, *, before: UUID | None = None, at: UUID | None = None
 ) -> dict[str, Any]:
-    """The chat page's main part: a new chat, or a part of a conversation as `message_page` chooses it."""
+    """Context of the chat page's main part: a new chat, or the part of a conversation that `message_page` selects."""
     context = composer_context(conversation)
     if conversation is None:
         return context | {"greeting": greeting(), "examples": [{"title": t, "prompt": p} for t, p in EXAMPLES]}
@@ -49,7 +49,7 @@ def chat_context(
 
 
 def composer_context(conversation: Conversation | None) -> dict[str, Any]:
-    """What the composer needs, with a fresh key for the next turn."""
+    """Context of the composer, with a new key for the next turn."""
     return {
         "conversation": conversation,
         "turn": uuid7(),
@@ -88,11 +88,10 @@ def shown_context(message: Message) -> dict[str, Any]:
 
 
 def message_page(conversation: Conversation, *, before: UUID | None = None, at: UUID | None = None) -> dict[str, Any]:
-    """A part of a branch: what leads to the message `before`, or is around the one `at`; by default the chosen branch's
-    end. And where what is older goes on (empty at the beginning).
+    """A part of a branch, and the cursor of older messages (empty at the beginning).
 
-    The model's window costs nothing to show where the branch ends, one more query elsewhere. Raises
-    `Message.DoesNotExist`.
+    The part is what precedes the message `before`, or surrounds the one `at`; by default the end of the chosen branch.
+    The line of the model's window costs one query, none where the branch ends. Raises `Message.DoesNotExist`.
     """
     if before:
         part = branches.before(conversation, before)
@@ -112,7 +111,7 @@ def message_page(conversation: Conversation, *, before: UUID | None = None, at: 
 
 
 def editing_context(message: Message, text: str | None = None) -> dict[str, Any]:
-    """What the form needs that edits a person's message; with `text` instead of the message's own, if given."""
+    """Context of the form that edits a person's message; with `text` instead of the message's own, if given."""
     return {
         "editing": message,
         "edited": message.content if text is None else text,
@@ -122,7 +121,7 @@ def editing_context(message: Message, text: str | None = None) -> dict[str, Any]
 
 
 def regenerating_context(reply: Message) -> dict[str, Any]:
-    """What the form needs that asks another model; the first one that is another is proposed."""
+    """Context of the form that asks another model; the first different model is preselected."""
     models = model_choices.choices()
     return {
         "regenerating": reply,
@@ -134,13 +133,13 @@ def regenerating_context(reply: Message) -> dict[str, Any]:
 
 
 def open_message(conversation: Conversation) -> Message | None:
-    """The reply that is still to come, or None."""
+    """The conversation's open reply, or None. Causes a query."""
     generation = conversation.generations.open().select_related("message").first()
     return generation.message if generation else None
 
 
 def greeting() -> str:
-    """A greeting for the reader's time of day."""
+    """A greeting for the time of day in the reader's time zone."""
     hour = timezone.localtime().hour
     if 5 <= hour < 12:
         return "Good morning"

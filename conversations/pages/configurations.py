@@ -1,4 +1,4 @@
-"""What the pages show of models, instructions, temperatures and presets."""
+"""Contexts for models, instructions, temperatures and presets."""
 
 from functools import lru_cache
 from typing import Any
@@ -24,11 +24,11 @@ EXAMPLE_PRESETS = {
         "when nothing is wrong. No praise.",
     ),
 }
-"""Ideas for a person's first preset: name and instructions, by their name in addresses."""
+"""Examples for a first preset: name in addresses -> name and instructions."""
 
 
 def picker(model: str) -> dict[str, Any]:
-    """The choice of a model, where there is one, and a word about a chosen model that is not offered."""
+    """Context of the choice of a model, if there is one, and a note on a chosen model that is not offered."""
     choices = model_choices.choices()
     options = options_of(tuple(choices), model) if len(choices) > 1 else ""
     missing = model if model and not model_choices.is_offered(model) else ""
@@ -42,7 +42,7 @@ def picker(model: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def options_of(choices: tuple[str, ...], chosen: str) -> SafeString:
-    """The options of a choice of models; the first stands for the site's default. A provider may list hundreds."""
+    """HTML options of the choice of models, the site's default first; cached, as a provider may list hundreds."""
     default, *others = choices
     first = format_html('<option value=""{}>{}</option>', "" if chosen in others else SELECTED, default)
     return first + format_html_join(
@@ -54,7 +54,7 @@ SELECTED = SafeString(" selected")
 
 
 def new_chat(user: User, configuration: Configuration, preset: Preset | None) -> dict[str, Any]:
-    """What a new chat can be begun with."""
+    """Context for beginning a new chat: its configuration and the presets."""
     return {
         **picker(configuration.model),
         **fields(configuration),
@@ -64,7 +64,7 @@ def new_chat(user: User, configuration: Configuration, preset: Preset | None) ->
 
 
 def conversation_settings(conversation: Conversation, configuration: Configuration, user: User) -> dict[str, Any]:
-    """A conversation's settings with these values in the fields."""
+    """Context of a conversation's settings with these values in the fields."""
     return {
         **picker(configuration.model),
         **fields(configuration),
@@ -74,12 +74,12 @@ def conversation_settings(conversation: Conversation, configuration: Configurati
 
 
 def fields(configuration: Configuration) -> dict[str, Any]:
-    """The fields of a configuration."""
+    """Context of the fields of a configuration."""
     return {"configuration": configuration, "instructions_max_chars": settings.CHAT_INSTRUCTIONS_MAX_CHARS}
 
 
 def preset_list(user: User) -> dict[str, Any]:
-    """The page of a person's presets and the shared ones."""
+    """Context of the page with a person's presets and the shared ones."""
     presets = list(Preset.objects.usable_by(user))
     return {
         "own": [preset for preset in presets if preset.user_id],
@@ -89,5 +89,5 @@ def preset_list(user: User) -> dict[str, Any]:
 
 
 def preset_page(name: str, configuration: Configuration, preset: Preset | None = None) -> dict[str, Any]:
-    """The form of a preset: a new one, or one to change."""
+    """Context of a preset's form, for a new one or for `preset`."""
     return {**picker(configuration.model), **fields(configuration), "preset": preset, "name": name}

@@ -1,4 +1,4 @@
-"""The admin's front page: how much the chat is used, how fast it answers, how often that fails."""
+"""The admin's front page: how much the chat is used, how fast it answers, how often it fails."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,24 +17,24 @@ from conversations.usage.looking import LONG_WAIT_SECONDS, WAIT_SECONDS, count_b
 from conversations.usage.reading import TIME_RANGES, Numbers, Report, TimeRange, Times, report
 
 FRESH = timedelta(minutes=1)
-"""How old a count may be that the page shows without counting anew."""
+"""Age up to which counts are shown without counting anew."""
 
 NOTABLE = timedelta(minutes=15)
-"""How old a count has to be for the page to say that it is, beside its "as of"."""
+"""Age from which the page points out that counts are old."""
 
 DEFAULT = TIME_RANGES[1]
 NOBODY = "none asked"
-"""The model of a turn that failed before one was asked."""
+"""Shown as the model of a turn that failed before a model was asked."""
 
 OTHERS = "others"
 
 MODELS_MAX = 50
-"""Rows of the table by model, the most asked ones."""
+"""Rows of the table by model, for the models with most turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One of the numbers at the top, and how it was in the time before."""
+    """One of the figures at the top, with its value in the range before."""
 
     name: str
     value: str
@@ -42,10 +42,10 @@ class Figure:
 
 
 def dashboard_context(key: str, *, seconds: float | None = None) -> dict[str, Any]:
-    """What the dashboard shows of the time range of this key, else of the default one.
+    """Context of the dashboard for the time range of this key, else of the default one.
 
-    What is new is counted beside it, for which it waits so many seconds at most; by default longer when the last count
-    is old.
+    New replies are counted in a thread, for which the page waits at most `seconds`; by default longer when the last
+    count is old.
     """
     now = timezone.now().astimezone(UTC)
     as_of = counted_to()
@@ -120,7 +120,7 @@ def _charts(found: Report) -> Iterable[Chart]:
 
 
 def _grouped(found: Counter[str]) -> dict[str, set[str]]:
-    """The most frequent names, each by itself, and all others together; as many as there are colours."""
+    """The most frequent names, each in a set of its own, and all others together: as many sets as there are colours."""
     most = [name for name, _ in found.most_common()]
     if len(most) > len(COLOURS):
         alone, rest = most[: len(COLOURS) - 1], most[len(COLOURS) - 1 :]
@@ -145,7 +145,7 @@ def _model_row(name: str, numbers: Numbers, turns: int) -> list[str]:
 
 
 def _name(time_range: TimeRange, began: datetime) -> str:
-    """An hour in the reader's time zone, a day of UTC."""
+    """Label of a step: an hour in the reader's time zone, or a day of UTC."""
     if time_range.grain == Grain.HOUR:
         return date_format(timezone.localtime(began), "H:i")
     return date_format(began, "j M")
@@ -160,12 +160,12 @@ def _maybe(say: Format, value: float | None) -> str:
 
 
 def count(value: float) -> str:
-    """A number with its thousands apart."""
+    """A number with separated thousands: `12,345`."""
     return f"{round(value):,}"
 
 
 def short(value: float) -> str:
-    """A number of which three digits matter: 12,300,000 is `12.3 M`."""
+    """A number with three significant digits: 12,300,000 is `12.3 M`."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 10 * size or value >= size > 1e3:
             return f"{_digits(value / size)} {unit}"
@@ -173,18 +173,18 @@ def short(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share, 0 to 1, in percent."""
+    """A share, 0 to 1, in per cent."""
     return f"{_digits(value * 100, least=10)} %"
 
 
 def duration(milliseconds: float) -> str:
-    """A time as exact as it is known."""
+    """A duration in ms or s, as exact as histograms know it."""
     if milliseconds < 995:
         return f"{round(milliseconds)} ms"
     return f"{_digits(milliseconds / 1_000, least=10)} s"
 
 
 def _digits(value: float, *, least: float = 100) -> str:
-    """With one digit after the point, unless it is nothing or the number reaches `least`."""
+    """The value with one decimal, without one when that is 0 or the value reaches `least`."""
     rounded = round(value, 1 if round(value, 1) < least else 0)
     return f"{rounded:,.0f}" if rounded == int(rounded) else f"{rounded:,.1f}"

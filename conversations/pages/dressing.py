@@ -1,4 +1,4 @@
-"""What messages say, as a page shows it: formatted as far as the page's budget goes, newest first."""
+"""Messages as HTML: formatted as far as the page's budget goes, newest first."""
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
@@ -18,16 +18,16 @@ from conversations.pages.branches import Place
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What follows what is formatted: as it was written, perhaps not to its end, until somebody asks for more."""
+    """The unformatted rest of a text, which may be cut until a person asks for more."""
 
     html: SafeString
     begin: int
-    """Where it begins in the text with its line ends as line feeds, so that it can be asked for."""
+    """Its offset in the text with its line ends as line feeds, for the request for more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A text, as a page shows it."""
+    """A text as a page shows it."""
 
     html: SafeString
     rest: Rest | None = None
@@ -75,7 +75,7 @@ def dress(messages: Sequence[Message], *, cut: Set[UUID] = frozenset(), are_alon
 
 
 def more(message: Message, begin: int) -> Said:
-    """A part of a message that somebody has asked for, from a place in its text. Raises `Moved` as `dress` does."""
+    """The part of a message from offset `begin` on, for a person who asked for it. Raises `Moved` as `dress` does."""
     text = message.content.replace("\r\n", "\n").replace("\r", "\n")[begin:]
     if message.role != Role.ASSISTANT:
         said = _as_written(text, Budget(), is_cut=False)
@@ -87,7 +87,7 @@ def more(message: Message, begin: int) -> Said:
 
 
 def _begin(texts: Sequence[str]) -> None:
-    """Say how long it takes to format these."""
+    """Announce the work of formatting these texts, which may raise `Moved`."""
     left = float(LONG_COST)
     for text in texts:
         left -= cost(text[:MESSAGE_SIZE])

@@ -1,4 +1,4 @@
-"""What a search found, as the page shows it: the passage with the hit marked, and where it leads."""
+"""Search results as the page shows them: a passage with the hits marked, and a link."""
 
 import re
 import unicodedata
@@ -16,16 +16,16 @@ from accounts.models import User
 from conversations.search.searching import HITS_MAX, Found, Hit, needle, search, terms_of
 
 PASSAGE_BEFORE, PASSAGE_AFTER = 60, 180
-"""Characters that are shown before the first mark, and after it."""
+"""Characters that are shown before the first hit, and after it."""
 SIGNS = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*|(?<!`)`([^`\n]+)`(?!`)|^#{1,6} (.*)|^```\w*$", re.MULTILINE)
-"""Markdown that only says how its text looks."""
+"""Signs of Markdown that only affect how text looks."""
 
 SPACES = str.maketrans("\n\r\t", "   ")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One line of the list."""
+    """One hit in the list of results."""
 
     url: str
     title: SafeString
@@ -36,7 +36,7 @@ class Result:
 
 
 def search_context(user: User, query: str) -> dict[str, Any]:
-    """The results of a search. Causes queries unless there is nothing to look for."""
+    """Context of the results of a search. Causes queries, unless the query is empty."""
     found = search(user, query)
     return {
         "query": query,
@@ -48,7 +48,7 @@ def search_context(user: User, query: str) -> dict[str, Any]:
 
 
 def result(hit: Hit, found: Found) -> Result:
-    """How a hit is shown."""
+    """The hit as the page shows it."""
     url = reverse("conversation-detail", args=(hit.conversation_id,))
     if hit.message_id is None:
         title = marked(hit.title, found.terms)
@@ -60,14 +60,14 @@ def result(hit: Hit, found: Found) -> Result:
 
 
 def passage_of(hit: Hit, terms: Sequence[str]) -> SafeString:
-    """What stands around the first mark in the message, without the signs of Markdown."""
+    """HTML of the text around the first hit in the message, without the signs of Markdown."""
     plain = SIGNS.sub(lambda match: match[match.lastindex] if match.lastindex else "", hit.excerpt)
     excerpt = plain if spans_of(plain, terms) else hit.excerpt
     return marked(excerpt, terms, is_cut=hit.is_cut, is_passage=True)
 
 
 def marked(text: str, terms: Sequence[str], *, is_cut: bool = False, is_passage: bool = False) -> SafeString:
-    """The text, escaped, with each term in `<mark>`; as a passage, only what stands around the first one."""
+    """The text as HTML with each term in `<mark>`; as a passage, only the part around the first one."""
     spans = spans_of(text, terms)
     start, end = 0, len(text)
     if is_passage:
@@ -85,11 +85,11 @@ def marked(text: str, terms: Sequence[str], *, is_cut: bool = False, is_passage:
 
 
 def spans_of(text: str, terms: Sequence[str]) -> list[tuple[int, int]]:
-    """Where the terms stand in a text, in order, those that touch joined."""
+    """Start and end of each term in a text, in order; adjacent ones are joined."""
     letters, places = folded(text)
     found: list[tuple[int, int]] = []
     for sought in map(needle, terms):
-        # Words are looked for with the space before them, which is not theirs.
+        # Short words are searched with the space before them, which is not part of the hit.
         lead = len(sought) - len(sought.lstrip())
         at = letters.find(sought)
         while at >= 0:
@@ -106,7 +106,7 @@ def spans_of(text: str, terms: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def folded(text: str) -> tuple[str, Sequence[int]]:
-    """The text folded as the database does it, with a space before it; and from where in the text each letter comes."""
+    """The text folded as the database folds it, with a space before it; and each character's offset in the text."""
     if text.isascii():
         return " " + text.lower().translate(SPACES), [0, *range(len(text))]
     letters, places = [" "], [0]

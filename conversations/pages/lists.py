@@ -1,4 +1,4 @@
-"""The lists of conversations: the sidebar's, and those that fill a page."""
+"""Lists of conversations: the sidebar's, and those that fill a page."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,8 +27,10 @@ class ConversationGroup:
 
 
 def conversation_list(user: User, after: Cursor | None = None) -> dict[str, Any]:
-    """The sidebar: the pinned conversations, on the first page; one page of the others, grouped by day; and the cursor
-    of the next one (empty at the end). Causes one query."""
+    """Context of the sidebar: pinned conversations on the first page, the others by day, and the next page's cursor.
+
+    The cursor is empty at the end. Causes one query.
+    """
     found = list(sidebar(user, after))
     pinned = [conversation for conversation in found if conversation.pinned_at]
     conversations = found[len(pinned) :]
@@ -41,7 +43,7 @@ def conversation_list(user: User, after: Cursor | None = None) -> dict[str, Any]
 
 
 def sidebar(user: User, after: Cursor | None) -> ConversationQuerySet:
-    """The pinned ones, when there is no cursor, and one more of the others than a page shows."""
+    """The pinned conversations, without a cursor, and one more of the others than a page shows."""
     owned = Conversation.objects.owned_by(user)
     others = owned.listed().filter(pinned_at=None).newest_first().after(after)[: CONVERSATIONS_PER_PAGE + 1]
     return others if after else owned.pinned().union(others, all=True)
@@ -53,7 +55,7 @@ class Listing:
 
     title: str
     by: str
-    """The column whose time it is ordered by, latest first."""
+    """The column by whose time it is ordered, latest first."""
     find: Callable[[User], ConversationQuerySet]
 
 
@@ -62,11 +64,11 @@ LISTINGS = {
     "archive": Listing("Archive", "archived_at", lambda user: Conversation.objects.owned_by(user).archived()),
     "trash": Listing("Trash", "trashed_at", lambda user: Conversation.objects.trash_of(user)),
 }
-"""By the name of its address."""
+"""Name in the address -> list."""
 
 
 def listing(name: str, user: User, after: Cursor | None = None) -> dict[str, Any]:
-    """One page of the list, and the cursor of the next one (empty at the end)."""
+    """Context of one page of the list, with the next page's cursor (empty at the end). Causes a query."""
     kind = LISTINGS[name]
     ordered = kind.find(user).order_by(f"-{kind.by}", "-id").after(after, by=kind.by)
     found = list(ordered[: LISTING_PAGE + 1])
@@ -83,14 +85,14 @@ def listing(name: str, user: User, after: Cursor | None = None) -> dict[str, Any
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A conversation on such a page."""
+    """A conversation on a page of a list."""
 
     conversation: Conversation
     time: datetime
 
     @property
     def expires(self) -> datetime:
-        """When it leaves the trash."""
+        """Time at which it leaves the trash."""
         return self.time + timedelta(days=settings.CHAT_TRASH_DAYS)
 
 

@@ -9,23 +9,23 @@ from conversations.pages.branches import MESSAGES_PER_PAGE, Part
 
 @dataclass(frozen=True, slots=True)
 class WindowLine:
-    """The line above the oldest message that the model still saw for the newest reply."""
+    """The line above the oldest message that the model saw for the newest reply."""
 
     message: Message
     hides: bool
-    """Whether anything stands above the line."""
+    """Whether the page shows messages above the line."""
     cuts: bool
-    """Whether of the message below the line only the end was seen."""
+    """Whether the model saw only the end of the message below the line."""
 
 
 def last_window(messages: Sequence[Message]) -> Generation | None:
-    """The generation of the newest of these replies of which it is known what the model saw."""
+    """The newest of these replies' generations that has a known window, or None."""
     generations = (message.generation for message in reversed(messages) if message.role == Role.ASSISTANT)
     return next((generation for generation in generations if generation.window_start), None)
 
 
 def newest_window(conversation: Conversation, part: Part) -> Generation | None:
-    """The same of the newest page of the part's branch. Causes a query."""
+    """The newest generation with a known window at the end of the part's branch, or None. Causes a query."""
     newest = paths.upwards(conversation, part.branch, MESSAGES_PER_PAGE)
     known = Generation.objects.filter(pk__in=newest, window_start__isnull=False)
     return known.order_by("-message__created_at", "-message_id").only("window_start", "window_cut").first()
@@ -46,7 +46,7 @@ def window_on_page(
 
 
 def window_at_end(reply: Message) -> WindowLine | None:
-    """The line that a reply which has just ended brings or moves. Causes a query only when the window may be full."""
+    """The line that a reply which has just ended adds or moves. Causes a query only when the window may be full."""
     start, cuts = reply.generation.window_start, reply.generation.window_cut
     if start is None or (start <= reply.conversation.created_at and not cuts):
         return None

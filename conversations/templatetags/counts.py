@@ -1,4 +1,4 @@
-"""Numbers that people read."""
+"""Template filters for numbers that people read."""
 
 from django import template
 
@@ -7,5 +7,5 @@ register = template.Library()
 
 @register.filter
 def thousands(number: int) -> str:
-    """The number with its thousands set apart: `12,345`."""
+    """The number with separated thousands: `12,345`."""
     return f"{number:,}"

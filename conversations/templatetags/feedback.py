@@ -1,4 +1,4 @@
-"""Thumbs."""
+"""Template tag for the thumbs of an answer."""
 
 from functools import cache
 from uuid import UUID
@@ -15,12 +15,14 @@ NO_MESSAGE = UUID(int=0)
 
 @register.simple_tag
 def thumbs(message: UUID) -> SafeString:
-    """The thumbs of an answer that nobody has rated. Rendered once: every answer's end shows them, differing by its
-    key."""
+    """HTML of the thumbs of an answer without feedback.
+
+    Rendered once and cached: the thumbs of two answers differ only by the message's key.
+    """
     return SafeString(_of_no_message(get_script_prefix()).replace(str(NO_MESSAGE), str(message)))
 
 
 @cache
 def _of_no_message(prefix: str) -> str:
-    """The addresses in it begin with the prefix."""
+    """HTML of the thumbs with a placeholder for the key; cached by prefix, with which its addresses begin."""
     return render_to_string("conversations/messages/_feedback.html", {"message": {"id": NO_MESSAGE}})

@@ -1,4 +1,4 @@
-"""Times in words."""
+"""Template filters for times in words."""
 
 from datetime import datetime, timedelta
 
@@ -16,16 +16,16 @@ WEEK = 7 * DAY
 
 @register.simple_tag
 def time_ago(time: datetime) -> SafeString:
-    """A moment as an element: how long ago, with the day and the minute, in the reader's time zone, for who asks."""
+    """HTML of a time: how long ago, with the day and the minute, in the reader's time zone, on hover."""
     local = timezone.localtime(time)
     day = f"{local.day} {local:%B %Y, %H:%M}"
     return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', local.isoformat(), day, ago(local))
 
 
 def ago(time: datetime, now: datetime | None = None) -> str:
-    """How long ago that was, `2 min ago`; the day, in the reader's time zone, when it was a week ago or more.
+    """How long ago that was, `2 min ago`; from a week on the day, in the reader's time zone.
 
-    `static/js/times.js` says the same while the page is open.
+    `static/js/times.js` keeps this text up to date while the page is open.
     """
     past = (now or timezone.now()) - time
     if past < MINUTE:

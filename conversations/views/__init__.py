@@ -1,1 +1,1 @@
-"""What can be done on the pages. Every view finds, acts, and answers."""
+"""Views of the pages: each one finds, acts, and answers."""

@@ -1,4 +1,4 @@
-"""Answers that several views give."""
+"""Responses that several views share."""
 
 from typing import Any
 from uuid import UUID
@@ -27,7 +27,7 @@ def chat_page(
     status: int = 200,
     **more: Any,
 ) -> HttpResponse:
-    """The whole page. An open reply that nobody makes is begun: the browser may have no script to ask for it."""
+    """The whole chat page. Starts an open reply without a worker: the browser may have no script to ask for it."""
     begun_with = {} if conversation else new_chat(request.user, *chosen(request))
     try:
         context = chat_context(request.user, conversation, before=before, at=at)
@@ -39,7 +39,7 @@ def chat_page(
 
 
 def chosen(request: ChatRequest) -> tuple[Configuration, Preset | None]:
-    """What a new chat is to begin with: what was typed, what the preset in the address says, or nothing."""
+    """The configuration for a new chat: as typed, or from the preset in the address, or empty; and that preset."""
     preset = preset_in(request)
     if request.method == "POST":
         return typed_configuration(request), preset
@@ -54,7 +54,7 @@ def list_page(request: ChatRequest, template: str, context: dict[str, Any]) -> H
 def _page(request: ChatRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     context |= conversation_list(request.user, cursor(request, "conversations"))
     page = render(request, template, context | {"notices": notices(request)}, status=status)
-    # Nobody reads it from the browser's cache after sign-out.
+    # Keeps the page out of the browser's cache, where others could read it after sign-out.
     patch_cache_control(page, private=True, no_store=True)
     return page
 
@@ -62,9 +62,9 @@ def _page(request: ChatRequest, template: str, context: dict[str, Any], status: 
 def refuse(
     request: ChatRequest, notice: str, status: int, conversation: Conversation | None, *, turn_id: str = "turn"
 ) -> HttpResponse:
-    """Say in a sentence why not, with what was typed still in the box. `turn_id` is the field with the turn's key."""
+    """Respond with a sentence and the typed text still in the box; `turn_id` is the field with the turn's key."""
     if request.htmx:
-        # A new key for the turn: what is sent next is no repetition of what was refused.
+        # A new key for the turn: the next message is no repetition of the refused one.
         context = {"notice": notice, "next_turn": uuid7(), "turn_id": turn_id}
         return render(request, "_notice.html", context, status=status)
     return chat_page(request, conversation, status=status, notice=notice, typed=request.POST.get("message", ""))

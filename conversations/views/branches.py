@@ -1,4 +1,4 @@
-"""What is done to the branches of a conversation: a message edited, a reply asked for again, an alternative chosen."""
+"""Views on a conversation's branches: edit a message, regenerate a reply, choose an alternative."""
 
 from typing import Any
 from uuid import UUID
@@ -26,10 +26,10 @@ UNKNOWN_MODEL = "This model is no longer available. Reload the page, then choose
 
 
 class MessageDetailView(View):
-    """A message at its place."""
+    """A message in its place on the page."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Give back what stood in the place of a form; without htmx, go to where the message stands."""
+        """Respond with the message that replaces a form; without htmx, redirect to the message's place."""
         message = find_message(request, pk, *Role)
         if not request.htmx:
             return redirect(message)
@@ -37,7 +37,7 @@ class MessageDetailView(View):
 
 
 class MessageEditView(View):
-    """A person's own message, said differently."""
+    """Edits a person's own message, on a new branch."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Show the form in the message's place."""
@@ -48,7 +48,7 @@ class MessageEditView(View):
         return chat_page(request, message.conversation, at=message.pk, **form)
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Say it in place of the message, on a branch of its own."""
+        """Store the edited text beside the message, as a branch of its own."""
         message = find_message(request, pk, Role.USER)
         form = TurnForm(request.POST)
         if not is_utf8(request):
@@ -64,7 +64,7 @@ class MessageEditView(View):
 
 
 class MessageRegenerateView(View):
-    """Another answer."""
+    """Asks for another answer beside a reply."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
         """Show the form that chooses another model."""
@@ -75,7 +75,7 @@ class MessageRegenerateView(View):
         return chat_page(request, reply.conversation, at=reply.pk, **form)
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Ask for it, of the model that the form names or else of the usual one."""
+        """Ask the model that the form names, else the conversation's own, for another answer."""
         reply = find_reply(request, pk)
         form = RegenerateForm(request.POST)
         turn_id = f"turn-{pk}" if request.POST.get("model") else "act-turn"
@@ -93,10 +93,10 @@ class MessageRegenerateView(View):
 
 
 class MessageChooseView(View):
-    """The branch through a message."""
+    """Chooses the branch through a message."""
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Go to it."""
+        """Make the message's branch the chosen one and show it."""
         message = find_message(request, pk, *Role)
         try:
             branches.choose(message)
@@ -109,7 +109,7 @@ class MessageChooseView(View):
 
 
 def new_branch(request: ChatRequest, reply: Message) -> HttpResponse:
-    """The answer to a turn that begins a branch: its end, with the reply that is to come."""
+    """The response to a turn that begins a branch: the branch's end, with the open reply."""
     if not request.htmx:
         return redirect(reply.conversation)
     context = chat_context(request.user, reply.conversation) | {"reply": reply}
@@ -122,7 +122,7 @@ def message_fragment(request: ChatRequest, message: Message, **more: Any) -> Htt
 
 
 def refuse_edit(request: ChatRequest, message: Message, notice: str, status: int) -> HttpResponse:
-    """Say in a sentence why not, with what was typed still in the form."""
+    """Respond with a sentence and the typed text still in the form."""
     if request.htmx:
         return refuse(request, notice, status, message.conversation, turn_id=f"turn-{message.pk}")
     form = editing_context(message, request.POST.get("message", ""))

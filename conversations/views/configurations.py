@@ -1,4 +1,4 @@
-"""A conversation's model, instructions and temperature."""
+"""Views on a conversation's model, instructions and temperature."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ class ConversationModelView(View):
     """The model that answers in a conversation."""
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Choose it."""
+        """Choose the model, and show the picker."""
         conversation = find_conversation(request, pk)
         form = ModelForm(request.POST)
         if not form.is_valid() or not is_utf8(request):
@@ -35,17 +35,17 @@ class ConversationModelView(View):
 
 
 class ConversationSettingsView(View):
-    """All that can be set for a conversation."""
+    """A conversation's model, instructions and temperature."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Show it, or what a preset would make of it."""
+        """Show the settings, filled from the preset in the address if there is one."""
         conversation = find_conversation(request, pk)
         chosen = preset_in(request) or conversation
         context = conversation_settings(conversation, chosen.configuration, request.user)
         return render(request, template(request), context | {"chosen": chosen})
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Change it."""
+        """Store the settings, and show the picker."""
         conversation = find_conversation(request, pk)
         form = ConfigurationForm(request.POST)
         if not form.is_valid() or not is_utf8(request):
@@ -61,12 +61,12 @@ class ConversationSettingsView(View):
 
 
 def template(request: ChatRequest) -> str:
-    """The form alone goes into the chat page's dialog."""
+    """Name of the template: only the form for the chat page's dialog, else the whole page."""
     return "conversations/settings/_settings.html" if request.htmx else "conversations/settings.html"
 
 
 def changed(request: ChatRequest, conversation: Conversation) -> HttpResponse:
-    """The picker as it is now."""
+    """The response after a change: the updated picker."""
     if not request.htmx:
         return redirect(conversation)
     context = {"conversation": conversation, "is_saved": True, **picker(conversation.model)}

@@ -1,4 +1,4 @@
-"""The chat page: a new chat, a conversation, and what is done to one as a whole."""
+"""Views of the chat page: a new chat, a conversation, its title."""
 
 from uuid import UUID
 
@@ -20,25 +20,25 @@ from conversations.views.requests import ChatRequest, audience, cursor, find_con
 
 
 class ConversationNewView(View):
-    """The page of a new chat. Its first message makes the conversation."""
+    """The page of a new chat, whose first message creates the conversation."""
 
     def get(self, request: ChatRequest) -> HttpResponse:
-        """Show the empty page, or one more part of the list of conversations."""
+        """Show the empty page, or the next part of the list of conversations."""
         if "conversations" in request.GET and request.htmx:
             listed = conversation_list(request.user, cursor(request, "conversations"))
             return render(request, "conversations/sidebar/_conversations.html", listed)
         return chat_page(request)
 
     def post(self, request: ChatRequest) -> HttpResponse:
-        """Begin a conversation."""
+        """Create a conversation with its first message."""
         return send(request)
 
 
 class ConversationDetailView(View):
-    """A conversation's page."""
+    """The page of one conversation."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Show the end of the chosen branch, what leads to a message, or what is around one."""
+        """Show the end of the chosen branch, the part before a message, or the part around one."""
         conversation = find_conversation(request, pk)
         before = message_key(request, "before")
         if before and request.htmx:
@@ -53,15 +53,15 @@ class ConversationDetailView(View):
         return chat_page(request, conversation, before=before, at=message_key(request, "at"))
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Say something more."""
+        """Add a message to the conversation."""
         return send(request, find_conversation(request, pk))
 
 
 class ConversationRenameView(View):
-    """A conversation's title."""
+    """The title of a conversation."""
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Change it."""
+        """Change the title, then show the conversation."""
         conversation = find_conversation(request, pk)
         form = RenameForm(request.POST)
         if not form.is_valid() or not is_utf8(request):
@@ -74,21 +74,21 @@ class ConversationRenameView(View):
 
 
 def missed(request: ChatRequest, conversation: Conversation, seen: UUID) -> HttpResponse:
-    """The branch's end for a page that ends with the message `seen`; nothing, with status 204, when it is the same."""
+    """The branch's end for a page that ends with the message `seen`; status 204 when nothing has changed."""
     if paths.current_end(conversation) == seen and not conversation.generations.open().exists():
         return HttpResponse(status=204)
     return render(request, "conversations/messages/_missed.html", chat_context(request.user, conversation))
 
 
 def send(request: ChatRequest, conversation: Conversation | None = None) -> HttpResponse:
-    """Store what the composer sent and answer with the turn; a sentence and the text come back when it cannot be."""
+    """Store what the composer sent and respond with the turn; a refusal has a sentence and keeps the typed text."""
     form = TurnForm(request.POST)
     if not is_utf8(request):
         return refuse(request, NOT_TEXT, 400, conversation)
     if not form.is_valid():
         return refuse(request, form.sentence, 422, conversation)
     configuration = Configuration()
-    # A form costs as much as a statement, and most turns bring none of its fields.
+    # Building a form costs as much as a statement, and most turns have none of its fields.
     if conversation is None and not ConfigurationForm.base_fields.keys().isdisjoint(request.POST):
         settings_form = ConfigurationForm(request.POST)
         if not settings_form.is_valid():
@@ -110,7 +110,7 @@ def send(request: ChatRequest, conversation: Conversation | None = None) -> Http
     seen = form.cleaned_data["seen"]
     if conversation and seen in {None, turn.message.parent_id}:
         return render(request, "conversations/messages/_turn.html", turn_context(turn))
-    # A new conversation, or one that went on in another tab: the page is missing more than this turn.
+    # A new conversation, or one that was continued in another tab: the page lacks more than this turn.
     context = turn_context(turn) if turn.is_first else chat_context(request.user, turn.conversation)
     page = render(request, "conversations/_main.html", context)
     return retarget(reswap(push_url(page, turn.conversation.get_absolute_url()), "innerHTML"), "#main")

@@ -1,4 +1,4 @@
-"""Conversations as files to keep."""
+"""Views that export conversations as files."""
 
 from functools import partial
 from uuid import UUID
@@ -22,7 +22,7 @@ class ConversationExportView(View):
     """One conversation as a file."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
-        """Send it in the format that the address names; ask for one when it names none."""
+        """Send the file in the format that the address names; without one, ask for the format."""
         conversation = find_conversation(request, pk)
         chosen = chosen_format(request.GET)
         if not chosen:
@@ -38,16 +38,16 @@ class ConversationsExportView(View):
     """All of a person's conversations as a file, or those that `ids` names."""
 
     def get(self, request: ChatRequest) -> HttpResponseBase:
-        """Send them in the format that the address names; ask for one when it names none."""
+        """Send the file in the format that the address names; without one, ask for the format."""
         return export(request, request.GET)
 
     def post(self, request: ChatRequest) -> HttpResponseBase:
-        """The same, for more keys than an address can hold."""
+        """Send the file for a form, which may hold more keys than an address."""
         return export(request, request.POST)
 
 
 def export(request: ChatRequest, form: QueryDict) -> HttpResponseBase:
-    """The file that the form asks for, or the page that asks for its format."""
+    """The file that the form requests, or the page that asks for its format."""
     keys = chosen_keys(form)
     conversations = exportable(request)
     if keys:
@@ -64,12 +64,12 @@ def export(request: ChatRequest, form: QueryDict) -> HttpResponseBase:
 
 
 def exportable(request: ChatRequest) -> ConversationQuerySet:
-    """The person's conversations that an export may hold."""
+    """The person's conversations that an export may contain."""
     return Conversation.objects.owned_by(request.user)
 
 
 def chosen_format(form: QueryDict) -> str:
-    """`markdown`, `json`, or an empty text when the form names none. Raises `BadRequest` for anything else."""
+    """`markdown`, `json`, or empty when the form names none. Raises `BadRequest` for anything else."""
     chosen = form.get("format", "")
     if chosen and chosen not in FORMATS:
         raise BadRequest("This format does not exist.")
@@ -77,7 +77,7 @@ def chosen_format(form: QueryDict) -> str:
 
 
 def chosen_keys(form: QueryDict) -> set[UUID]:
-    """The keys in `ids`; none means all. Raises `BadRequest` for what is no key."""
+    """The keys in `ids`; an empty set means all. Raises `BadRequest` for an invalid key."""
     try:
         return {UUID(text) for text in form.getlist("ids")}
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a person thinks of an answer."""
+"""The view on a person's feedback."""
 
 from uuid import UUID
 
@@ -14,10 +14,10 @@ from conversations.views.requests import ChatRequest, find_reply
 
 
 class MessageFeedbackView(View):
-    """A thumb up or down for an answer, and a word with it."""
+    """A person's rating of an answer, with a comment."""
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Keep it; without a rating, take it back."""
+        """Store the feedback; without a rating, remove it."""
         message = find_reply(request, pk)
         form = FeedbackForm(request.POST)
         if not form.is_valid() or not is_utf8(request):

@@ -1,4 +1,4 @@
-"""Conversations from a file."""
+"""Views that import conversations from a file."""
 
 import io
 import os
@@ -21,13 +21,13 @@ from conversations.transfer.progress import Progress
 from conversations.views.requests import ChatRequest
 
 PLACE = "<!-- results -->"
-"""Where the page is open until the import has ended."""
+"""Marks the place in the template at which results are inserted until the import has ended."""
 
 MEGABYTE = 1_000_000
 
 
 class ImportForm(forms.Form):
-    """The file to import."""
+    """Form with the file to import."""
 
     file = forms.FileField(
         error_messages={"required": "Choose a file first.", "empty": "This file is empty. Choose another one."}
@@ -35,14 +35,14 @@ class ImportForm(forms.Form):
 
 
 class ConversationsImportView(View):
-    """The import of a file that `Export` made."""
+    """Imports a file that an export has written."""
 
     def get(self, request: ChatRequest) -> HttpResponse:
-        """Ask for the file."""
+        """Show the page that asks for the file."""
         return page_of_form(request)
 
     def post(self, request: ChatRequest) -> HttpResponseBase:
-        """Import it, and tell what became of each conversation while it goes on."""
+        """Import the file, and stream each conversation's result while the import runs."""
         form = ImportForm(request.POST, request.FILES)
         if addresses.has_to_verify(request.user):
             return page_of_form(request, status=403)
@@ -63,7 +63,7 @@ def page_of_form(request: ChatRequest, *, problem: str = "", status: int = 200) 
 
 
 async def told(page: str, user: User, file: IO[bytes]) -> AsyncGenerator[str]:
-    """The page's head, each result when it is there, and its foot. The import goes on when nobody reads them."""
+    """The page's head, each result as it comes, and the foot. The import continues when nobody reads them."""
     head, _, foot = page.partition(PLACE)
     progress = Progress(user, file)
     counts: Counter[str] = Counter()
@@ -76,9 +76,9 @@ async def told(page: str, user: User, file: IO[bytes]) -> AsyncGenerator[str]:
 
 
 def kept(file: TemporaryUploadedFile | InMemoryUploadedFile) -> IO[bytes]:
-    """The uploaded file, to be read after the request has ended."""
+    """The uploaded file, readable after the request has ended."""
     if isinstance(file, TemporaryUploadedFile):
-        # A file of its own, on the disk until it is closed, whatever becomes of the request's.
+        # A separate handle, which keeps the file on the disk until it is closed, whatever happens to the request's.
         copy = os.fdopen(os.dup(file.fileno()), "rb")
         copy.seek(0)
         return copy

@@ -1,4 +1,4 @@
-"""The pages that list conversations: all of them, the archive, the trash."""
+"""Views that list conversations: all of them, the archive, the trash."""
 
 from django.http import HttpResponse
 from django.views import View
@@ -9,11 +9,11 @@ from conversations.views.requests import ChatRequest, cursor
 
 
 class ListingView(View):
-    """One list of conversations, to select several of them and do something to them."""
+    """One list of conversations, with actions on several selected ones."""
 
     name = ""
 
     def get(self, request: ChatRequest) -> HttpResponse:
-        """Show one page of it."""
+        """Show one page of the list."""
         context = listing(self.name, request.user, cursor(request, "after"))
         return list_page(request, "conversations/listing.html", context)

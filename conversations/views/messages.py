@@ -1,4 +1,4 @@
-"""What is done to a message."""
+"""Views on one message: stream, stop, retry, continue, source text."""
 
 import re
 from functools import partial
@@ -26,14 +26,14 @@ from conversations.views.requests import ChatRequest, audience, find_reply
 
 
 class MessageStreamView(View):
-    """A reply while it is made."""
+    """Streams a reply while it is made."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
-        """Stream it as server-sent events, making it if nobody does."""
+        """Stream the reply as server-sent events; makes it if no process does."""
         if not reply_rows.is_owned(request.user, pk):
             raise Http404
         if streams.has_too_many(request.user.pk):
-            # Whoever shows it asks again in a while; the reply need not wait for that.
+            # The page repeats its request later; the reply need not wait for that.
             dispatch.start(pk)
             sentence = "You have too many replies open at once."
             return HttpResponse(sentence, "text/plain", HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": "5"})
@@ -43,7 +43,7 @@ class MessageStreamView(View):
         def end() -> str:
             message = reply_rows.find(request.user, pk)
             context = message_context(message) if message else {"message": None}
-            # Another thread, which knows neither where the site is mounted nor the reader's time zone.
+            # This runs in another thread, which knows neither the site's path nor the reader's time zone.
             set_script_prefix(prefix)
             with timezone.override(zone):
                 return render_to_string("conversations/messages/_end.html", context, request)
@@ -52,20 +52,20 @@ class MessageStreamView(View):
 
 
 class MessageStopView(View):
-    """The end of a reply at a person's wish."""
+    """Stops a reply at a person's request."""
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Stop it and keep what came."""
+        """Stop the reply and keep its text so far."""
         message = find_reply(request, pk)
         turns.stop(message)
         return HttpResponse(status=204) if request.htmx else redirect(message.conversation)
 
 
 class MessageMarkdownView(View):
-    """What a message says, as it was written: the source of the formatted text."""
+    """The text of a message as it was written: the source of the formatted text."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Give it, to be copied."""
+        """Respond with the source, for copying."""
         message = get_object_or_404(Message.objects.owned_by(request.user), pk=pk)
         return HttpResponse(
             message.content,
@@ -75,10 +75,10 @@ class MessageMarkdownView(View):
 
 
 class MessagePartView(View):
-    """What of a long message is not formatted on its page."""
+    """The part of a long message that its page does not show formatted."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Show as much of it as one request may format, from the place in the address."""
+        """Show as much of it as one request may format, from the offset in the address."""
         message = get_object_or_404(Message.objects.owned_by(request.user).select_related("conversation"), pk=pk)
         begin = request.GET.get("from", "")
         if not re.fullmatch("[0-9]{1,7}", begin):
@@ -89,10 +89,10 @@ class MessagePartView(View):
 
 
 class MessageRetryView(View):
-    """Another try at a reply that failed."""
+    """Makes a failed or stopped reply again."""
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Make it again."""
+        """Make the reply again, in its place or beside it."""
         message = find_reply(request, pk)
         try:
             answer = turns.retry(message, audience=audience(request))
@@ -101,16 +101,16 @@ class MessageRetryView(View):
         if answer == message:
             return begun(request, pk)
         response = new_branch(request, answer)
-        # The page asked for the same reply again.
+        # The page expected the reply in its old place.
         response["HX-Retarget"], response["HX-Reswap"] = "#messages", "innerHTML"
         return response
 
 
 class MessageContinueView(View):
-    """The rest of a reply that ended too early."""
+    """Continues a reply that ended too early."""
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Let it go on where its text ended."""
+        """Continue the reply where its text ended."""
         message = find_reply(request, pk)
         try:
             turns.resume(message, audience=audience(request))
@@ -120,7 +120,7 @@ class MessageContinueView(View):
 
 
 def begun(request: ChatRequest, pk: UUID) -> HttpResponse:
-    """The answer to a wish for a reply that is in its place already."""
+    """The response to a request for a reply that is already in its place."""
     message = find_reply(request, pk)
     if not request.htmx:
         return redirect(message.conversation)

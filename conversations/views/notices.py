@@ -1,4 +1,4 @@
-"""What the next page says about what was just done, with a way back."""
+"""Notices: sentences that the next page shows about an action, with a link to undo it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from conversations.views.requests import ChatRequest
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence and, where what was done can be undone, the address to post `at` to."""
+    """A sentence and, where the action can be undone, the address to which `at` is posted."""
 
     sentence: str
     undo_url: str = ""
@@ -20,12 +20,12 @@ class Notice:
 
 
 def say(request: ChatRequest, sentence: str, *, undo: str = "", at: datetime | None = None) -> None:
-    """Let the next page say it. `undo` names the address that undoes what was done at the time `at`."""
+    """Show a sentence on the next page. `undo` names the address that undoes the action done at the time `at`."""
     messages.info(request, sentence, extra_tags=f"{undo} {microseconds(at)}" if at and undo else "")
 
 
 def notices(request: ChatRequest) -> list[Notice]:
-    """What is to be said, each once."""
+    """The notices for this page; each is shown once."""
     return [_notice(str(message.message), message.extra_tags or "") for message in messages.get_messages(request)]
 
 

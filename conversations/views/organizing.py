@@ -1,4 +1,4 @@
-"""What is done to conversations as a whole, to one or to several at once."""
+"""Views that organize conversations, one or several at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,17 +24,17 @@ NOTHING_SELECTED = "Select a conversation first."
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Something that is done to conversations."""
+    """An action on conversations, and how it is undone."""
 
     act: Callable[[ConversationQuerySet], Change]
     done: str = ""
-    """What the page says then."""
+    """Sentence that the page shows afterwards."""
     undo: str = ""
-    """The verb that undoes it."""
+    """Name of the verb that undoes it."""
     stamp: str = ""
-    """The column by whose time the verb finds what it is to undo."""
+    """Column whose time identifies the conversations to undo."""
     in_trash: bool = False
-    """Whether it is done in the trash, and only there."""
+    """Whether the verb applies to conversations in the trash, and only to these."""
 
 
 VERBS = {
@@ -46,7 +46,7 @@ VERBS = {
     "restore": Verb(organizing.restore, "Restored", stamp="trashed_at", in_trash=True),
     "delete-forever": Verb(organizing.delete, "Deleted forever", in_trash=True),
 }
-"""By the verb in the address."""
+"""Verb in the address -> action."""
 
 
 class OrganizeView(View):
@@ -55,7 +55,7 @@ class OrganizeView(View):
     name = ""
 
     def post(self, request: ChatRequest, pk: UUID | None = None) -> HttpResponse:
-        """Do it, and go back to where the form was."""
+        """Do the action, and redirect to the page of the form."""
         verb = VERBS[self.name]
         conversations = self.find(request, verb, pk)
         if conversations is None:
@@ -75,7 +75,7 @@ class OrganizeView(View):
         return HttpResponseRedirect(self.place(request, keys))
 
     def find(self, request: ChatRequest, verb: Verb, pk: UUID | None) -> ConversationQuerySet | None:
-        """The person's own conversations that are meant; None when the form has selected none."""
+        """The person's own conversations to act on; None when the form has selected none."""
         objects = Conversation.objects
         owned = objects.trash_of(request.user) if verb.in_trash else objects.owned_by(request.user)
         if pk is None and verb.stamp and "at" in request.POST:
@@ -84,7 +84,7 @@ class OrganizeView(View):
         return owned.filter(pk__in=keys) if keys else None
 
     def place(self, request: ChatRequest, keys: list[UUID]) -> str:
-        """Where to go then: never to a conversation that has just gone, and to the one that was brought back."""
+        """Address to redirect to: never a conversation that is now deleted, but the one that was restored."""
         here = next_url(request)
         pages = [reverse("conversation-detail", args=(key,)) for key in keys]
         if self.name == "delete" and here.startswith(tuple(pages)):
@@ -93,22 +93,22 @@ class OrganizeView(View):
 
 
 class TrashEmptyView(View):
-    """The end of all that is in the trash."""
+    """Empties the trash of a person."""
 
     def post(self, request: ChatRequest) -> HttpResponse:
-        """Delete it for ever, what is past its days included."""
+        """Permanently delete everything in the trash, including conversations past their days."""
         change = organizing.delete(Conversation.objects.thrown_away_by(request.user))
         say(request, "The trash is empty." if change.count else "The trash was empty already.")
         return redirect("trash")
 
 
 def sentence(done: str, count: int) -> str:
-    """What was done to so many conversations."""
+    """A sentence about an action on `count` conversations."""
     return f"{done}." if count == 1 else f"{done}: {count} conversations."
 
 
 def selected(request: ChatRequest) -> list[UUID]:
-    """The keys of the conversations that the form has selected. Raises `BadRequest`."""
+    """Keys of the conversations that the form has selected. Raises `BadRequest`."""
     try:
         return [UUID(key) for key in request.POST.getlist("ids")]
     except ValueError as error:
@@ -116,7 +116,7 @@ def selected(request: ChatRequest) -> list[UUID]:
 
 
 def moment(text: str) -> datetime:
-    """The time that a form names. Raises `BadRequest`."""
+    """The time in a form, sent as microseconds. Raises `BadRequest`."""
     try:
         return from_microseconds(text)
     except ValueError as error:

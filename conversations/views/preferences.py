@@ -1,4 +1,4 @@
-"""How the page looks."""
+"""The view on preferences for the page's look."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
@@ -14,10 +14,10 @@ PREFERENCE_AGE = 365 * 24 * 60 * 60
 
 @method_decorator(login_not_required, name="dispatch")
 class PreferencesView(View):
-    """How the page looks, kept in cookies."""
+    """Preferences for the page's look, kept in cookies."""
 
     def post(self, request: ChatRequest) -> HttpResponse:
-        """Remember the preferences that the form names."""
+        """Store the preferences that the form names."""
         response = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(next_url(request))
         for name, values in CHOICES.items():
             if (value := request.POST.get(name)) in values:

@@ -1,4 +1,4 @@
-"""Presets: a person's own, and the shared ones."""
+"""Views on presets: a person's own, and the shared ones."""
 
 from uuid import UUID
 
@@ -17,15 +17,15 @@ from conversations.views.requests import ChatRequest
 
 
 class PresetListView(View):
-    """A person's presets."""
+    """The list of a person's presets."""
 
     def get(self, request: ChatRequest) -> HttpResponse:
-        """Show them, and the shared ones."""
+        """Show the person's presets and the shared ones."""
         return render(request, "conversations/presets.html", preset_list(request.user))
 
 
 class PresetNewView(View):
-    """A new preset."""
+    """The form of a new preset."""
 
     def get(self, request: ChatRequest) -> HttpResponse:
         """Show the form, empty or filled with an example."""
@@ -34,34 +34,34 @@ class PresetNewView(View):
         return render(request, "conversations/preset.html", context)
 
     def post(self, request: ChatRequest) -> HttpResponse:
-        """Keep it."""
+        """Store a new preset from the form."""
         return keep(request)
 
 
 class PresetDetailView(View):
-    """A person's own preset."""
+    """The form of a person's own preset."""
 
     def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Show it in a form."""
+        """Show the preset in a form."""
         preset = find_preset(request, pk)
         return render(request, "conversations/preset.html", preset_page(preset.name, preset.configuration, preset))
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Change it."""
+        """Store the changes to the preset."""
         return keep(request, find_preset(request, pk))
 
 
 class PresetDeleteView(View):
-    """A preset's end."""
+    """Deletes a person's own preset."""
 
     def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
-        """Delete it."""
+        """Delete the preset, and show the list."""
         configuring.delete_preset(find_preset(request, pk))
         return redirect("preset-list")
 
 
 def keep(request: ChatRequest, preset: Preset | None = None) -> HttpResponse:
-    """Store what the form says; the form comes back with a sentence when it cannot be."""
+    """Store the form's values; an invalid form is shown again with a sentence."""
     form = PresetForm(request.POST)
     notice, status = "", 422
     if not form.is_valid() or not is_utf8(request):
@@ -82,7 +82,7 @@ def keep(request: ChatRequest, preset: Preset | None = None) -> HttpResponse:
 
 
 def find_preset(request: ChatRequest, pk: UUID) -> Preset:
-    """The person's own preset. Raises `Http404` for any other, a shared one too."""
+    """The person's own preset. Raises `Http404` for any other, including shared ones."""
     return get_object_or_404(Preset.objects.owned_by(request.user), pk=pk)
 
 
@@ -96,5 +96,5 @@ def preset_in(request: ChatRequest) -> Preset | None:
 
 
 def typed_configuration(request: ChatRequest) -> Configuration:
-    """What a form sent, as it was typed, to be given back."""
+    """The values of a form as they were typed, to show them again."""
     return Configuration(*(request.POST.get(name, "") for name in Configuration._fields))  # type: ignore[arg-type]

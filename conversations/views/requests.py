@@ -1,4 +1,4 @@
-"""Requests of people who signed in, and finding what they name."""
+"""Requests of signed-in people, and look-ups of the objects that they name."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from conversations.replies.dispatch import Audience
 
 
 class ChatRequest(HttpRequest):
-    """A request of somebody who has signed in."""
+    """A request of a signed-in person."""
 
     htmx: HtmxDetails
     user: User
@@ -28,7 +28,7 @@ def audience(request: ChatRequest) -> Audience:
 
 
 def find_conversation(request: ChatRequest, pk: UUID) -> Conversation:
-    """The person's own conversation. Raises `Http404` for any other."""
+    """The person's own conversation. Raises `Http404` for any other. Causes a query."""
     return get_object_or_404(Conversation.objects.owned_by(request.user), pk=pk)
 
 
@@ -39,12 +39,12 @@ def find_message(request: ChatRequest, pk: UUID, *roles: Role) -> Message:
 
 
 def find_reply(request: ChatRequest, pk: UUID) -> Message:
-    """The person's own assistant message. Raises `Http404` for any other."""
+    """The person's own assistant message. Raises `Http404` for any other. Causes a query."""
     return find_message(request, pk, Role.ASSISTANT)
 
 
 def message_key(request: ChatRequest, name: str) -> UUID | None:
-    """The message's key in the address. Raises `BadRequest` when it is malformed."""
+    """The message's key in the address, or None. Raises `BadRequest` when it is malformed."""
     try:
         return UUID(text) if (text := request.GET.get(name)) else None
     except ValueError as error:
@@ -52,14 +52,14 @@ def message_key(request: ChatRequest, name: str) -> UUID | None:
 
 
 def next_url(request: ChatRequest) -> str:
-    """Where the form was, as it says, if that is on this site; else a new chat."""
+    """Address of the form's page, as the form names it, if that is on this site; else a new chat."""
     named = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(named, {request.get_host()}, require_https=request.is_secure())
     return named if safe else reverse("conversation-new")
 
 
 def cursor(request: ChatRequest, name: str) -> Cursor | None:
-    """The cursor in the address. Raises `BadRequest` when it is malformed."""
+    """The cursor in the address, or None. Raises `BadRequest` when it is malformed."""
     try:
         return Cursor.parse(request.GET.get(name, ""))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Finding what was said."""
+"""The view of the search in a person's conversations."""
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -12,10 +12,10 @@ from conversations.views.requests import ChatRequest
 
 
 class SearchView(View):
-    """What a person's conversations hold of a few words."""
+    """The search in a person's conversations."""
 
     def get(self, request: ChatRequest) -> HttpResponse:
-        """Show it: only the results to somebody who is typing, else the page."""
+        """Show the results: alone while the person is typing, else on a whole page."""
         context = search_context(request.user, request.GET.get("q", "")[:QUERY_MAX_CHARS])
         if not request.htmx:
             return list_page(request, "conversations/search.html", context | {"listing": "search"})

@@ -1,4 +1,4 @@
-"""How much a person has used of what they may use."""
+"""The view of a person's usage and limits."""
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -13,10 +13,10 @@ from conversations.views.requests import ChatRequest
 
 @method_decorator(never_cache, name="dispatch")
 class UsageView(View):
-    """Where the person stands."""
+    """A person's usage of their limits."""
 
     def get(self, request: ChatRequest) -> HttpResponse:
-        """Show all of it; to the menu, the number of which least is left."""
+        """Show all limits; in the menu, only the number of which least is left."""
         standings = limits.standings_of(request.user)
         if request.htmx:
             nearest = max(standings, key=lambda standing: standing.percent, default=None)
