@@ -1,4 +1,4 @@
-"""Personal access tokens: a person makes one for a program, names it, and revokes it."""
+"""Personal access tokens: a person creates one for a program, names it, and revokes it."""
 
 import hashlib
 import secrets
@@ -8,18 +8,18 @@ from accounts import notices
 from accounts.models import AccessToken, User
 
 PREFIX = "chat_"
-"""Tells these tokens from others, for programs that look for leaked secrets too."""
+"""Prefix of these tokens, also for programs that search for leaked secrets."""
 
 SECRET_BYTES = 32
 BEGINNING = len(PREFIX) + 4
 TOKENS_MAX = 50
-"""Tokens of one person."""
+"""Most access tokens of one person."""
 
 
 def make(
     user: User, *, name: str, is_read_only: bool = False, expires_at: datetime | None = None
 ) -> tuple[AccessToken, str]:
-    """A new token; its text is given here and never again. The person gets a mail."""
+    """Create a token; returns its row and its text, which is never shown again. Sends the person a mail."""
     text = f"{PREFIX}{secrets.token_urlsafe(SECRET_BYTES)}"
     token = AccessToken.objects.create(
         user=user,
@@ -35,10 +35,10 @@ def make(
 
 
 def revoke(token: AccessToken) -> None:
-    """End the token, at once and for good."""
+    """End the token, immediately and permanently."""
     token.delete()
 
 
 def digest(text: str) -> str:
-    """What is kept of a token. It is as long as it is random, so one round does: there is nothing to guess."""
+    """The stored hash of a token; one round is enough, because a long random text cannot be guessed."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""allauth as this site wants it: who may sign up, how often one may guess, when a password is asked again."""
+"""allauth's adapter: who may sign up, how often one may guess, when a password is asked again."""
 
 from typing import Any
 
@@ -33,45 +33,48 @@ class AccountAdapter(CountedAttempts):
         return said
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Whether a stranger may make an account."""
+        """Whether a stranger may create an account."""
         return bool(settings.SIGNUP_OPEN)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002 (allauth's signature)
-        """Store somebody who signs up. Where the address has to be verified first, the password opens nothing yet: it
-        would tell whether there had been an account before."""
+        """Store a new account.
+
+        Where the address must be verified first, the password does not work yet: it would reveal whether the account
+        had existed before.
+        """
         user.awaits_verification = settings.VERIFY_EMAIL
         saved: User = super().save_user(request, user, form, commit)
         return saved
 
     def can_delete_email(self, email_address: EmailAddress) -> bool:
-        """Whether it may be removed: one that the person wanted to change to, and not the account's own."""
+        """Whether the address may be removed: one that was to replace the account's own, not that one."""
         return bool(email_address.email != email_address.user.email)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Take the address as the account's, unless another account has it by now."""
+        """Make the address the account's own, unless another account has it by now."""
         if User.objects.filter(email=email_address.email).exclude(pk=email_address.user_id).exists():
             messages.error(request, "This address can no longer be used. Choose another one.")
             return False
-        # Read before the session ends with the change: who follows the link in it stays signed in there.
+        # Read before the change ends the session: a person who follows the link in that browser stays signed in.
         bool(request.user)
         return bool(super().confirm_email(request, email_address))
 
     def get_login_stages(self) -> list[str]:
-        """The steps of a sign-in."""
+        """The steps of a sign-in, in order."""
         return [VERIFICATION_AT_SIGN_UP if stage == VERIFICATION else stage for stage in super().get_login_stages()]
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, str]]:
-        """How the person shows again that it is them. Who has no password signs in again."""
+        """How the person can confirm their identity again; without a password, by signing in again."""
         methods: list[dict[str, str]] = super().get_reauthentication_methods(user)
         again = {"id": "again", "description": "Sign in again", "url": reverse("sign-in-again")}
         return methods or ([again] if user.is_authenticated else [])
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Whether to ask for the password before something that matters: not soon after a sign-in."""
+        """Whether the password must be entered before a sensitive action: not shortly after a sign-in."""
         return not confirming.is_recent(self.request, confirming.ACCOUNT_SECONDS)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count the attempt, which the right password gives back. Programs have counts of their own."""
+        """Count the attempt; a correct password subtracts it again. Programs have separate counts."""
         action = "token_failed" if request.path_info.startswith(PROGRAMS) else "login_failed"
         # By network address and account together: guesses from elsewhere do not lock the owner out.
         near = (action, self.attempt_key(request, **credentials))

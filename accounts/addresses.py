@@ -1,4 +1,4 @@
-"""A person's e-mail address: whether it is theirs, and where that has to be shown first."""
+"""A person's e-mail address: whether it is verified, and where that is required."""
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -13,12 +13,12 @@ def is_verified(user: User) -> bool:
 
 
 def has_to_verify(user: User) -> bool:
-    """Whether the person has to show first that the address is theirs, to make tokens, or to import. May query."""
+    """Whether the address must be verified before the person makes tokens or imports. May cause a query."""
     return bool(settings.VERIFY_EMAIL) and not is_verified(user)
 
 
 def verify(user: User) -> None:
-    """Write down that the person reads what is sent to the address."""
+    """Record that the person has read mail sent to the address."""
     EmailAddress.objects.update_or_create(
         user=user, email=user.email, defaults={"verified": True}, create_defaults={"verified": True, "primary": True}
     )
@@ -26,8 +26,10 @@ def verify(user: User) -> None:
 
 
 def owner(email: str) -> User | None:
-    """The active person with this address, which has to be verified here too: else anybody could have signed up with it
-    before its owner came. Causes a query."""
+    """The active person with this verified address, or None. Causes a query.
+
+    An unverified address could have been registered by somebody else before its owner came.
+    """
     people = User.objects.filter(email=email, is_active=True, awaits_verification=False)
     if settings.VERIFY_EMAIL:
         kept = EmailAddress.objects.filter(user_id=OuterRef("pk"), email=OuterRef("email"), verified=True)

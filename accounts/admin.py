@@ -1,4 +1,4 @@
-"""People in the admin."""
+"""Accounts and e-mail addresses in the admin."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ admin.site.unregister(EmailAddress)
 
 
 class OwnAddress(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
-    """A form with an address that nobody else may have, in whichever table."""
+    """A form with an address that no other person may have, in either table."""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse another's address."""
+        """Refuse an address that belongs to another person."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         person = self.instance if isinstance(self.instance, User) else cleaned.get("user")
         key: Any = getattr(person, "pk", None)
@@ -33,16 +33,16 @@ class OwnAddress(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
 
 
 class PersonForm(OwnAddress, UserChangeForm):  # type: ignore[type-arg] # not subscriptable at run time
-    """Django's form of an account."""
+    """Django's form of an account, which refuses others' addresses."""
 
 
 class NewPersonForm(OwnAddress, AdminUserCreationForm):  # type: ignore[type-arg] # not subscriptable at run time
-    """Django's form of a new account."""
+    """Django's form of a new account, which refuses others' addresses."""
 
 
 @admin.register(EmailAddress)
 class AddressAdmin(EmailAddressAdmin):  # type: ignore[misc] # allauth has no types
-    """Where people get mail, each at an address of their own."""
+    """Admin of e-mail addresses, each of one person only."""
 
     form = OwnAddress
     show_full_result_count = False

@@ -1,4 +1,4 @@
-"""What a browser calls itself, in words that its owner knows."""
+"""A browser's user agent in words that its owner understands."""
 
 BROWSERS = (
     ("Edg", "Edge"),
@@ -10,7 +10,7 @@ BROWSERS = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""What tells each browser, in this order: many name those that they resemble too."""
+"""Parts of user agents -> names, in this order, as many browsers also name those that they imitate."""
 
 SYSTEMS = (
     ("iPhone", "iPhone"),
@@ -25,7 +25,7 @@ SHOWN_CHARS = 60
 
 
 def described(agent: str) -> str:
-    """Such as `Firefox on Linux`; the beginning of what it says where that is not known."""
+    """Words such as `Firefox on Linux`; for an unknown browser the beginning of its user agent."""
     browser = next((name for mark, name in BROWSERS if mark in agent), "")
     system = next((name for mark, name in SYSTEMS if mark in agent), "")
     if browser:

@@ -1,13 +1,13 @@
-"""The accounts app."""
+"""The Django app of accounts."""
 
 from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Who you are."""
+    """The app of people, their sign-ins and tokens."""
 
     name = "accounts"
 
     def ready(self) -> None:
-        """Register the checks of the app's settings, and what follows a sign-in, a verified address and a request."""
+        """Register system checks, and handlers for sign-ins, verified addresses and requests."""
         from accounts import checks, following  # noqa: F401 (importing registers)

@@ -1,4 +1,4 @@
-"""Who is signed in, read by a ready-made statement: every request asks."""
+"""The signed-in person, read by a prepared SQL statement because every request needs it."""
 
 from functools import cache
 from uuid import UUID
@@ -20,7 +20,7 @@ class AccountBackend(OwnAddress):
         return find(names, statement, [user_id])
 
     def user_can_authenticate(self, user: User) -> bool:
-        """Whether the account is active, and its address was verified where that has to come first."""
+        """Whether the account is active, and its address verified where that is required first."""
         return user.is_active and not user.awaits_verification
 
     @classmethod
@@ -31,27 +31,27 @@ class AccountBackend(OwnAddress):
 
 
 def find(names: list[str], statement: str, parameters: sql.Parameters) -> User | None:
-    """The person that the statement selects. Causes a query."""
+    """The person that the statement selects, or None. Causes a query."""
     return sql.first(lambda *values: User.from_db(connection.alias, names, values), statement, parameters)
 
 
 @cache
 def select() -> tuple[list[str], str]:
-    """The names of the person's fields, and the statement that reads them."""
+    """Names of the person's fields, and the statement that reads them by key."""
     names, listed = columns()
     return names, f"SELECT {listed} FROM {User._meta.db_table} WHERE id = %s AND is_active"  # noqa: S608 (own names)
 
 
 @cache
 def select_with_program() -> tuple[list[str], str]:
-    """The same for a program that signed in with a password, which nobody has ended."""
+    """Names of the person's fields, and the statement that also requires a program's sign-in that has not ended."""
     names, statement = select()
     return names, f"{statement} AND EXISTS (SELECT FROM accounts_refreshtoken AS kept WHERE kept.id = %s)"
 
 
 @cache
 def columns() -> tuple[list[str], str]:
-    """The names of the person's fields, and their columns as statements list them."""
+    """Names of the person's fields, and their columns as SQL."""
     fields = User._meta.concrete_fields
     table = User._meta.db_table
     return [field.attname for field in fields], ", ".join(f"{table}.{field.column}" for field in fields)

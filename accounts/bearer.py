@@ -1,4 +1,4 @@
-"""Who may do what: a bearer token, and nothing else. A browser's cookies open no door here."""
+"""Authentication of the API: a bearer token and nothing else; cookies of browsers are ignored."""
 
 from django.http import HttpRequest
 from ninja.security import HttpBearer
@@ -13,21 +13,21 @@ READING = frozenset({"GET", "HEAD"})
 
 
 class ApiRequest(HttpRequest):
-    """A request with a token."""
+    """A request authenticated by a token."""
 
     auth: Caller
 
 
 class BearerToken(HttpBearer):
-    """A JSON Web Token, or a personal access token."""
+    """Authenticates a JSON Web Token or a personal access token."""
 
     def __call__(self, request: HttpRequest) -> Caller | None:
-        """The caller; None without a token. Raises as `authenticate`."""
+        """The caller; None without a token. Raises what `authenticate` raises."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return self.authenticate(request, token.strip()) if scheme.lower() == "bearer" else None
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
-        """The caller, where the token is good for this address and method. Raises `InvalidToken`, `Problem`."""
+        """The caller, if the token is valid for this address and method. Raises `InvalidToken`, `Problem`."""
         caller = callers.identify(token)
         request.rate = caller.rate  # type: ignore[attr-defined] # for the answer's headers, whatever it is
         if caller.rate.is_over:

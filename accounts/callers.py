@@ -1,4 +1,4 @@
-"""Who speaks through the API: the person for whom a bearer token stands."""
+"""The caller of the API: the person whom a bearer token authenticates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ TOKEN_MAX_CHARS = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person, and what the token lets the program do for them."""
+    """A person, and what the token allows the program to do."""
 
     user: User
     subject: str
-    """The name that the token itself has for the person."""
+    """The name of the person within the token."""
     rate: Rate
     is_welcome: Callable[[], bool]
-    """Whether the token still stands for the person. Causes a query."""
+    """Function that tells whether the token is still valid; each call causes a query."""
     is_read_only: bool = False
 
     def is_called(self, name: str) -> bool:
-        """Whether a path that names a person means this one: by our key, or by the token's name."""
+        """Whether a name in a path means this person: the site's key, or the name in the token."""
         try:
             return UUID(name) == self.user.pk
         except ValueError:
@@ -38,7 +38,7 @@ class Caller:
 
 
 def identify(token: str) -> Caller:
-    """Whom the token stands for, the request counted. Raises `InvalidToken`, `jwts.KeysUnavailable`. Causes queries."""
+    """The caller for a token; counts the request. Raises `InvalidToken`, `jwts.KeysUnavailable`. Causes queries."""
     if len(token) > TOKEN_MAX_CHARS:
         raise InvalidToken("The token is too long.")
     return _by_access_token(token) if token.startswith(access_tokens.PREFIX) else _by_jwt(token)
@@ -75,7 +75,7 @@ def _by_jwt(token: str) -> Caller:
 
 
 def _person_of(token: str) -> tuple[User, str]:
-    """The person, and how the token names them."""
+    """The person, and the name of the person in the token."""
     claims = jwts.claims_of(token)
     name = claims[settings.JWT_USER_CLAIM]
     user = _person(name, claims.get(jwts.PROGRAM), is_verified=is_true(claims.get("email_verified", True)))
@@ -85,14 +85,14 @@ def _person_of(token: str) -> tuple[User, str]:
 
 
 def is_true(claim: object) -> bool:
-    """Whether the claim says yes: some providers write texts for `true` and `false`."""
+    """Whether the claim is true; some providers write it as text."""
     return claim is True or (isinstance(claim, str) and claim.strip().lower() == "true")
 
 
 def _person(name: object, program: object, *, is_verified: bool) -> User | None:
-    """The person with this key or, where the claim holds one that its provider has verified, this e-mail address.
+    """The person with this key, or with this e-mail address if the token's provider has verified it.
 
-    A token of this site names its program too, which has to be there still.
+    A token of this site also names its program, whose sign-in must still exist.
     """
     if not isinstance(name, str) or "\0" in name:
         return None

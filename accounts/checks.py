@@ -1,4 +1,4 @@
-"""System checks: settings that would let the wrong people in."""
+"""System checks of settings that would admit the wrong people."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ SECRET_LEAST_BYTES = 32
 
 @register()
 def tokens_are_safe(**kwargs: Any) -> list[CheckMessage]:
-    """A short secret is guessed; without an audience, a token that was given for another site opens this one."""
+    """Check that the secret is long, and the audience set: else another site's token would be valid here."""
     found: list[CheckMessage] = []
     if settings.JWT_SECRET and len(settings.JWT_SECRET.encode()) < SECRET_LEAST_BYTES:
         hint = 'python -c "import secrets; print(secrets.token_urlsafe(48))" makes one.'
@@ -25,7 +25,7 @@ def tokens_are_safe(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def mail_reaches_people(**kwargs: Any) -> list[CheckMessage]:
-    """Without mail whoever has forgotten a password needs an administrator."""
+    """Check that mail can be sent: without it, only an administrator can reset a forgotten password."""
     if mail.works():
         return []
     hint = "Set it to your mail server, such as smtp+tls://user:password@mail.example.org:587."

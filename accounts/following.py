@@ -1,4 +1,4 @@
-"""What follows a sign-in, a verified address, a reset and the end of a request. Importing it connects the signals."""
+"""Handlers of signals: sign-in, verified address, reset password, end of a request. Importing it connects them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from accounts.models import User
 
 
 def address_verified(sender: Any, request: HttpRequest, email_address: EmailAddress, **kwargs: Any) -> None:
-    """Who has followed a link may sign in; a browser in which the person changed the address stays signed in."""
+    """Let the person sign in; the browser in which they changed the address stays signed in."""
     User.objects.filter(pk=email_address.user_id, awaits_verification=True).update(awaits_verification=False)
     if request.user.is_authenticated and request.user.pk == email_address.user_id:
         request.user.refresh_from_db()
@@ -22,12 +22,12 @@ def address_verified(sender: Any, request: HttpRequest, email_address: EmailAddr
 
 
 def password_reset(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """The link came by mail: the address is the person's."""
+    """Verify the address, because the link came by mail."""
     addresses.verify(user)
 
 
 def step_completed(sender: Any, request: HttpRequest, user: User, method: str, **kwargs: Any) -> None:
-    """Who has shown the password again need not for a while; who has read a code in a mail has shown the address."""
+    """Record a repeated password as a confirmation, and a code from a mail as a verified address."""
     if kwargs.get("reauthenticated"):
         confirming.note(sender, request)
     if method == "code" and kwargs.get("email") == user.email:

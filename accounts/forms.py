@@ -1,4 +1,4 @@
-"""What a person types about their account, checked."""
+"""Forms for a person's account."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ LIFETIMES = {"30": "30 days", "90": "90 days", "365": "A year", "": "Forever"}
 
 
 class AccessTokenForm(forms.Form):
-    """A new personal access token."""
+    """Form for a new personal access token."""
 
     name = forms.CharField(
         label="What is it for?",
@@ -32,33 +32,33 @@ class AccessTokenForm(forms.Form):
     is_read_only = forms.BooleanField(label="Read-only", required=False)
 
     def expires_at(self) -> datetime | None:
-        """When the token's time is over; None for never."""
+        """Time at which the token expires; None for never."""
         days = self.cleaned_data["lifetime"]
         return timezone.now() + timedelta(days=int(days)) if days else None
 
 
 class SignUpForm(allauth_forms.SignupForm):  # type: ignore[misc] # allauth has no types
-    """Somebody who wants an account. Where mail can be sent, it does not tell whether there is one already."""
+    """Form for a new account. Where mail can be sent, it does not reveal whether the account exists."""
 
     def validate_unique_email(self, value: str) -> str:
-        """Note whether somebody has the address. An account has one, its own."""
+        """Note whether an account has the address. Raises ValidationError where addresses are not verified."""
         self.account_already_exists = User.objects.filter(email=value).exists()
         if self.account_already_exists and not settings.VERIFY_EMAIL:
             raise get_adapter().validation_error("email_taken")
         return value
 
     def try_save(self, request: HttpRequest) -> Any:
-        """Store the account, or send its owner a mail; both take as long."""
+        """Store the account, or send its owner a mail; both take equally long."""
         if self.account_already_exists:
             make_password(self.cleaned_data["password1"])
         return super().try_save(request)
 
 
 class ChangeAddressForm(allauth_forms.AddEmailForm):  # type: ignore[misc] # allauth has no types
-    """Another address for the account."""
+    """Form for another address of the account."""
 
     def save(self, request: HttpRequest) -> EmailAddress:
-        """Take it down, in place of one that was wanted before, and send a link there."""
+        """Store the address in place of an earlier request, and send a link to it."""
         with transaction.atomic():
             EmailAddress.objects.filter(user=self.user).exclude(email=self.user.email).delete()
             address = EmailAddress.objects.create(user=self.user, email=self.cleaned_data["email"])
@@ -67,20 +67,20 @@ class ChangeAddressForm(allauth_forms.AddEmailForm):  # type: ignore[misc] # all
 
 
 class ResetForm(allauth_forms.ResetPasswordForm):  # type: ignore[misc] # allauth has no types
-    """Somebody who wants a new password: whose address it is, and not one that was only written down for somebody."""
+    """Form for a new password; finds only accounts whose own address it is."""
 
     def clean_email(self) -> str:
-        """The address, and who has it."""
+        """The address; also finds the accounts with it."""
         email: str = super().clean_email()
         self.users = list(User.objects.filter(email=email, is_active=True))
         return email
 
 
 class RequestCodeForm(allauth_forms.RequestLoginCodeForm):  # type: ignore[misc] # allauth has no types
-    """Somebody who wants to sign in with a code by mail."""
+    """Form to sign in with a code sent by mail."""
 
     def clean_email(self) -> str:
-        """The address, and who has it."""
+        """The address; also finds the account with it."""
         email: str = super().clean_email()
         allauth_inside.say_whose(self, User.objects.filter(email=email, is_active=True).first())
         return email

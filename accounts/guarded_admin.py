@@ -1,6 +1,4 @@
-"""What every page of the admin keeps to, whichever package it comes from: who may not touch a person may not touch
-what hangs from them.
-"""
+"""Rules for all pages of the admin, from any package: staff who may not change a person may not change related rows."""
 
 from dataclasses import replace
 from functools import cache, wraps
@@ -24,10 +22,10 @@ NOT_YOURS = "Only a superuser can do this for a member of staff. Nothing was cha
 
 
 class Autocomplete(AutocompleteSelect):
-    """Django's field that finds rows as one types. What is no key finds none: Django's looks for it, and fails."""
+    """Django's field that searches while one types; an invalid key finds nothing instead of failing."""
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
-        """What is chosen."""
+        """The chosen rows as options."""
         return super().optgroups(name, [key for key in value if self._is_key(key)], attrs)
 
     def _is_key(self, value: Any) -> bool:
@@ -39,36 +37,36 @@ class Autocomplete(AutocompleteSelect):
 
 
 class GuardedFields(BaseModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
-    """A form that offers, and takes, only rows that this member of staff may touch."""
+    """A form that offers, and accepts, only rows that this member of staff may change."""
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """The field, without what it may not point at."""
+        """The field, without rows that the member of staff may not change."""
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site, using=kwargs.get("using")))
         return _narrowed(super().formfield_for_foreignkey(db_field, request, **kwargs), request)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """The field, without what it may not point at."""
+        """The field, without rows that the member of staff may not change."""
         return _narrowed(super().formfield_for_manytomany(db_field, request, **kwargs), request)
 
 
 class Guarded(GuardedFields, admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptable at run time
-    """A model's pages; mixed into what is registered."""
+    """Guards the pages of a model; mixed into each registered class."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether the row may be changed."""
+        """Whether the member of staff may change the row. May cause queries."""
         return super().has_change_permission(request, obj) and ranks.may_touch(request.user, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether the row may be deleted."""
+        """Whether the member of staff may delete the row. May cause queries."""
         return super().has_delete_permission(request, obj) and ranks.may_touch(request.user, obj)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """The rows on the page of another one, guarded too."""
+        """The inline rows of other models, guarded too."""
         return [guarded(inline, GuardedFields) for inline in super().get_inlines(request, obj)]
 
     def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> dict[str, Any]:
-        """The actions, each for what may be touched; one that asks for no permission is for those who may change."""
+        """The actions, each limited to rows that may be changed; one without a permission requires that to change."""
         found: dict[str, Any] = super().get_actions(request, action_location=action_location)
         changes = self.has_change_permission(request)
         allowed = {name: getattr(action.func, "allowed_permissions", ()) for name, action in found.items()}
@@ -79,8 +77,10 @@ class Guarded(GuardedFields, admin.ModelAdmin):  # type: ignore[type-arg] # not 
         }
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list that the address asks for. Raises `IncorrectLookupParameters` for an address that makes no sense:
-        Django checks the words of a filter, not every number, date or key in it."""
+        """The list for the request's address. Raises `IncorrectLookupParameters` for an invalid one.
+
+        Django checks the words of a filter, but not every number, date or key in it.
+        """
         try:
             return super().get_changelist_instance(request)
         except SENSELESS as error:
@@ -89,24 +89,24 @@ class Guarded(GuardedFields, admin.ModelAdmin):  # type: ignore[type-arg] # not 
             raise IncorrectLookupParameters(str(error)) from error
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's signature)
-        """Store the row, unless it points at somebody who may not be touched, or did."""
+        """Store the row. Raises `PermissionDenied` if it belongs, or belonged, to a person who may not be changed."""
         _require(request, obj)
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001 (Django's signature)
-        """Store the rows of another model, on the same condition."""
+        """Store rows of another model. Raises `PermissionDenied` as `save_model` does."""
         for row in formset.forms:
             if row.has_changed():
                 _require(request, row.instance)
         super().save_formset(request, form, formset, change)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Delete the row, on the same condition."""
+        """Delete the row. Raises `PermissionDenied` as `save_model` does."""
         _require(request, obj)
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Delete rows, on the same condition."""
+        """Delete rows. Raises `PermissionDenied` if any of them belongs to a person who may not be changed."""
         if ranks.untouchable(queryset, request.user).exists():
             raise PermissionDenied
         super().delete_queryset(request, queryset)
@@ -114,7 +114,7 @@ class Guarded(GuardedFields, admin.ModelAdmin):  # type: ignore[type-arg] # not 
 
 @cache
 def guarded(pages: type[Any], guard: type[Any] = Guarded) -> type[Any]:
-    """The class of pages with the guard before it."""
+    """A class of pages that has the guard before it."""
     return type(pages.__name__, (guard, pages), {"__module__": pages.__module__, "__doc__": pages.__doc__})
 
 
@@ -131,7 +131,7 @@ def _require(request: HttpRequest, row: Model) -> None:
 
 
 def _held(action: Action) -> Any:
-    """What the action does, unless a selected row may not be touched."""
+    """The action's function, which refuses rows that may not be changed."""
 
     @wraps(action.func)
     def act(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The keys of an identity provider, fetched so that a provider that says nothing cannot hold the site's threads."""
+"""Keys of an identity provider, fetched so that a silent provider cannot block the site's threads."""
 
 import json
 import threading
@@ -10,14 +10,14 @@ from typing import Any
 import jwt
 
 KEYS_PAUSE_SECONDS = 5.0
-"""How long a provider that gave no keys is not asked again."""
+"""Seconds before a provider that gave no keys is asked again."""
 KEYS_MAX_BYTES = 1024 * 1024
 SHARED_WAIT_SECONDS = 0.5
-"""How long a request waits for keys that another one has asked for."""
+"""Seconds that a request waits for keys that another request has asked for."""
 
 
 class Fetch:
-    """One question to the provider."""
+    """One request to the provider, and its result."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
@@ -34,8 +34,11 @@ class Fetch:
 
 
 class KeyClient(jwt.PyJWKClient):
-    """The identity provider's keys. A thread of its own asks for them; one request waits for it as long as the time-out
-    is, others half a second: they wait in the threads that serve the pages too."""
+    """The identity provider's keys, fetched by a thread.
+
+    One request waits as long as the time-out for them, others half a second, because they occupy threads that also
+    serve the pages.
+    """
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(url, **options)
@@ -43,9 +46,9 @@ class KeyClient(jwt.PyJWKClient):
         self._lock = threading.Lock()
 
     def get_signing_key(self, kid: str) -> jwt.PyJWK:
-        """The key of this name. Raises `PyJWKClientError`.
+        """The key with this id. Raises `PyJWKClientError`.
 
-        Unlike the parent's it holds no lock: whose key is known waits for nobody who asks for an unknown one.
+        Unlike the parent's method it holds no lock: a request with a known key never waits for one with an unknown key.
         """
         key = self.match_kid(self.get_signing_keys(), kid)
         if not key and not self._is_fresh:
@@ -55,7 +58,7 @@ class KeyClient(jwt.PyJWKClient):
         return key
 
     def fetch_data(self) -> Any:
-        """The keys. Raises `PyJWKClientConnectionError` when they cannot be had, or could not a moment ago."""
+        """The keys. Raises `PyJWKClientConnectionError` when they cannot be fetched, or could not a moment ago."""
         with self._lock:
             if is_mine := self._fetch is None or self._fetch.is_over:
                 self._fetch = Fetch()
@@ -69,20 +72,20 @@ class KeyClient(jwt.PyJWKClient):
 
     @property
     def _is_fresh(self) -> bool:
-        """Whether the keys have come so lately that an unknown one is none of them."""
+        """Whether the keys are so recent that an unknown key cannot be a new one."""
         fetch = self._fetch
         return fetch is not None and bool(fetch.keys) and time.monotonic() - fetch.ended < self.cooldown_duration
 
     def _ask(self, fetch: Fetch) -> None:
         try:
             fetch.keys = self._read()
-        except Exception as error:  # Whatever a provider answers, the next request must know that there was an answer.
+        except Exception as error:  # whatever a provider answers, the next request must know that it did
             fetch.why = str(error)
         fetch.ended = time.monotonic()
         fetch.done.set()
 
     def _read(self) -> dict[str, Any]:
-        """Ask for the keys. Unlike the parent's it reads no more than keys can be."""
+        """Fetch the keys; unlike the parent's method, reads a bounded number of bytes."""
         asked = urllib.request.Request(self.uri, headers=self.headers)  # noqa: S310 (the operator's setting)
         handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
         if self.ssl_context is not None:
@@ -104,7 +107,7 @@ class KeyClient(jwt.PyJWKClient):
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Takes an answer that leads elsewhere for an error: the keys are where the operator says."""
+    """Treats a redirect as an error: the keys are at the address in the settings."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Lead nowhere."""
+        """Return None, so that no redirect is followed."""

@@ -1,4 +1,4 @@
-"""JSON Web Tokens: whom a program speaks for.
+"""JSON Web Tokens, which authenticate a person to programs.
 
 A token is signed with `JWT_SECRET` (HS256), by this site or by another that knows the secret; or by an identity
 provider whose public keys are at `JWT_JWKS_URL` (RS256, ES256, EdDSA). The algorithm decides which of the two may have
@@ -25,21 +25,21 @@ ACCESS_LIFETIME = timedelta(hours=1)
 REFRESH_LIFETIME = timedelta(days=30)
 
 LEEWAY = timedelta(seconds=30)
-"""How far the clocks of the signer and of this machine may be apart."""
+"""Largest accepted difference between the signer's clock and this machine's."""
 
 KEYS_KEPT = timedelta(minutes=10)
 KEYS_TIMEOUT_SECONDS = 3.0
 
 USE, ACCESS, REFRESH = "token_use", "access", "refresh"
 STAMP = "stamp"
-"""The claim by which a changed password or address ends the tokens of this site."""
+"""Claim that ends this site's tokens when the password or address changes."""
 
 PROGRAM = "program"
-"""The claim that names the program's sign-in: the row of its refresh tokens."""
+"""Claim with the key of the program's sign-in, the row of its refresh tokens."""
 
 
 class InvalidToken(Refusal):
-    """A token that identifies nobody; the text says why, for the program's developer."""
+    """A token that authenticates nobody; the text says why, for the program's developer."""
 
     code = "invalid_token"
 
@@ -52,14 +52,14 @@ class KeysUnavailable(Refusal):
 
 
 def issues() -> bool:
-    """Whether this site gives tokens for a password: unless it leaves that to an identity provider."""
+    """Whether this site issues tokens for a password, instead of an identity provider."""
     return bool(settings.JWT_SECRET or not settings.JWT_JWKS_URL)
 
 
 def issue(user: User, *, use: str = ACCESS, program: UUID | None = None, name: str = "") -> str:
-    """A token of this site that speaks for the person: one for requests, or with `use=REFRESH` one to get new ones.
+    """A token of this site for the person: for requests, or with `use=REFRESH` to get new tokens.
 
-    It ends with the `program` that it is given to; `name` tells it from all others.
+    It ends with the sign-in of its `program`; `name` distinguishes it from all others.
     """
     now = datetime.now(UTC)
     claims = {
@@ -80,8 +80,10 @@ def issue(user: User, *, use: str = ACCESS, program: UUID | None = None, name: s
 
 
 def claims_of(token: str, *, use: str = ACCESS) -> dict[str, Any]:
-    """What the token says, once its signature, times, issuer and audience are right. Raises `InvalidToken`,
-    `KeysUnavailable`. May ask the identity provider for its keys."""
+    """The token's claims, after checks of signature, times, issuer and audience.
+
+    Raises `InvalidToken`, `KeysUnavailable`. May request the identity provider's keys.
+    """
     try:
         algorithm = str(jwt.get_unverified_header(token).get("alg"))
         claims: dict[str, Any] = jwt.decode(
@@ -103,9 +105,9 @@ def claims_of(token: str, *, use: str = ACCESS) -> dict[str, Any]:
 
 
 def is_current(claims: dict[str, Any], user: User) -> bool:
-    """Whether the person's password and address are still those of the time when the token was given.
+    """Whether the person's password and address are unchanged since the token was issued.
 
-    A token of somebody else carries no stamp: then the time at which it was issued decides.
+    A token from another issuer has no stamp: then the time at which it was issued decides.
     """
     if STAMP in claims:
         return bool(claims[STAMP] == user.stamp)
@@ -113,14 +115,14 @@ def is_current(claims: dict[str, Any], user: User) -> bool:
 
 
 def secret() -> bytes:
-    """The secret that signs: `JWT_SECRET`, else one that is made of the site's `SECRET_KEY`."""
+    """The secret for signatures: `JWT_SECRET`, else one derived from the site's `SECRET_KEY`."""
     if settings.JWT_SECRET:
         return str(settings.JWT_SECRET).encode()
     return salted_hmac("accounts.jwts.secret", "", algorithm="sha256").digest()
 
 
 def _key(token: str, algorithm: str) -> Any:
-    """The key for a token with this algorithm. Raises `InvalidToken` for any that is not expected."""
+    """The key for a token with this algorithm. Raises `InvalidToken` for one that is not accepted."""
     if algorithm == SECRET_ALGORITHM and issues():
         return secret()
     if algorithm in KEY_ALGORITHMS and settings.JWT_JWKS_URL:

@@ -1,4 +1,4 @@
-"""Where mail goes: to a mail server, to the console of a developer, or nowhere."""
+"""Mail backends: a mail server, the console of a developer, or none."""
 
 import logging
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 def works() -> bool:
-    """Whether mail reaches people."""
+    """Whether mail can reach people, as the settings say."""
     backend: str = settings.MAILERS["default"]["BACKEND"]
     return backend != NOWHERE
 
 
 class OutboxBackend(smtp.EmailBackend):
-    """Hands mail to the threads that send it. Never waits, never fails: the log tells of a mail that was not sent."""
+    """Passes mail to the threads that send it. Never waits or fails: a mail that cannot be sent is logged."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Take the mails; returns how many there was room for."""
+        """Queue the mails; returns how many there was room for."""
         mails = outbox()
         return sum(mails.take(message, self._send_now) for message in email_messages)
 
@@ -34,18 +34,18 @@ class OutboxBackend(smtp.EmailBackend):
 
 
 class NowhereBackend(BaseEmailBackend):
-    """Sends nothing, and says so in the log, without a word of the mail: it may open an account."""
+    """Sends nothing, and logs that, without any part of the mail, which may give access to an account."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Send nothing."""
+        """Drop the mails, with a line in the log."""
         logger.warning("A mail was not sent: EMAIL_URL is not set.")
         return 0
 
 
 class ReadableConsoleBackend(console.EmailBackend):
-    """Prints mail as a person reads it: a link stays whole, where the encoded form would break it over two lines."""
+    """Prints mail in readable form: links stay whole, whereas the encoded form would wrap them."""
 
     def write_message(self, message: EmailMessage) -> Any:
-        """Print one mail."""
+        """Print one mail to the stream."""
         self.stream.write(f"To: {', '.join(message.recipients())}\nSubject: {message.subject}\n\n{message.body}\n")
         self.stream.write(f"{'-' * 79}\n")

@@ -1,4 +1,4 @@
-"""Pages that are of no use without mail: they say so, where none is sent or too many wait."""
+"""Pages that need mail: they say so when none can be sent or too many are waiting."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,23 +19,23 @@ ONLY_BY_MAIL = frozenset(
         "account_email_verification_sent",
     }
 )
-"""Names of pages that do nothing else."""
+"""Names of pages that have no use without mail."""
 SENDS_MAIL = ONLY_BY_MAIL | {"account_signup", "account_email"}
-"""Names of pages whose forms send mail, perhaps. Whether one does would tell who has an account, so none is asked."""
+"""Names of pages whose forms may send mail; all of them are refused, or one would reveal who has an account."""
 
 
 class MailMiddleware:
-    """Answers instead of a page that cannot do its work."""
+    """Answers in place of a page that needs mail when no mail can be sent."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer the request."""
+        """Pass the request on to the view."""
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        """Say that there is no mail, or not now."""
+        """The page that says that mail is not available, or None."""
         name = request.resolver_match.view_name if request.resolver_match else ""
         needs_mail = name in ONLY_BY_MAIL or (name == "account_email" and "action_send" in request.POST)
         if needs_mail and not mail.works():

@@ -1,4 +1,4 @@
-"""The person who signs in, and the programs that act for them."""
+"""People who sign in, and the tokens and sessions with which they do."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,23 +18,23 @@ from accounts import notices
 from chatbot.core import sql
 
 CREDENTIALS = frozenset({"password", "email", "is_active", "stamp"})
-"""Columns of a person whose change ends what has been signed in (migration 0004)."""
+"""Columns of a person whose change ends sessions and tokens (migration 0004)."""
 
 
 class LowercaseEmailField(models.EmailField):  # type: ignore[type-arg] # not subscriptable at run time
-    """An e-mail address without regard to case: stored and looked up in lower case."""
+    """A case-insensitive e-mail address: stored and looked up in lower case."""
 
     def get_prep_value(self, value: Any) -> Any:
-        """The value as the database has it."""
+        """The value in lower case, as the database stores it."""
         value = super().get_prep_value(value)
         return value.lower() if isinstance(value, str) else value
 
 
 class UserQuerySet(models.QuerySet["User"]):
-    """People."""
+    """Querysets of people, that is of accounts."""
 
     def update(self, **values: Any) -> int:
-        """Change their columns; they are told what has ended with it."""
+        """Update columns; people get a mail about sessions and tokens that ended."""
         changed = super().update(**values)
         if CREDENTIALS & values.keys():
             notices.soon()
@@ -42,10 +42,10 @@ class UserQuerySet(models.QuerySet["User"]):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes people; finds them by e-mail, whatever its case."""
+    """Creates people, and finds them by e-mail address regardless of case."""
 
     def get_queryset(self) -> UserQuerySet:
-        """All of them."""
+        """A queryset of all people."""
         return UserQuerySet(self.model, using=self._db)
 
     def get_by_natural_key(self, username: str | None) -> "User":
@@ -62,12 +62,12 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Store a new person who may do everything."""
+        """Store a new person with all permissions. Raises `ValueError` without an e-mail address."""
         return self.create_user(email, password, **(fields | {"is_staff": True, "is_superuser": True}))
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """Somebody with an account. Signs in with e-mail and password; has no other name."""
+    """A person with an account, who signs in with e-mail and password and has no other name."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = LowercaseEmailField("e-mail address", max_length=254, unique=True)
@@ -77,8 +77,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     awaits_verification = models.BooleanField(
         default=False, db_default=False, editable=False, help_text="Signed up, and has not followed the link yet."
     )
-    # Sessions and tokens carry the stamp with which they were made. A trigger moves it on with every change of password
-    # or address and when the account is closed (migration 0004), so that no code can forget to.
+    # Sessions and tokens carry the stamp that was current when they were made. A trigger increases it with every change
+    # of password or address and when the account is closed (migration 0004), so that no code can forget to.
     stamp = models.IntegerField(default=0, db_default=0, editable=False)
     stamped_at = models.DateTimeField(null=True, editable=False)
 
@@ -97,7 +97,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return str(self.email)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Store the person. What has been signed in ends where that changes password, address or activity."""
+        """Store the person. A change of password, address or activity ends sessions and tokens."""
         is_new, names, stamp = self._state.adding, kwargs.get("update_fields"), self.stamp
         super().save(*args, **kwargs)
         if not is_new and (names is None or CREDENTIALS & set(names)):
@@ -106,7 +106,7 @@ class User(AbstractBaseUser, PermissionsMixin):
                 notices.soon()
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Whether this is the password. One that is kept in an old way is kept in the new one, and nothing ends."""
+        """Whether this is the password. One stored with an outdated hash is stored anew, which ends no sessions."""
 
         def keep(password: str) -> None:
             self.password = make_password(password)
@@ -118,11 +118,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return check_password(raw_password, self.password, keep)
 
     def get_session_auth_hash(self) -> str:
-        """What a session carries to show that nothing has ended it."""
+        """Hash in a session that proves that nothing has ended it."""
         return self._session_hash()
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
-        """What it may carry too: signed with earlier secrets, or by the password, as before there were stamps."""
+        """Further valid hashes: signed with earlier secrets, or by the password, as before stamps existed."""
         for secret in settings.SECRET_KEY_FALLBACKS:
             yield self._session_hash(secret)
         if not self.stamp:
@@ -134,19 +134,19 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
-    """Personal access tokens of one person."""
+    """Querysets of personal access tokens."""
 
     def owned_by(self, user: User | AnonymousUser) -> Self:
-        """Only this person's; none for somebody who is not signed in."""
+        """This person's tokens; none for an anonymous user."""
         return self.filter(user_id=user.pk) if user.pk else self.none()
 
     def newest_first(self) -> Self:
-        """The one that was made last first."""
+        """By time of creation, latest first."""
         return self.order_by("-created_at", "-id")
 
 
 class AccessToken(models.Model):
-    """What a person gives to a program that is to act for them. The token itself is not kept, only its digest."""
+    """A personal access token for a program; only the hash of its text is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="access_tokens")
@@ -172,17 +172,17 @@ class AccessToken(models.Model):
 
     @property
     def is_expired(self) -> bool:
-        """Whether its time is over."""
+        """Whether the token has expired."""
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
     @property
     def is_ended(self) -> bool:
-        """Whether something has ended it: its person's password or address has changed. May read the person."""
+        """Whether a changed password or address has ended the token. Causes a query unless the person was read."""
         return self.stamp != self.user.stamp
 
 
 class RefreshToken(models.Model):
-    """A program that has signed in with a password: the refresh tokens that came of it, of which the newest is good."""
+    """A program signed in with a password; the newest of its refresh tokens is the valid one."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="refresh_tokens")
@@ -198,7 +198,7 @@ class RefreshToken(models.Model):
 
 
 class BrowserSession(AbstractBaseSession):
-    """Django's row of a session, and whose it is."""
+    """Django's row of a session, with its person."""
 
     user_id = models.UUIDField(null=True)
 
@@ -208,12 +208,12 @@ class BrowserSession(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> Any:
-        """What reads and writes it."""
+        """The class that reads and writes sessions."""
         return import_module(settings.SESSION_ENGINE).SessionStore
 
 
 class Ending(models.Model):
-    """What a change of password, address or activity has ended, until the person is told. Written by the database."""
+    """Sessions and tokens ended by a change of the account, until the person gets a mail; written by the database."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="+")
     changed = models.CharField(max_length=20)
@@ -228,7 +228,7 @@ class Ending(models.Model):
 
 
 class RequestWindow(models.Model):
-    """How many requests a person's other tokens, which are kept nowhere, have made since `began_at`."""
+    """Number of requests with a person's tokens that are not stored, since `began_at`."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.DB_CASCADE, primary_key=True, related_name="+")
     began_at = models.DateTimeField()

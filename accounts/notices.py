@@ -1,4 +1,4 @@
-"""Mail about what happens to an account."""
+"""Mail about events of an account."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ _pending = Part(threading.local)
 
 
 def send(email: str, name: str, details: dict[str, Any]) -> None:
-    """Send the mail with this template to the address. One that cannot be sent is logged: what it tells of is done."""
+    """Send the mail with this template to the address. A failure is logged: the event itself has already happened."""
     request = context.request
     reset = request.build_absolute_uri(reverse("account_reset_password")) if request else ""
     subject, _, body = render_to_string(f"account/notices/{name}.txt", details | {"reset": reset}).partition("\n")
@@ -55,19 +55,19 @@ def send(email: str, name: str, details: dict[str, Any]) -> None:
 
 
 def soon() -> None:
-    """Tell people what has ended, after the transaction, or with the request at the latest."""
+    """Send people mail about ended sessions and tokens, after the transaction or at the end of the request."""
     _pending().any = True
     transaction.on_commit(tell, robust=True)
 
 
 def finish(**kwargs: Any) -> None:
-    """Tell what this thread's request has left to be told."""
+    """Send the mail that is pending at the end of this thread's request."""
     if getattr(_pending(), "any", False):
         tell()
 
 
 def tell() -> None:
-    """Send a mail for each ending that the database has written down, to the old address and to the new one."""
+    """Send a mail for each ending that the database has recorded, to the old and the new address."""
     _pending().any = False
     for ending in sql.rows(Ending, TAKE, [AT_ONCE]):
         details = ending._asdict() | {"tokens": json.loads(ending.tokens)}

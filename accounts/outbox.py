@@ -1,7 +1,7 @@
-"""Mail on its way: sent by threads of their own, so that no request waits for a mail server.
+"""Outgoing mail: sent by threads of their own, so that no request waits for a mail server.
 
-A process keeps so many mails at most, in memory. One that cannot be sent is tried again, more and more seldom; what is
-left when the process ends has some seconds, then it is lost: whoever asked for it asks again.
+A process keeps a bounded number of mails, in memory. One that cannot be sent is tried again after growing pauses. Mails
+left at the end of the process have some seconds, then they are lost: people request them again.
 """
 
 import atexit
@@ -23,28 +23,28 @@ logger = logging.getLogger(__name__)
 MAILS_MAX = 100
 THREADS = 2
 PAUSES = (5.0, 30.0, 120.0)
-"""Seconds between two attempts."""
+"""Seconds between the attempts to send a mail."""
 END_SECONDS, COMMAND_END_SECONDS = 3.0, 15.0
-"""How long the end of a server process, and of a command, waits for mails to be sent."""
+"""Seconds that the end of a server process, and of a command, waits for mails to be sent."""
 PERMANENT = 500
-"""The first of the codes by which a mail server refuses for good."""
+"""Lowest reply code of a mail server that is a permanent refusal."""
 
 Send = Callable[[EmailMessage], object]
 
 
 @dataclass(order=True, slots=True)
 class Mail:
-    """A mail that is to be sent."""
+    """A mail that is to be sent, with its next attempt."""
 
     due: float
-    """Not before this moment (`time.monotonic`)."""
+    """Time of the next attempt (`time.monotonic`)."""
     message: EmailMessage = field(compare=False)
     send: Send = field(compare=False)
     attempts: int = field(default=0, compare=False)
 
 
 class Outbox:
-    """The mails of a process."""
+    """The outgoing mails of a process."""
 
     def __init__(self, size: int = MAILS_MAX, threads: int = THREADS, pauses: tuple[float, ...] = PAUSES) -> None:
         self.size, self.pauses = size, pauses
@@ -56,11 +56,11 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether no further mail is taken."""
+        """Whether no further mail is accepted."""
         return len(self._waiting) + self._sending >= self.size
 
     def take(self, message: EmailMessage, send: Send) -> bool:
-        """Have the mail sent with `send`, soon; False when there are too many already. Never waits."""
+        """Queue the mail, to be sent with `send`; returns False when too many are waiting. Never waits."""
         with self._changed:
             if self.is_full:
                 logger.error("A mail was not sent: %s others are waiting for the mail server.", self.size)
@@ -69,7 +69,7 @@ class Outbox:
             return True
 
     def end(self, seconds: float) -> None:
-        """Wait until all is sent, so many seconds at most; what has failed before is not waited for."""
+        """Wait until all mails are sent, at most `seconds`; does not wait for further attempts."""
         deadline = time.monotonic() + seconds
         with self._changed:
             if self._has_ended:
@@ -112,7 +112,7 @@ class Outbox:
             return None
 
     def _again(self, mail: Mail) -> bool:
-        """Send the mail; whether that has to be done again."""
+        """Send the mail; returns whether it must be tried again."""
         try:
             mail.send(mail.message)
         except Exception as error:  # Whatever a mail server says, the next mail is sent.
@@ -128,7 +128,7 @@ class Outbox:
 
 
 def is_final(error: Exception) -> bool:
-    """Whether the server has refused the mail for good, or the mail is none."""
+    """Whether the server has refused the mail permanently, or the mail is invalid."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= PERMANENT for code, _ in error.recipients.values())
     if isinstance(error, smtplib.SMTPResponseException):

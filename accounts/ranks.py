@@ -1,6 +1,7 @@
-"""Whose account a member of staff may touch, and so what hangs from it: only a superuser that of other staff.
+"""Which accounts and related rows a member of staff may change: those of other staff only as a superuser.
 
-What points at a person gives a way to them: an address gets the mail that sets a password, a session is signed in.
+Rows that refer to a person give access to the account: an address gets the mail that resets a password, a session is
+signed in.
 """
 
 from collections.abc import Iterator
@@ -13,12 +14,12 @@ from accounts.models import User
 
 
 def may_touch(toucher: Any, thing: Model | None) -> bool:
-    """Whether this member of staff may change the account, or what hangs from one. May cause queries."""
+    """Whether this member of staff may change the account, or a row related to one. May cause queries."""
     return thing is None or toucher.is_superuser or not any(_is_staff(person) for person in people_of(thing))
 
 
 def people_of(thing: Model) -> Iterator[User]:
-    """The people whom the row points at, itself or by way of others, as it stands in memory. May cause queries."""
+    """The people to whom the row refers, directly or through others, as it is in memory. May cause queries."""
     for path in paths(type(thing)):
         found: Any = thing
         for step in path:
@@ -28,12 +29,12 @@ def people_of(thing: Model) -> Iterator[User]:
 
 
 def touchable[M: Model](rows: QuerySet[M], toucher: Any) -> QuerySet[M]:
-    """Those of the rows that the member of staff may touch."""
+    """The rows that the member of staff may change."""
     return rows if toucher.is_superuser else rows.exclude(pk__in=untouchable(rows, toucher).values("pk"))
 
 
 def untouchable[M: Model](rows: QuerySet[M], toucher: Any) -> QuerySet[M]:
-    """Those of the rows that the member of staff may not touch."""
+    """The rows that the member of staff may not change."""
     ways = paths(rows.model)
     if toucher.is_superuser or not ways:
         return rows.none()
@@ -45,7 +46,7 @@ def untouchable[M: Model](rows: QuerySet[M], toucher: Any) -> QuerySet[M]:
 
 @cache
 def paths(model: type[Model], above: tuple[type[Model], ...] = ()) -> tuple[tuple[str, ...], ...]:
-    """The chains of foreign keys that lead from the model to a person; an empty one from a person."""
+    """Chains of foreign keys that lead from the model to a person; an empty one for a person itself."""
     if issubclass(model, User):
         return ((),)
     if model in above:

@@ -1,4 +1,4 @@
-"""How often a program may ask: counted in the database, over all processes."""
+"""Rate limits of programs, counted in the database over all processes."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ PERIOD_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Where a token stands in its minute, with the request that asks."""
+    """The state of a token's current minute, including this request."""
 
     requests: int
     reset: int
@@ -23,18 +23,18 @@ class Rate:
 
     @property
     def limit(self) -> int:
-        """Requests in a minute."""
+        """Requests allowed in a minute."""
         limit: int = settings.API_REQUESTS_PER_MINUTE
         return limit
 
     @property
     def is_over(self) -> bool:
-        """Whether this request is one too many."""
+        """Whether this request exceeds the limit."""
         return self.requests > self.limit
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a program is told of it."""
+        """Headers that tell a program about the limit."""
         return {
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(max(0, self.limit - self.requests)),
@@ -43,7 +43,7 @@ class Rate:
 
 
 def count_person(user: User) -> Rate:
-    """Count a request with a token that is kept nowhere."""
+    """Count a request with a token that is not stored. Causes a query."""
     window = counted("kept.began_at", "kept.requests")
     return sql.only(
         Rate,
@@ -68,7 +68,7 @@ class CountedToken(NamedTuple):
 
 
 def count_token(digest: str, columns: str) -> CountedToken | None:
-    """Count a request with the personal access token that has this digest, and say when it was used.
+    """Count a request with the personal access token of this digest, and record its use. Causes a query.
 
     Returns it with these columns of its person; None when there is no such token, it has expired, or its person may not
     sign in or has changed password or address since.
@@ -95,7 +95,7 @@ def _counted_token(key: UUID, is_read_only: Any, requests: int, reset: int, *per
 
 
 def counted(began_at: str, requests: str) -> dict[str, str]:
-    """The window's columns after one more request: a new window when the old one is over."""
+    """SQL of the window's columns after one more request; an expired window starts anew."""
     goes_on = f"{began_at} > statement_timestamp() - make_interval(secs => %(period)s)"
     return {
         "began_at": f"CASE WHEN {goes_on} THEN {began_at} ELSE statement_timestamp() END",
@@ -104,5 +104,5 @@ def counted(began_at: str, requests: str) -> dict[str, str]:
 
 
 def reset(began_at: str) -> str:
-    """Whole seconds until the window that began then is over."""
+    """SQL of the whole seconds until a window that began at this time ends."""
     return f"ceil(extract(epoch FROM {began_at} - statement_timestamp()) + %(period)s)::int"

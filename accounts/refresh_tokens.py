@@ -1,7 +1,7 @@
-"""Programs that sign in with a password: each has a row, which knows the one refresh token that is good.
+"""Programs signed in with a password: each has a row that names its one valid refresh token.
 
-A refresh token is used once. Whoever shows one that was used has copied it, or was copied: then the program's sign-in
-ends, with all the tokens that came of it.
+A refresh token is used once. Its second use means that it was copied: then the program's sign-in ends, with all the
+tokens that came of it.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from accounts.models import RefreshToken, User
 from accounts.sessions import AGENT_MAX_CHARS
 
 PROGRAMS_MAX = 100
-"""Programs of one person that are signed in; the one that has not been heard of for longest makes room."""
+"""Most signed-in programs of one person; the one unused for longest is removed for a new one."""
 
 RENEW = """
 UPDATE accounts_refreshtoken AS kept SET newest = %(next)s, last_used_at = %(now)s, expires_at = %(expires)s
@@ -28,7 +28,7 @@ RETURNING
 
 
 def begin(user: User, *, agent: str) -> dict[str, str]:
-    """Tokens for a program that has just shown the person's password."""
+    """Tokens for a program that has just presented the person's password."""
     name, now = uuid4().hex, timezone.now()
     mine = RefreshToken.objects.filter(user=user)
     mine.filter(expires_at__lte=now).delete()
@@ -45,9 +45,9 @@ def begin(user: User, *, agent: str) -> dict[str, str]:
 
 
 def renew(token: str) -> tuple[User, dict[str, str]]:
-    """The person and new tokens for a refresh token, which is used up with it. Raises `InvalidToken`.
+    """The person and new tokens for a refresh token, which becomes invalid. Raises `InvalidToken`.
 
-    One statement finds it, checks it and replaces it, so that of two that show it at the same time one is too late.
+    One statement finds, checks and replaces it, so of two simultaneous uses the second one fails.
     """
     claims = jwts.claims_of(token, use=jwts.REFRESH)
     try:

@@ -1,6 +1,6 @@
-"""Sessions in the database, as Django keeps them, read by a ready-made statement: every request reads one.
+"""Django's sessions in the database, read by a prepared SQL statement because every request reads one.
 
-Each row says whose it is, so that the person can see and end them.
+Each row names its person, who can see and end their sessions.
 """
 
 import time
@@ -17,21 +17,21 @@ from chatbot.core import sql
 SELECT = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
 
 BEGAN = "began"
-"""The entry that says when and with what program the person signed in."""
+"""Entry of a session with the time and the browser of the sign-in."""
 
 AGENT_MAX_CHARS = 200
 
 
 class SessionStore(db.SessionStore):
-    """Django's database sessions."""
+    """Store of Django's database sessions, with their person."""
 
     @classmethod
     def get_model_class(cls) -> Any:
-        """The rows."""
+        """The model of sessions: `BrowserSession`."""
         return BrowserSession
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        """A row to be stored."""
+        """A row for the session's data, with its person."""
         session: Any = super().create_model_instance(data)
         try:
             session.user_id = UUID(data[SESSION_KEY])
@@ -61,13 +61,13 @@ class SessionStore(db.SessionStore):
 
 
 def is_signed_in(request: HttpRequest) -> bool:
-    """Whether the request's session still stands for its person, as the database has it now. Causes queries."""
+    """Whether the request's session is still valid for its person, as the database has it now. Causes queries."""
     looked_at = HttpRequest()
     looked_at.session = SessionStore(request.session.session_key)
     return bool(get_user(looked_at) == request.user)
 
 
 def note(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """Write down when the person signed in, and with what browser."""
+    """Record time and browser of the sign-in in the session."""
     agent = request.META.get("HTTP_USER_AGENT", "")[:AGENT_MAX_CHARS]
     request.session[BEGAN] = {"at": time.time(), "agent": agent}

@@ -1,4 +1,4 @@
-"""Where a person is signed in: browsers, programs with the password, access tokens; and how each ends."""
+"""A person's sign-ins: browsers, programs with the password, access tokens; and how to end each."""
 
 import hashlib
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ class Browser:
     """A browser in which the person is signed in."""
 
     key: str
-    """Names the session, and opens nothing."""
+    """Identifies the session without giving access to it."""
     name: str
     began_at: datetime | None
     is_here: bool
-    """Whether it is the one that asks."""
+    """Whether this browser sent the request."""
 
 
 def browsers(user: User, session_key: str | None) -> list[Browser]:
-    """Those of the person: first the one with this session, then the latest. Causes a query."""
+    """The person's browsers: the one with this session first, then by time, latest first. Causes a query."""
     found = []
     store = SessionStore()
     for session in _sessions(user):
@@ -44,19 +44,19 @@ def browsers(user: User, session_key: str | None) -> list[Browser]:
 
 
 def end_browser(user: User, key: str) -> bool:
-    """Sign the person out there; whether there was such a browser. Causes queries."""
+    """Sign the person out in a browser; returns whether it was found. Causes queries."""
     keys = [session.session_key for session in _sessions(user) if _named(session) == key]
     return BrowserSession.objects.filter(session_key__in=keys).delete()[0] > 0
 
 
 def programs(user: User) -> list[RefreshToken]:
-    """Programs that have signed in with the password, the one that was heard of last first. Causes a query."""
+    """Programs signed in with the password, the last used first. Causes a query."""
     mine = RefreshToken.objects.filter(user=user, stamp=user.stamp, expires_at__gt=timezone.now())
     return list(mine.order_by("-last_used_at"))
 
 
 def end_program(user: User, key: UUID) -> bool:
-    """End the program's tokens; whether there was such a program. Causes a query."""
+    """End the program's tokens; returns whether it was found. Causes a query."""
     return RefreshToken.objects.filter(user=user, pk=key).delete()[0] > 0
 
 
@@ -69,7 +69,7 @@ def tokens(user: User) -> list[AccessToken]:
 
 
 def end_all(user: User) -> None:
-    """Sign the person out everywhere: browsers, programs and tokens, also those that are kept nowhere."""
+    """Sign the person out everywhere: browsers, programs, and all tokens. Causes a query."""
     User.objects.filter(pk=user.pk).update(stamp=F("stamp") + 1)
 
 

@@ -1,6 +1,6 @@
-"""The steps of a sign-in between the password and the first page.
+"""Steps of a sign-in between the password and the first page.
 
-Apart from the adapter, which the checks at the start import in any order: allauth's stages come late.
+Separate from the adapter, which the checks at the start import in any order: allauth's stages must be imported late.
 """
 
 from typing import Any
@@ -10,10 +10,10 @@ from allauth.account.stages import EmailVerificationStage
 
 
 class VerificationAtSignUp(EmailVerificationStage):  # type: ignore[misc] # allauth has no types
-    """The link in the mail, for those who have just signed up. Whoever could sign in before still can."""
+    """The verification by mail, for people who have just signed up; existing accounts skip it."""
 
     def handle(self) -> tuple[Any, bool]:
-        """The page that says where the link is, or the next step."""
+        """The page that mentions the mail with the link, or the next step."""
         if not self.login.signup:
             return None, True
         step: tuple[Any, bool] = super().handle()

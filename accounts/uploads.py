@@ -1,4 +1,4 @@
-"""Who may send a large file: asked before anything of it is read."""
+"""Permission to send a large file, checked before any of it is read."""
 
 from importlib import import_module
 from typing import Any
@@ -13,7 +13,7 @@ from accounts.models import User
 
 PATH = "/import/"
 REST_OF_FORM = 65_536
-"""Bytes of the form around the file."""
+"""Bytes of the form besides the file."""
 
 
 def may_import(scope: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Addresses of the account's own pages, and of allauth's where they say more here."""
+"""URLs of the account's own pages, and of allauth's pages with more context."""
 
 from allauth.account.views import LoginView
 from django.conf import settings
@@ -7,7 +7,7 @@ from django.urls import path
 from accounts import mail, views
 
 urlpatterns = [
-    # Templates call what can be called.
+    # Templates call functions in their context.
     path(
         "login/",
         LoginView.as_view(

@@ -21,16 +21,16 @@ from accounts.models import AccessToken, User
 
 
 class AccountRequest(HttpRequest):
-    """A request of somebody who has signed in."""
+    """A request of a signed-in person."""
 
     user: User
 
 
 class AddressView(EmailView):  # type: ignore[misc] # allauth has no types
-    """The person's e-mail address, and another one that is to take its place."""
+    """The person's e-mail address, and one that is to replace it."""
 
     def post(self, request: AccountRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Send a link, take a new address down, or forget it. None becomes the account's before a link was followed."""
+        """Send a link, store a new address, or remove it; an address is used only after its link was followed."""
         if "action_primary" in request.POST:
             return redirect("account_email")
         response: HttpResponse = super().post(request, *args, **kwargs)
@@ -40,14 +40,14 @@ class AddressView(EmailView):  # type: ignore[misc] # allauth has no types
 @method_decorator(never_cache, name="dispatch")
 @method_decorator(reauthentication_required(app="accounts", allow_get=True), name="dispatch")
 class AccessTokensView(View):
-    """The person's access tokens."""
+    """The list of the person's access tokens."""
 
     def get(self, request: AccountRequest) -> HttpResponse:
-        """List them, with a form for one more."""
+        """List the tokens, with a form for a new one."""
         return page(request, AccessTokenForm())
 
     def post(self, request: AccountRequest) -> HttpResponse:
-        """Make one, and show it: this once."""
+        """Create a token, and show its text once."""
         form = AccessTokenForm(request.POST)
         if addresses.has_to_verify(request.user):
             return page(request, form, status=403)
@@ -66,10 +66,10 @@ class AccessTokensView(View):
 
 
 class AccessTokenRevokeView(View):
-    """The end of a token."""
+    """Revokes one of the person's tokens."""
 
     def post(self, request: AccountRequest, pk: UUID) -> HttpResponse:
-        """Revoke it."""
+        """Revoke the token and return to the list."""
         token = get_object_or_404(AccessToken.objects.owned_by(request.user), pk=pk)
         access_tokens.revoke(token)
         messages.info(request, f"“{token.name}” was revoked.")
@@ -78,7 +78,7 @@ class AccessTokenRevokeView(View):
 
 @method_decorator(never_cache, name="dispatch")
 class SignInsView(View):
-    """Where the person is signed in."""
+    """The list of the person's sign-ins."""
 
     def get(self, request: AccountRequest) -> HttpResponse:
         """List browsers, programs and tokens."""
@@ -91,10 +91,10 @@ class SignInsView(View):
 
 
 class BrowserEndView(View):
-    """The end of a session."""
+    """Ends a session of the person."""
 
     def post(self, request: AccountRequest, key: str) -> HttpResponse:
-        """Sign out there."""
+        """Sign the person out in that browser."""
         if not sign_ins.end_browser(request.user, key):
             raise Http404
         messages.info(request, "The browser was signed out.")
@@ -102,10 +102,10 @@ class BrowserEndView(View):
 
 
 class ProgramEndView(View):
-    """The end of what a program got for a password."""
+    """Ends the tokens of a program that signed in with the password."""
 
     def post(self, request: AccountRequest, pk: UUID) -> HttpResponse:
-        """End it."""
+        """End the program's tokens, so that it must sign in again."""
         if not sign_ins.end_program(request.user, pk):
             raise Http404
         messages.info(request, "The program was signed out.")
@@ -113,10 +113,10 @@ class ProgramEndView(View):
 
 
 class SignOutEverywhereView(View):
-    """The end of all of it."""
+    """Signs the person out everywhere."""
 
     def post(self, request: AccountRequest) -> HttpResponse:
-        """Sign out everywhere, here too."""
+        """Sign out everywhere, including this browser."""
         sign_ins.end_all(request.user)
         logout(request)
         messages.info(request, "You are signed out everywhere, and your access tokens no longer work.")
@@ -125,14 +125,14 @@ class SignOutEverywhereView(View):
 
 @method_decorator(never_cache, name="dispatch")
 class SignInAgainView(View):
-    """For a person without a password, who has to show again that it is them."""
+    """Confirmation of identity for a person without a password."""
 
     def get(self, request: AccountRequest) -> HttpResponse:
-        """Explain it."""
+        """Explain why the person must sign in again."""
         return render(request, "account/sign_in_again.html", {"next": request.GET.get("next", "")})
 
     def post(self, request: AccountRequest) -> HttpResponse:
-        """Sign out here, and ask to sign in."""
+        """Sign out in this browser, and show the sign-in page."""
         logout(request)
         return redirect(passthrough_next_redirect_url(request, reverse("account_login"), "next"))
 
@@ -145,7 +145,7 @@ def page(
     text: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The page; `text` is the token that was just `made`."""
+    """The page of tokens; `text` is that of the token that was just `made`."""
     context = {
         "form": form,
         "tokens": sign_ins.tokens(request.user),

@@ -1,4 +1,4 @@
-"""The admin: its front page shows the dashboard to those who may see it, and all its pages are guarded."""
+"""The admin site: its front page shows the dashboard to staff who may see it, and all its pages are guarded."""
 
 from functools import wraps
 from typing import Any
@@ -16,12 +16,12 @@ MAY_SEE = "conversations.view_usage"
 
 
 class Site(AdminSite):
-    """The admin."""
+    """The admin site with the dashboard and its guards."""
 
     index_template = "admin/front.html"
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 (Django's signature)
-        """The page, for staff who have signed in, or shown their password, within the last hour."""
+        """The page, for staff who signed in or entered their password within the last hour."""
         page = super().admin_view(view, cacheable)
 
         @wraps(page)
@@ -33,11 +33,11 @@ class Site(AdminSite):
         return confirmed
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """Show a model on pages of this class, or the plain ones; those of other packages are guarded too."""
+        """Register a model with this class of pages, or Django's; pages of other packages are guarded too."""
         super().register(model_or_iterable, guarded(admin_class or ModelAdmin), **options)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """The front page: the dashboard, then what can be administered."""
+        """The front page: the dashboard, then the models."""
         context = dict(extra_context or {})
         if request.user.has_perm(MAY_SEE):
             context["usage"] = dashboard_context(request.GET.get("period", ""))

@@ -1,4 +1,4 @@
-"""The admin as this site has it."""
+"""The app of the site's admin."""
 
 from django.contrib.admin.apps import AdminConfig
 

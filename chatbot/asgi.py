@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 HEALTH, READY = "/healthz", "/readyz"
 PROGRAMS = ("api/", "v1/")
-"""How the patterns of the API's paths begin."""
+"""Prefixes of the URL patterns of the API."""
 
 SignalHandler = Callable[[int, Any], Any]
 
@@ -59,8 +59,8 @@ class ChatHandler:
     """Django's site, with a guard before it, whose synchronous parts run in one of a few threads, in one go.
 
     Django's own handler changes threads twice for every middleware, and keeps a thread for every request until its
-    response has ended. Here a request has a thread until its response begins; what streams, or has yet to be made
-    (`AwaitedResponse`), has none.
+    response has ended. Here a request has a thread until its response begins; streams, and responses that are still to
+    be made (`AwaitedResponse`), have none.
     """
 
     def __init__(self) -> None:
@@ -68,10 +68,10 @@ class ChatHandler:
         self.files = FileHandler()
         self.forwarded = forwarding.Forwarding(self.watch)
         self.requests = 0
-        """Those that have a thread, or wait for one."""
+        """Number of requests that have a thread or wait for one."""
         self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
         self._long_thread = ThreadPoolExecutor(1, thread_name_prefix="long")
-        # While the database is away, the others wait for it; the process is alive all the same.
+        # While the database is away, other requests wait for it, but health checks must be answered.
         self._probe_threads = {path: ThreadPoolExecutor(1, thread_name_prefix="health") for path in (HEALTH, READY)}
         self._pulse = Pulse()
 
@@ -83,7 +83,7 @@ class ChatHandler:
             await self.forwarded(scope, receive, send)
 
     async def watch(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one request, and see it from its beginning to its end."""
+        """Serve one request, recorded from its beginning to its end."""
         paths.settle(scope)
         headers = hardening.FILE_HEADERS if self.files.serves(scope) else hardening.PAGE_HEADERS
         exchange = Exchange(scope, send, headers)
@@ -93,7 +93,7 @@ class ChatHandler:
             exchange.end()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one request: refuse it, send a file, or ask Django."""
+        """Serve one request: refuse it, send a file, or pass it to Django."""
         try:
             limit = await self.body_limit(scope)
             if status := refused(scope, limit):
@@ -106,13 +106,13 @@ class ChatHandler:
             await answer(scope, send, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def handler_for(self, scope: Any) -> Any:
-        """Who serves the request."""
+        """The ASGI application that serves the request."""
         if scrape.serves(scope):
             return scrape.serve
         return self.files if self.files.serves(scope) else self.handle
 
     async def body_limit(self, scope: Any) -> int:
-        """Bytes that the request's body may have: more for a file to import, from somebody who has signed in."""
+        """Bytes that the request's body may have: more for a file to import, from a signed-in person."""
         if paths.below(scope) == uploads.PATH and scope["method"] == "POST":
             asking = self._threads.submit(uploads.may_import, scope)
             if await self._pulse.awaited(asking):
@@ -120,7 +120,7 @@ class ChatHandler:
         return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one request that the guard let in."""
+        """Serve one request that the guard has admitted."""
         try:
             body = await self.django.body(receive)
         except RequestAborted:
@@ -156,14 +156,14 @@ class ChatHandler:
     ) -> HttpResponseBase:
         """The response to one request, made by one of these threads."""
         counts = threads is self._threads
-        # What is asked for with GET can be asked for again.
+        # A GET request may be repeated safely.
         moves = counts and scope["method"] == "GET"
         self.requests += counts
         try:
             making = threads.submit(copy_context().run, self.respond, scope, body, moves=moves)
             return await self._pulse.awaited(making, soon=soon)
         except DatabaseAway:
-            # What a thread has begun, it ends, though nobody hears of it.
+            # A thread that has begun completes its work, though nobody gets the response.
             if making.cancel():
                 body.close()
             making.add_done_callback(forget)
@@ -172,12 +172,12 @@ class ChatHandler:
             self.requests -= counts
 
     def respond(self, scope: Any, body: Any, *, moves: bool = False) -> HttpResponseBase:
-        """The response to one request; this thread is done with the request, and its database connection, after it.
+        """The response to one request, after which this thread and its database connection are free.
 
-        With `moves`, one that takes long stays to be made by another thread.
+        With `moves`, a response that takes long is left to another thread.
         """
         with closing(body), long_work.moving(moves=moves):
-            # The thread does not know the event loop's.
+            # The thread does not share the event loop's prefix.
             set_script_prefix(f"{paths.prefix_of(scope)}/")
             signals.request_started.send(sender=self.__class__, scope=scope)
             request = self.django.request(scope, body)
@@ -216,22 +216,22 @@ class ChatHandler:
 
 
 def route_of(match: ResolverMatch) -> str:
-    """What the log and the metrics call an address: a page's view by its name; the API's by the pattern of its path."""
+    """Name of an address in logs and metrics: a page's view by its name; the API's by its path's pattern."""
     if not match.route.startswith(PROGRAMS):
         return match.view_name
     return f"/{match.route.removesuffix('/')}"
 
 
 def forget(made: Future[HttpResponseBase]) -> None:
-    """Give back what a response holds that came too late."""
+    """Release what a response holds that came too late."""
     if not made.cancelled() and not made.exception():
         made.result().close()
 
 
 async def warm_up() -> None:
-    """Load what the first request and the first reply would load, then exempt it all from garbage collection.
+    """Load what the first request and the first reply need, then exempt all objects from garbage collection.
 
-    No request comes before the end of this: both would stop those that run. A full collection looks at every object;
+    No request is served before this ends, as both steps would delay requests. A full collection visits every object;
     with those of the imported packages it stops the process for a tenth of a second, several times a second under load.
     """
     await llm.warm_up()
@@ -252,7 +252,7 @@ _draining = Part(Draining)
 
 
 def drained(grace: float) -> asyncio.Task[None]:
-    """The task in which this process gives up its replies, after `grace` seconds for those that run; begun once."""
+    """The task in which this process gives up its replies, after `grace` seconds for running ones; begun once."""
     draining = _draining()
     if draining.task is None:
         draining.task = asyncio.create_task(dispatch.engine().drain(grace), name="drain")
@@ -260,9 +260,9 @@ def drained(grace: float) -> asyncio.Task[None]:
 
 
 def drain_when_told() -> None:
-    """Begin to drain with the signal that ends the process: the server itself waits for open streams first.
+    """Begin to drain at the signal that ends the process: the server itself waits for open streams first.
 
-    Who presses Ctrl-C wants the prompt back: there is no grace then.
+    Ctrl-C allows no grace, because the person wants the prompt back.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -274,7 +274,7 @@ def drain_when_told() -> None:
 
 
 def hear(loop: asyncio.AbstractEventLoop, grace: float, server: SignalHandler, number: int, frame: Any) -> None:
-    """Drain, then let the server do what it does at this signal."""
+    """Start to drain, then call the server's own handler of this signal."""
     loop.call_soon_threadsafe(drained, grace)
     server(number, frame)
 
@@ -287,7 +287,7 @@ THREADS = {
 
 
 def threads_now() -> dict[str, float]:
-    """How busy the threads of requests are; for any thread."""
+    """Threads for requests: size, busy ones, queued requests. Safe in any thread."""
     size, requests = settings.WEB_THREADS, application.requests
     return dict(zip(THREADS, (size, min(size, requests), max(0, requests - size)), strict=True))
 

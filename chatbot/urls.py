@@ -1,4 +1,4 @@
-"""The site's addresses."""
+"""The site's URL patterns, of all apps and the admin."""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
@@ -7,7 +7,7 @@ from django.urls import include, path
 from chatbot.web.probe import ProbeView
 from chatbot.web.views import HealthView, ReadyView, SecurityView
 
-# The admin signs in where everybody does, within the same limits.
+# The admin uses the site's sign-in, with its limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [

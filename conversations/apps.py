@@ -1,10 +1,10 @@
-"""The conversations app."""
+"""The Django app of conversations."""
 
 from django.apps import AppConfig
 
 
 class ConversationsConfig(AppConfig):
-    """What is said."""
+    """The app of conversations, messages and replies."""
 
     name = "conversations"
 

@@ -1,4 +1,4 @@
-"""System checks: what would stop the chat from answering."""
+"""System checks of settings that would keep the chat from answering."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from conversations.models import MODEL_MAX_CHARS
 
 @register()
 def a_model_answers(**kwargs: Any) -> list[CheckMessage]:
-    """Without a provider, the packages of the local demo model must be installed."""
+    """Check that a provider is configured, or the packages of the local demo model are installed."""
     from chatbot.embedded import model as local_model
 
     if settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL or local_model.available():
@@ -27,7 +27,7 @@ def a_model_answers(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def the_models_have_names_that_can_be_stored(**kwargs: Any) -> list[CheckMessage]:
-    """A reply keeps the name of the model that gave it."""
+    """Check the length of models' names, which replies store."""
     return [
         Error(
             f"CHAT_MODELS names a model with {len(name)} characters; a name has {MODEL_MAX_CHARS} at most.",

@@ -1,1 +1,1 @@
-"""The ground of the project: it knows no app."""
+"""The base of the project, which is independent of its apps."""

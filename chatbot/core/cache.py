@@ -1,4 +1,4 @@
-"""The cache in the database, by which attempts are counted over all processes."""
+"""The cache in the database, which counts attempts over all processes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,28 +12,28 @@ from django.db import DatabaseError, IntegrityError, connections, router
 class CountingCache(DatabaseCache):
     """Django's cache in the database, which raises `DatabaseError` when it cannot store.
 
-    Its own answer to a failing write is the one to an entry that exists: whoever counts attempts takes a full disk for
-    too many of them.
+    Django reports a failed write like an existing entry: code that counts attempts would read a full disk as too many
+    of them.
     """
 
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Store an entry unless it exists; whether it was stored."""
+        """Store an entry unless it exists; returns whether it was stored."""
         with self._telling():
             return super().add(key, value, timeout, version)
 
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        """Store an entry."""
+        """Store an entry. Raises `DatabaseError`."""
         with self._telling():
             super().set(key, value, timeout, version)
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Have an entry end at another time; whether it exists."""
+        """Change when an entry expires; returns whether it exists."""
         with self._telling():
             return super().touch(key, timeout, version)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Raise the error of a write that was swallowed; two at the same time are none."""
+        """Raise the error of a write that Django has swallowed; conflicts of two writers are no errors."""
         failures: list[DatabaseError] = []
 
         def watched(execute: Callable[..., Any], *statement: Any) -> Any:

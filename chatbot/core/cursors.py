@@ -1,4 +1,4 @@
-"""Places in lists that are paged by keyset."""
+"""Cursors: places in lists that are paged by keyset."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -8,12 +8,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(time: datetime) -> int:
-    """The time as whole microseconds since 1970, as addresses and forms carry it."""
+    """The time as whole microseconds since 1970, for addresses and forms."""
     return (time - _EPOCH) // _MICROSECOND
 
 
 def from_microseconds(text: str) -> datetime:
-    """The time that `microseconds` wrote. Raises `ValueError`."""
+    """The time that `microseconds` has written. Raises `ValueError`."""
     try:
         return _EPOCH + int(text) * _MICROSECOND
     except OverflowError as error:
@@ -32,7 +32,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> "Cursor | None":
-        """The cursor that `str()` wrote; None for an empty text. Raises `ValueError` for anything else."""
+        """The cursor that `str()` has written; None for an empty text. Raises `ValueError` for anything else."""
         if not text:
             return None
         time, _, key = text.partition("-")

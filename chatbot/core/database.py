@@ -1,5 +1,4 @@
-"""Connections to the database: how they are opened, which are known to be alive without a question to the server, when
-it was out of reach, and commits that do not wait for its disk."""
+"""Database connections: how they are opened, checked without a query, noted as lost; commits that skip the disk."""
 
 import select
 import time
@@ -15,7 +14,7 @@ from psycopg_pool import ConnectionPool
 from chatbot.core.process import Part
 
 WITHOUT_WAITING = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting"
-"""In a statement's FROM: its transaction does not wait for the disk, for what need not survive a failing machine."""
+"""SQL for a statement's FROM: its transaction does not wait for the disk, for data that a crash may lose."""
 
 
 @dataclass(slots=True)
@@ -30,20 +29,20 @@ reach = Part(Reach)
 
 
 def note_away(_pool: object = None) -> None:
-    """Remember that the database cannot be reached just now. For any thread; the pool calls it too."""
+    """Remember that the database is unreachable now. Safe in any thread; the pool calls it too."""
     reach().last_away = time.monotonic()
 
 
 def seconds_since_away() -> float:
-    """For how long this process has not found the database out of reach; infinite when it never has."""
+    """Seconds since this process last found the database unreachable; infinite when it never did."""
     return time.monotonic() - reach().last_away
 
 
 class PromptConnection(Connection[Any]):
-    """A connection to a server that begins each statement at once.
+    """A connection on which the server starts each statement at once, without compiling it.
 
-    PostgreSQL compiles (`jit`) a statement whose estimated cost is high. The estimates for tables that were just filled
-    are far too high, and compiling takes many times as long as running what a chat asks.
+    PostgreSQL compiles (`jit`) statements of high estimated cost. Estimates for tables that were just filled are far
+    too high, and compiling takes many times as long as running this site's statements.
     """
 
     @classmethod
@@ -51,7 +50,7 @@ class PromptConnection(Connection[Any]):
         """Open a connection. Raises `psycopg.OperationalError`."""
         connection = super().connect(conninfo, **options)
         try:
-            # Not as a parameter of the connection: poolers refuse those that they do not know.
+            # Not a parameter of the connection: poolers refuse parameters that they do not know.
             connection.execute("SET jit = off")
         except psycopg.Error:
             connection.close()
@@ -62,8 +61,8 @@ class PromptConnection(Connection[Any]):
 def check_connection(connection: Connection[Any]) -> None:
     """Raise `psycopg.OperationalError` when the server has closed a pooled connection.
 
-    An idle connection on which nothing has arrived is taken for alive; a server that ends one says so on it, and then
-    the server is asked. The pool's own check asks each time, which costs as much as a small query.
+    An idle connection without incoming data counts as alive; a server that ends a connection sends a message on it, and
+    then the server is asked. The pool's own check asks each time, which costs as much as a small query.
     """
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)

@@ -15,21 +15,19 @@ TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off", ""})
 CONTACT = re.compile(r"mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\S+")
 MAIL_TIMEOUT_SECONDS = 10
-"""How long a mail server may be silent."""
+"""Seconds for which a mail server may be silent."""
 
 
 NOWHERE = "accounts.mail.NowhereBackend"
-"""Where mail goes when nothing says where."""
+"""The backend for mail when no setting names one."""
 
 
 class Environment:
     """The process's environment variables, completed by a `.env` file.
 
-    A variable may also be named with `_FILE` behind it: then its value is what that file holds, as Docker and systemd
-    hand secrets over.
-
-    Every method takes the variable's name and what holds when it is missing, and raises
-    `ImproperlyConfigured` with the variable's name when its value cannot be used.
+    A variable's name may also end in `_FILE`: then its value is the content of that file, as Docker and systemd pass
+    secrets. Every method takes the variable's name and a default, and raises `ImproperlyConfigured` with the variable's
+    name when its value cannot be used.
     """
 
     def __init__(self, file: Path) -> None:
@@ -50,14 +48,14 @@ class Environment:
         return held.strip()
 
     def required(self, name: str, why: str) -> str:
-        """A value that must be there; `why` completes the sentence when it is not."""
+        """A value that must be set; `why` completes the sentence when it is not."""
         value = self.text(name)
         if not value:
             raise ImproperlyConfigured(f"{name} is not set. {why}")
         return value
 
     def choice(self, name: str, default: str, *, among: tuple[str, ...]) -> str:
-        """One of these words, as it is written there; upper and lower case are the same."""
+        """One of these words, as it is written there; case is ignored."""
         value = self.text(name, default)
         for word in among:
             if value.lower() == word.lower():
@@ -65,7 +63,7 @@ class Environment:
         raise ImproperlyConfigured(f"{name}={value!r} is not one of {', '.join(among)}.")
 
     def secret(self, name: str, *, least: int) -> str:
-        """A value of at least so many characters, or an empty text."""
+        """A value of at least `least` characters, or an empty text."""
         value = self.text(name)
         if value and len(value) < least:
             raise ImproperlyConfigured(f"{name} has fewer than {least} characters: anybody could guess it.")
@@ -81,7 +79,7 @@ class Environment:
         return value
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """true or false; also 1/0, yes/no, on/off."""
+        """A truth value: true or false; also 1/0, yes/no, on/off."""
         value = self.text(name, str(default)).lower()
         if value not in TRUE | FALSE:
             raise ImproperlyConfigured(f"{name}={value!r} is neither true nor false.")
@@ -100,7 +98,7 @@ class Environment:
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
 
     def networks(self, name: str) -> list[str]:
-        """A comma-separated list of IP addresses and networks; or `*`, which is all of them."""
+        """A comma-separated list of IP addresses and networks, or `*` for all of them."""
         found = self.words(name)
         for part in found:
             try:
@@ -145,7 +143,7 @@ class Environment:
     def mailer(self, name: str, *, console: bool = False) -> dict[str, Any]:
         """Django's mailer for an address such as `smtp+tls://user:password@host:587`.
 
-        Without one mail is printed where there is a developer's console, else it goes nowhere: a log is read by more
+        Without one, mail is printed where there is a developer's console and otherwise dropped: a log is read by more
         people than may have the links in it.
         """
         value = self.text(name)
@@ -185,7 +183,7 @@ class Environment:
 
 
 def contents(file: Path, advice: str) -> str | None:
-    """What a file holds; None when there is none. Raises `ImproperlyConfigured` with a sentence and the advice."""
+    """The text of a file; None when it does not exist. Raises `ImproperlyConfigured` with a sentence and the advice."""
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Exceptions in words that cannot repeat what people or models said.
+"""Exceptions described in words that cannot repeat what people or models said.
 
-An exception's own text may hold anything: the row that the database refused, the value that could not be read. What is
-told of it is its kind, where it came from, and the words of those kinds that speak of machines and code only.
+An exception's own text may hold anything: the row that the database refused, the value that could not be read. A
+description has its kind, its place, and the words of those kinds that are only about machines and code.
 """
 
 import re
@@ -22,17 +22,19 @@ PLAIN = (
     NotImplementedError,
     ImproperlyConfigured,
 )
-"""Kinds whose words are the interpreter's or the system's."""
+"""Kinds of exceptions whose words come from the interpreter or the system."""
 
 OF_THE_SERVER = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
-"""Classes of PostgreSQL's errors about connections, transactions, resources and the server itself; in the messages of
-the other classes there are values."""
+"""Classes of PostgreSQL's errors about connections, transactions, resources and the server.
+
+Messages of the other classes contain values.
+"""
 
 KEY = re.compile(r"(/key/|/confirm-email/)[^/\s]+")
 
 
 def without_keys(text: str) -> str:
-    """The text without the keys in addresses: whoever has the one that resets a password has the account."""
+    """The text without keys in addresses: one that resets a password gives access to the account."""
     return KEY.sub(r"\1...", text)
 
 
@@ -45,12 +47,12 @@ def described(error: BaseException) -> str:
 
 
 def _words(error: BaseException) -> str:
-    # Django's errors of the database stand for the driver's.
+    # Django's database errors wrap the driver's.
     cause = (_cause(error) or error) if isinstance(error, DatabaseError) else error
     if isinstance(cause, psycopg.Error):
         return _words_of_database(cause)
     if isinstance(cause, SMTPException):
-        # A system's error by kind, but its words name who was written to.
+        # A system error by kind, but its words name the recipient.
         return ""
     return str(error) if isinstance(error, PLAIN) else ""
 
@@ -58,14 +60,14 @@ def _words(error: BaseException) -> str:
 def _words_of_database(error: psycopg.Error) -> str:
     state = error.sqlstate
     if not state:
-        # The driver's own: about connections, or about values.
+        # The driver's own error: about connections, or about values.
         return str(error) if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) else ""
     words = error.diag.message_primary if state[:2] in OF_THE_SERVER else error.diag.constraint_name
     return " ".join(filter(None, (f"SQLSTATE {state}", words)))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that led to it, it first."""
+    """The error, then its causes, in order."""
     seen = set[int]()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:
@@ -78,15 +80,15 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _cause(error: BaseException) -> BaseException | None:
-    """What led to it, as far as it does not hide that."""
+    """The error's cause or context, unless it is suppressed."""
     if error.__cause__ is not None and error.__cause__ is not error:
         return error.__cause__
-    # One that was raised "from" itself has lost its cause, not what was being handled at first.
+    # An error raised "from" itself has lost its cause, but not its context.
     return error.__context__ if error.__cause__ is error or not error.__suppress_context__ else None
 
 
 def traced(error: BaseException) -> str:
-    """Where it and those that led to it came from, it last, without the words that are not to be repeated."""
+    """The places that the causes and then the error came from, without words that must not be repeated."""
     parts = [
         f"Traceback (most recent call last):\n{''.join(traceback.format_tb(each.__traceback__))}{described(each)}"
         for each in chain(error)

@@ -9,9 +9,9 @@ from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
 def settle(scope: Any) -> None:
-    """Let a request's path begin with the site's own, whether its proxy has cut that off or not.
+    """Make a request's path begin with the site's own, whether its proxy has removed that or not.
 
-    Whatever is rendered for the request from here on has its addresses below that path.
+    Addresses rendered for the request then lie below that path.
     """
     prefix = prefix_of(scope)
     set_script_prefix(f"{prefix}/")
@@ -20,13 +20,13 @@ def settle(scope: Any) -> None:
     path = scope["path"]
     if path == prefix:
         path += "/"
-    # A probe that asks the process itself knows nothing of the path.
+    # A probe that asks the process directly does not know the path.
     scope["path"] = path if path.startswith(f"{prefix}/") else prefix + path
     scope["root_path"] = prefix
 
 
 def below(scope: Any) -> str:
-    """The path of a request within the site: what it is without the site's own."""
+    """The path of a request within the site, without the site's own path."""
     path: str = scope["path"]
     return path.removeprefix(prefix_of(scope))
 
@@ -37,20 +37,20 @@ def prefix_of(scope: Any) -> str:
 
 
 class BelowPath:
-    """Static files whose addresses are below the path that the request found the site at.
+    """Static files whose addresses lie below the site's path as the request found it.
 
-    Django takes STATIC_URL as it is at the first look, when no request may have come yet.
+    Django reads STATIC_URL once, when no request may have come yet.
     """
 
     def url(self, name: str | None, *args: Any) -> str:
-        """The file's address."""
+        """Address of the static file, below the site's path."""
         address: str = super().url(name, *args)  # type: ignore[misc] # that of the storage beside it
         prefix = get_script_prefix()
         return address if address.startswith(prefix) else prefix.rstrip("/") + address
 
 
 class PlainFiles(BelowPath, StaticFilesStorage):
-    """Static files as they are."""
+    """Static files with their plain names."""
 
 
 class HashedFiles(BelowPath, CompressedManifestStaticFilesStorage):  # type: ignore[misc] # it has no types

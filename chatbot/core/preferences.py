@@ -1,9 +1,9 @@
-"""How a person likes the page: kept in cookies, read by every template."""
+"""A person's preferences for the page's look: kept in cookies, read by every template."""
 
 from django.http import HttpRequest
 
 CHOICES = {"theme": ("system", "light", "dark"), "sidebar": ("open", "folded"), "shortcuts": ("on", "off")}
-"""The preferences and their values; the first is the default."""
+"""Names and values of the preferences; the first value is the default."""
 
 
 def preferences(request: HttpRequest) -> dict[str, str]:

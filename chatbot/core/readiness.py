@@ -1,4 +1,4 @@
-"""Whether the database is there, and as this version of the chat needs it."""
+"""Whether the database can be reached and has the schema of this version."""
 
 import logging
 from functools import cache
@@ -14,20 +14,20 @@ from chatbot.core import faults, sql
 logger = logging.getLogger(__name__)
 
 NAMED = 10
-"""Migrations that one sentence names."""
+"""Number of migrations that one sentence names."""
 
 AWAY = (DatabaseError, PoolTimeout)
 
 FILE = """
 SELECT count(*) FROM (SELECT md5(number::text) FROM generate_series(1, 4000) AS number ORDER BY 1 OFFSET 0) AS sorted
 """
-"""Sorts more than the least memory holds, so that the server writes a file, as it does for what is stored."""
+"""SQL that sorts more than the smallest memory holds, so that the server writes a file as when it stores rows."""
 
 
 @cache
 def known_migrations() -> frozenset[tuple[str, str]]:
     """Application and name of each migration that this version has."""
-    # Without a connection nothing counts as applied, and every migration is in the graph.
+    # Without a connection no migration counts as applied, and all of them are in the graph.
     return frozenset(MigrationLoader(None).graph.nodes)
 
 
@@ -38,7 +38,7 @@ def pending_migrations() -> list[str]:
 
 
 def missing() -> str:
-    """What keeps the process from serving people, for anybody to read; empty when nothing does."""
+    """What keeps the process from serving, without secrets; empty when nothing does. Causes queries."""
     try:
         pending = pending_migrations()
         check_disk()
@@ -48,21 +48,21 @@ def missing() -> str:
 
 
 def check_disk() -> None:
-    """Have the database write a small file. Raises one of `AWAY` where it cannot; causes two queries."""
+    """Make the database write a small file. Raises one of `AWAY` where it cannot; causes two queries."""
     with transaction.atomic():
         sql.run("SET LOCAL work_mem = '64kB'")
         sql.run(FILE)
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether that comes of a database that has no room left on its disk."""
+    """Whether the error was caused by a full disk of the database."""
     return error is not None and any(isinstance(each, psycopg.errors.DiskFull) for each in faults.chain(error))
 
 
 def refusal() -> str:
-    """Why the process must not start, as a sentence; empty when it may.
+    """Why the process must not start, as a sentence; empty when it may start.
 
-    A database that is away is no reason: it is waited for.
+    An unreachable database is no reason: the process waits for it.
     """
     try:
         pending = pending_migrations()

@@ -1,4 +1,4 @@
-"""Operations for migrations that lock nobody out for longer than a moment, and can begin anew when broken off."""
+"""Operations for migrations that block nobody for longer than a moment, and can be repeated when interrupted."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from django.db.migrations.operations import RunSQL
 
 
 class AddIndex(AddIndexConcurrently):
-    """Make an index while everybody writes on; for migrations with `atomic = False`.
+    """Create an index without blocking writes; for migrations with `atomic = False`.
 
-    What an earlier attempt has left, which serves nobody, goes first.
+    Drops an invalid index of an interrupted attempt first.
     """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        """Make it."""
+        """Create the index in the database."""
         schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.index.name)}")
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 def add_constraint(table: str, name: str, definition: str) -> RunSQL:
-    """Add a constraint, then look whether all rows keep it while everybody writes on.
+    """An operation that adds a constraint, then validates all rows without blocking writes.
 
-    For migrations with `atomic = False`: a transaction would keep the lock of the first step for the second one.
+    For migrations with `atomic = False`: a transaction would keep the lock of the first step during the second one.
     """
     return RunSQL(
         [

@@ -11,10 +11,10 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 from chatbot.core.database import note_away
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
-"""What is raised while the database is away, restarting, or failing over."""
+"""Exceptions raised while the database is away, restarting, or failing over."""
 
 SILENCE_SECONDS = 5.0
-"""An answer that took longer came from a database that was as good as away."""
+"""Seconds after which an answer counts as coming from an unreachable database."""
 
 
 class DatabaseThreads:
@@ -25,9 +25,9 @@ class DatabaseThreads:
         self._closed = False
 
     async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run the function in a thread and give the thread's connection back to the pool.
+        """Run the function in a thread, then give the thread's connection back to the pool.
 
-        A cancelled caller does not end the function. After `close` the database is as good as away.
+        A cancelled caller does not end the function. After `close` the call raises like an unreachable database.
         """
         if self._closed:
             raise OperationalError("this process is ending")
@@ -47,6 +47,6 @@ class DatabaseThreads:
         return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, call)
 
     def close(self) -> None:
-        """Take no more functions; those that run come to their end."""
+        """Accept no more functions; running ones complete."""
         self._closed = True
         self._executor.shutdown(wait=False)

@@ -1,1 +1,1 @@
-"""What a laptop need not install: PostgreSQL and a small language model, started on first use."""
+"""Services that need no installation: PostgreSQL and a small language model, started on first use."""

@@ -22,7 +22,7 @@ from chatbot.embedded.locks import EmbeddedServiceError, open_lock, try_lock, un
 from chatbot.embedded.service import Files
 
 POLL = 0.5
-"""Seconds between two looks at the users and at the service."""
+"""Seconds between two checks of the users and of the service."""
 
 _QUIET_POLLS = 3
 _RESTARTS = 3
@@ -30,28 +30,28 @@ _RESTARTS_WITHIN = 60.0
 
 
 class Service(Protocol):
-    """What the keeper can run."""
+    """A service that the keeper can run."""
 
     def start(self) -> Mapping[str, str]:
-        """Start it, or take over one that runs; what its users need to know. Raises `EmbeddedServiceError`."""
+        """Start it, or adopt a running one; returns what its users need to know. Raises `EmbeddedServiceError`."""
 
     def running(self) -> bool:
-        """Whether it still runs; cheap."""
+        """Whether it still runs; called often, so it must be cheap."""
 
     def stop(self) -> None:
         """Stop it, also when it did not start."""
 
 
 def main(arguments: list[str]) -> int:
-    """Become the folder's keeper, in the background, unless there is one."""
+    """Become the folder's keeper in the background, unless there is one; returns the exit code."""
     factory, folder, options = arguments
     files = Files(Path(folder))
     lock = open_lock(files.keeper)
-    # Those who only look whether it is held hold it for an instant.
+    # Processes that only check the lock hold it for an instant.
     if not wait_for_lock(lock, exclusive=True, seconds=0.5):
         return 0
     files.state.unlink(missing_ok=True)
-    # The parent's end tells the starter that the lock is held, and leaves no child for it to wait for.
+    # The parent's end tells the starter that the lock is held, and leaves it no child to wait for.
     if os.fork():
         os._exit(0)
     os.umask(0o077)
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     except Exception as error:
         traceback.print_exc()
         files.write_state("failed", f"{type(error).__name__}: {error}")
-    # Threads of the service must not delay the end, which gives up the locks.
+    # Threads of the service must not delay the end of the process, which releases the locks.
     sys.stderr.flush()
     os._exit(0)
 
@@ -83,14 +83,14 @@ def _keep(service: Service, files: Files) -> None:
     except SystemExit:
         pass
     finally:
-        # A second request to leave must not cut the stop short.
+        # A second signal must not interrupt the stop.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         files.state.unlink(missing_ok=True)
         service.stop()
 
 
 def _watch(service: Service, files: Files) -> None:
-    """Return after the last user, with the users' lock taken, so that the next one waits for the stop."""
+    """Return after the last user has left, holding the users' lock, so that the next one waits for the stop."""
     users = open_lock(files.users)
     quiet = 0
     restarts: list[float] = []
@@ -108,7 +108,7 @@ def _watch(service: Service, files: Files) -> None:
 
 
 def _restart(service: Service, files: Files, restarts: list[float]) -> None:
-    """Start a service that died under its users, but not for ever."""
+    """Start a service that died while it had users, but not too often. Raises `EmbeddedServiceError`."""
     now = time.monotonic()
     restarts[:] = [moment for moment in restarts if now - moment < _RESTARTS_WITHIN] + [now]
     if len(restarts) > _RESTARTS:

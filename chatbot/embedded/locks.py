@@ -1,4 +1,4 @@
-"""File locks that the kernel gives up by itself when their process ends, however it ends."""
+"""File locks that the kernel releases when their process ends, however it ends."""
 
 import errno
 import fcntl
@@ -19,7 +19,7 @@ def open_lock(path: Path) -> int:
 
 
 def try_lock(lock: int, *, exclusive: bool) -> bool:
-    """Take the lock unless another process's lock stands against it; whether it was taken."""
+    """Take the lock unless another process holds it; returns whether it was taken."""
     try:
         fcntl.flock(lock, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except OSError as error:
@@ -30,7 +30,7 @@ def try_lock(lock: int, *, exclusive: bool) -> bool:
 
 
 def wait_for_lock(lock: int, *, exclusive: bool, seconds: float) -> bool:
-    """Like `try_lock`, for as long as `seconds`."""
+    """Take the lock within `seconds`; returns whether it was taken."""
     deadline = time.monotonic() + seconds
     while not try_lock(lock, exclusive=exclusive):
         if time.monotonic() > deadline:
@@ -40,12 +40,12 @@ def wait_for_lock(lock: int, *, exclusive: bool, seconds: float) -> bool:
 
 
 def unlock(lock: int) -> None:
-    """Give up the lock, also when a fork of this process holds a copy of the descriptor."""
+    """Release the lock, also when a fork of this process holds a copy of the descriptor."""
     fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def is_held(lock: int) -> bool:
-    """Whether another process holds the lock exclusively; about two microseconds."""
+    """Whether another process holds the lock exclusively; takes about two microseconds."""
     if try_lock(lock, exclusive=False):
         unlock(lock)
         return False

@@ -13,17 +13,17 @@ from chatbot.embedded.weights import MODEL, installed_weights
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model answers."""
+    """Address, key and name of a model's server."""
 
     base_url: str
-    """Such as http://127.0.0.1:40123/v1; changes when the process is started again."""
+    """Such as http://127.0.0.1:40123/v1; changes when the server is started again."""
 
     api_key: str
     model: str
 
 
 def available() -> bool:
-    """Whether what the model needs is installed; starts nothing."""
+    """Whether the packages that the model needs are installed; starts nothing."""
     return importlib.util.find_spec("xllamacpp") is not None and installed_weights() is not None
 
 

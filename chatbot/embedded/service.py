@@ -21,12 +21,12 @@ from pathlib import Path
 from chatbot.embedded.locks import EmbeddedServiceError, is_held, open_lock, unlock, wait_for_lock
 
 PATIENCE = 120.0
-"""Seconds for a start, or for another process's start or stop; crash recovery of a large database takes its time."""
+"""Seconds allowed for a start, or another process's start or stop; recovery of a large database takes long."""
 
 _ATTEMPTS = 3
 _PAUSE = 0.01
 _LOG_LIMIT = 1_000_000
-# The keeper and what it runs know nothing of the application's secrets.
+# The keeper and its service do not get the application's secrets.
 _KEPT_VARIABLES = ("HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "TMPDIR")
 
 
@@ -42,14 +42,14 @@ class Files:
         self.log = directory / "log"
 
     def write_state(self, kind: str, content: object) -> None:
-        """Say `running` with what users need to know, or `failed` with a sentence; never half a file."""
+        """Write `running` with what users need to know, or `failed` with a sentence, as a whole file."""
         fresh = self.state.with_suffix(".new")
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
             json.dump({kind: content, "keeper": os.getpid()}, file)
         fresh.replace(self.state)
 
     def read_state(self) -> dict[str, object]:
-        """What `write_state` wrote; empty when there is nothing."""
+        """The state from `write_state`; empty without one."""
         try:
             content = json.loads(self.state.read_text())
         except (FileNotFoundError, ValueError):
@@ -57,7 +57,7 @@ class Files:
         return content if isinstance(content, dict) else {}
 
     def state_version(self) -> tuple[int, int] | None:
-        """Changes whenever the state does; None without one."""
+        """A value that changes whenever the state does; None without a state."""
         try:
             status = self.state.stat()
         except FileNotFoundError:
@@ -66,10 +66,10 @@ class Files:
 
 
 class SharedService:
-    """This process's share in a service.
+    """This process's use of a shared service.
 
-    `title` names it in sentences, `factory` ("package.module:Class") makes it in the keeper's process from the
-    folder and `options`, and `instead` says what to set in order to do without it.
+    `title` names it in sentences, `factory` ("package.module:Class") creates it in the keeper's process from the folder
+    and `options`, and `instead` says which setting replaces it.
     """
 
     def __init__(self, title: str, directory: Path, factory: str, options: Mapping[str, str], instead: str) -> None:
@@ -85,7 +85,7 @@ class SharedService:
         os.register_at_fork(after_in_child=self._after_fork)
 
     def ensure(self) -> dict[str, str]:
-        """What a user of the service needs to know, once it runs; some microseconds when it ran at the last call.
+        """What a user of the service needs to know, once it runs; takes microseconds when it ran at the last call.
 
         Blocks while it starts. Raises `EmbeddedServiceError` when it does not.
         """
@@ -120,8 +120,8 @@ class SharedService:
             files.directory.mkdir(parents=True, exist_ok=True)
             if self._locks and all(map(_is_open_file, self._locks, (files.users, files.keeper))):
                 return self._locks
-            # The folder was removed under a running process. The old descriptors stay open, since another thread
-            # may be about to look at one, and its number must not come to mean another file.
+            # The folder was removed under a running process. The old descriptors stay open: another thread may be about
+            # to check one, and its number must not come to mean another file.
             if self._locks:
                 unlock(self._locks[0])
             self._locks = open_lock(files.users), open_lock(files.keeper)
@@ -144,7 +144,7 @@ class SharedService:
         deadline = time.monotonic() + PATIENCE
         attempts = 0
         while time.monotonic() < deadline:
-            # The version first: a state that changes in between is then read again at the next call.
+            # Read the version first: a state that changes in between is then read again at the next call.
             version, state = self._files.state_version(), self._files.read_state()
             if is_held(keeper):
                 if isinstance(values := state.get("running"), dict):
@@ -182,7 +182,7 @@ class SharedService:
                 cwd="/",
                 env=environment | {"PYTHONPATH": str(root), "LC_ALL": "C.UTF-8"},
                 start_new_session=True,
-                # Its end is seen by its lock.
+                # Its end is detected by its lock.
                 check=False,
             )
 

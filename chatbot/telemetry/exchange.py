@@ -1,4 +1,4 @@
-"""One request and its answer, as they are watched."""
+"""Telemetry of one request and its response."""
 
 import logging
 import time
@@ -12,16 +12,16 @@ access = logging.getLogger("chatbot.access")
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PROBES = frozenset({"/healthz", "/readyz", metrics.PATH})
-"""Asked every few seconds by machines: their lines are for debugging."""
+"""Paths that machines request every few seconds: their log lines have level DEBUG."""
 
 PATH_MAX_CHARS = 200
 
 
 class Exchange:
-    """One request from its beginning to the end of its answer: counted, and told in a line of the log.
+    """One request from its beginning to the end of its response: counted, with a line in the log.
 
-    `send` stands for the server's, and adds `headers` to the answer's. Who serves the request tells `origin` the
-    route and the person.
+    `send` replaces the server's, and adds `headers` to the response's. The code that serves the request tells `origin`
+    the route and the person.
     """
 
     def __init__(self, scope: Any, send: Any, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
@@ -36,7 +36,7 @@ class Exchange:
         self._span = tracing.begin_request(scope["headers"], method)
 
     async def send(self, message: Any) -> None:
-        """Pass a message of the answer on; its headers name the request."""
+        """Pass a message of the response on; adds the headers with the request's id."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             name = (origin.NAME, self.fields["request_id"].encode())
@@ -46,7 +46,7 @@ class Exchange:
         await self._send(message)
 
     def end(self) -> None:
-        """The answer is over, or its reader has gone."""
+        """Record the end of the response, complete or not."""
         if self._span:
             tracing.end_request(self._span, self.fields, self.status)
         level = logging.DEBUG if paths.below(self._scope) in PROBES else logging.INFO

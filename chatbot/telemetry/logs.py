@@ -1,7 +1,7 @@
-"""Log lines: one JSON object each for machines, or one line of text for people; never what people or models said.
+"""Log lines: one JSON object each, or one line of text; never what people or models said.
 
-Of a record only its message, its level and its origin are told, and the fields that this project's own code adds:
-what else libraries hang on their records (requests, connections) holds addresses with what was searched for.
+Only a record's message, level and origin are written, and the fields that this project's own code adds: attributes that
+libraries add to their records (requests, connections) contain addresses with search terms.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from chatbot.telemetry import origin
 logger = logging.getLogger(__name__)
 
 TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "django.db.backends", "django.template")
-"""Loggers that would tell requests, statements and variables with all that is in them."""
+"""Loggers that would write requests, statements and variables with their contents."""
 
 
 class Formatter(logging.Formatter):
-    """What both formats have in common: exceptions are described, in messages and in tracebacks.
+    """Base of both formats: exceptions are described without their words, in messages and in tracebacks.
 
     With `frank`, on a developer's own computer, they keep their words.
     """
@@ -33,11 +33,11 @@ class Formatter(logging.Formatter):
         self.frank = frank
 
     def message(self, record: logging.LogRecord) -> str:
-        """The record's message."""
+        """The record's message, with exceptions described and keys removed."""
         return record.getMessage() if self.frank else faults.without_keys(self._described(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
-        """Where the record's exception came from."""
+        """The places in the code that the record's exception came from."""
         return super().formatException(ei) if self.frank or ei[1] is None else faults.traced(ei[1])
 
     def _described(self, record: logging.LogRecord) -> str:
@@ -52,7 +52,7 @@ class Formatter(logging.Formatter):
 
 
 class TextFormatter(Formatter):
-    """Lines for people."""
+    """Formats records as lines for people."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger, message, the request's id; then the traceback."""
@@ -66,10 +66,10 @@ class TextFormatter(Formatter):
 
 
 class JSONFormatter(Formatter):
-    """Lines for machines."""
+    """Formats records as JSON lines for machines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One JSON object: time (RFC 3339), level, logger, message, then what is known of the request."""
+        """One JSON object: time (RFC 3339), level, logger, message, then the fields of the request."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -84,17 +84,17 @@ class JSONFormatter(Formatter):
 
 
 class Discretion(logging.Filter):
-    """Drops what talkative loggers say below a warning, whatever level their packages' own switches set."""
+    """Drops records of talkative loggers below WARNING, whatever level their packages set."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record may be told."""
+        """Whether the record may be logged."""
         return record.levelno >= logging.WARNING or not record.name.startswith(TALKATIVE)
 
 
 def watch_loop() -> None:
-    """Log what ends tasks of the running loop, and threads, unseen: Python itself would print the exceptions' words.
+    """Log exceptions that end tasks of the running loop, and threads: Python would print the exceptions' words.
 
-    Likewise it would print a line that cannot be written, with all its values.
+    It would also print a line that cannot be written, with all its values.
     """
     logging.raiseExceptions = settings.DEBUG
     asyncio.get_running_loop().set_exception_handler(_tell_of_task)

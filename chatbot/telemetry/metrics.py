@@ -1,7 +1,7 @@
-"""Figures of this process in Prometheus' format: counted where things happen, or looked up when they are asked for.
+"""Metrics of this process in Prometheus' format, counted where things happen or read when requested.
 
-Counting takes microseconds and needs no setting; only showing the figures does (`METRICS_TOKEN`). Several processes are
-several instances to Prometheus, each asked at an address of its own.
+Counting takes microseconds and needs no setting; only the page of metrics does (`METRICS_TOKEN`). Several processes are
+several instances to Prometheus, each with an address of its own.
 """
 
 import secrets
@@ -33,7 +33,7 @@ WAIT = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60, 120)
 REPLY = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 OURS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
 
-# A time of birth beside each series doubles them, and Prometheus does not need it.
+# A creation time beside each series would double them, and Prometheus does not need it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 registry = CollectorRegistry()
 ProcessCollector(registry=registry)
@@ -95,39 +95,39 @@ _answering = Part(set[str])
 
 
 def answered(method: str, route: str, status: int, seconds: float) -> None:
-    """Count a request whose answer begins with this status, so many seconds after it came."""
+    """Count a request by the status of its response, which began `seconds` after the request."""
     counter, histogram = _series(method, route, status)
     counter.inc()
     histogram.observe(seconds)
 
 
-# To find a series by its labels takes longer than to count.
+# Looking a series up by its labels takes longer than counting.
 @cache
 def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return requests.labels(method, route, f"{status // 100}xx"), request_seconds.labels(route)
 
 
 def answers(model: str) -> None:
-    """Remember that a provider has answered under this name."""
+    """Remember that a provider has answered under this model's name."""
     answering = _answering()
     if len(answering) < MODELS_MAX:
         answering.add(model)
 
 
 def model_label(model: str) -> str:
-    """The model's name when the site names it or it has answered, else `other`: what people type makes no series."""
+    """The model's name if the site names it or it has answered, else `other`: typed names must not create series."""
     return model if model in _answering() or model in settings.CHAT_MODELS else OTHER
 
 
 class Gauges(Collector):
-    """Figures that are looked up when they are asked for: `read` gives each name its value."""
+    """Metrics that are read when requested: `read` returns a value for each name."""
 
     def __init__(self, helps: Mapping[str, str], read: Callable[[], Mapping[str, float]]) -> None:
         self._helps = helps
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        """The figures that there are now. Names that end in `_total` only grow."""
+        """The current metrics; those with names in `_total` are counters."""
         for name, value in self._read().items():
             family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
             yield family(name, self._helps[name], value=value)
@@ -142,7 +142,7 @@ POOL = {
     "requests_queued": ("chat_database_pool_queued_total", "Requests for a connection that had to wait."),
     "requests_errors": ("chat_database_pool_errors_total", "Requests for a connection that failed."),
 }
-"""Name and meaning of what the pool counts."""
+"""Key in the pool's statistics -> name and description of the metric."""
 
 
 def _pool() -> dict[str, float]:
@@ -155,15 +155,15 @@ registry.register(Gauges(dict(POOL.values()), _pool))
 
 
 def is_on() -> bool:
-    """Whether anybody may see the figures."""
+    """Whether the page of metrics is enabled."""
     return bool(settings.METRICS_TOKEN)
 
 
 def may_see(authorization: bytes) -> bool:
-    """Whether a request with this header may."""
+    """Whether a request with this header may read the metrics."""
     return secrets.compare_digest(authorization, b"Bearer " + settings.METRICS_TOKEN.encode())
 
 
 def page() -> bytes:
-    """All figures. Takes milliseconds, and asks neither the database nor anybody else."""
+    """The page with all metrics. Takes milliseconds, and sends no request or query."""
     return generate_latest(registry)

@@ -1,4 +1,4 @@
-"""One request to the model's provider, as it is watched."""
+"""Telemetry of one request to the model's provider."""
 
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ModelCall:
-    """What is told of one request to a provider, from its making to `ended`; it holds counts and names, no text."""
+    """Metrics and trace of one request to a provider, from its start to its end; holds counts and names, no text."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -23,8 +23,10 @@ class ModelCall:
         self._span: Span | None = None
 
     def ask(self, address: str, model: str) -> dict[str, str]:
-        """The provider at this address is about to be asked. Returns what the request says of where it comes from: the
-        id as OpenAI keeps it, and as gateways log it; and the trace."""
+        """Record that the provider at this address is asked; returns headers with the request's origin.
+
+        These are the id, in OpenAI's and in the gateways' form, and the trace.
+        """
         self._model = model
         self._span = tracing.begin_model_call(address, model)
         headers = tracing.headers_of(self._span) if self._span else {}
@@ -33,7 +35,7 @@ class ModelCall:
         return headers
 
     def begin(self, model: str) -> None:
-        """The first piece of the answer has come, from this model."""
+        """Record that the first piece of the answer has come, from this model."""
         self.begun = True
         self._model = model
         metrics.answers(model)
@@ -43,22 +45,22 @@ class ModelCall:
             self._span.set_attribute("gen_ai.response.time_to_first_chunk", waited)
 
     def count_tokens(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """The provider has counted."""
+        """Record the provider's counts of tokens."""
         self._prompt_tokens, self._completion_tokens = prompt_tokens, completion_tokens
         label = metrics.model_label(self._model)
         metrics.prompt_tokens.labels(label).inc(prompt_tokens)
         metrics.completion_tokens.labels(label).inc(completion_tokens)
 
     def fail(self, code: str, model: str) -> None:
-        """It came to nothing, or broke off."""
+        """Record that the request failed or broke off."""
         self._error, self._model = code, model
 
     def finish(self) -> None:
-        """The answer is whole."""
+        """Record that the answer is complete."""
         self._error = ""
 
     def end(self) -> None:
-        """Nothing more will come: whole, failed, or because nobody wants more of it."""
+        """Record the end of the request, complete, failed or cancelled."""
         metrics.model_requests.labels(metrics.model_label(self._model), self._error).inc()
         if self._span:
             tracing.end_model_call(

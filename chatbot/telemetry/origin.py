@@ -1,7 +1,7 @@
-"""Which request the running code works for: its id, and what else its log lines tell.
+"""The request that the running code works for: its id, and further fields of its log lines.
 
-A context variable carries it: to the thread that serves the request, to the task that makes its reply, from there to
-the request to the provider. A reply's generation keeps the id, so that whichever process makes the reply goes by it.
+A context variable carries it to the thread that serves the request, to the task that makes its reply, and to the
+request to the provider. A reply's generation stores the id, so that any process that makes the reply uses it.
 """
 
 import re
@@ -14,14 +14,14 @@ HEADER = "X-Request-ID"
 NAME = b"x-request-id"
 MAX_CHARS = 64
 
-# An e-mail address or a sentence is none: the id goes into logs and to the provider.
+# Excludes e-mail addresses and sentences: the id goes into logs and to the provider.
 WELL_FORMED = re.compile(f"[A-Za-z0-9][A-Za-z0-9._=:/+-]{{7,{MAX_CHARS - 1}}}")
 
 _fields: ContextVar[dict[str, str] | None] = ContextVar("origin", default=None)
 
 
 def begin(**fields: str) -> dict[str, str]:
-    """Let the code that runs from here on, in this context, work for the request of this `request_id`.
+    """Set the request that the code in this context works for, with its `request_id`.
 
     The other fields are added to its log lines. Returns the fields, to which `add` adds.
     """
@@ -30,29 +30,31 @@ def begin(**fields: str) -> dict[str, str]:
 
 
 def add(**fields: str) -> None:
-    """Tell more of the request that the running code works for."""
+    """Add fields to the log lines of the current request, if any."""
     if (known := _fields.get()) is not None:
         known |= fields
 
 
 def fields() -> Mapping[str, str]:
-    """What the running code's log lines tell of its request; empty when it works for none."""
+    """Fields of the current request for log lines; empty outside a request."""
     return _fields.get() or {}
 
 
 def trace() -> dict[str, str]:
-    """The trace that the running code is part of, for work that goes on under another `begin`."""
+    """The trace of the running code, for work that continues under another `begin`."""
     return {"trace_id": known} if (known := fields().get("trace_id")) else {}
 
 
 def request_id() -> str:
-    """The id of the request that the running code works for, or an empty text."""
+    """Id of the current request, or an empty text."""
     return fields().get("request_id", "")
 
 
 def id_for(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The id that a proxy gave the request, when it is well formed: 8 to 64 letters, digits and `._=:/+-`. Else a new
-    one, whose order is time's."""
+    """The id of a request from its headers, or a new one, ordered by time.
+
+    An id from a proxy must be well formed: 8 to 64 letters, digits and `._=:/+-`.
+    """
     for name, value in headers:
         if name == NAME and (given := id_in(value.decode("latin-1"))):
             return given
@@ -60,5 +62,5 @@ def id_for(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def id_in(text: str) -> str:
-    """The text, when it is well formed as an id, else nothing."""
+    """The text if it is a well-formed id, else an empty one."""
     return text if WELL_FORMED.fullmatch(text) else ""

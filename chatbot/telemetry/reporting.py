@@ -1,4 +1,4 @@
-"""What a process reports about itself, begun and ended with it: logs, traces, crashes."""
+"""Start and end of a process's telemetry: logs, traces, crashes."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -6,9 +6,9 @@ from chatbot.telemetry import crashes, logs, tracing
 
 
 def begin() -> str:
-    """Watch this process, as the settings want it, from now on; for the event loop that serves.
+    """Start this process's telemetry, as the settings say; call it in the event loop that serves.
 
-    Returns why it cannot start, as a sentence: a package is missing. Empty when it can.
+    Returns why the process cannot start, as a sentence: a package is missing. Empty when it can.
     """
     logs.watch_loop()
     try:
@@ -20,6 +20,6 @@ def begin() -> str:
 
 
 def end() -> None:
-    """Send what there is left, for some seconds at most. Blocks."""
+    """Send what is pending; blocks for some seconds at most."""
     tracing.end()
     crashes.end()

@@ -1,6 +1,6 @@
-"""The page that Prometheus reads, for those who have its token: an ASGI application without session and database.
+"""The page of metrics for Prometheus, protected by a token: an ASGI application without session and database.
 
-Django does not see the request: a process is asked by its own address, which is no host name of the site.
+Django does not see the request: a process is asked by its own address, which is not a host name of the site.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ _thread = Part(lambda: ThreadPoolExecutor(1, thread_name_prefix="metrics"))
 
 
 def serves(scope: Any) -> bool:
-    """Whether the request is for the figures, and they are to be had at all."""
+    """Whether the request is for the metrics, and they are enabled."""
     return paths.below(scope) == metrics.PATH and scope["method"] in {"GET", "HEAD"} and metrics.is_on()
 
 
 async def serve(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with all figures, or 401 without the token."""
+    """Respond with all metrics, or with 401 without the token."""
     origin.add(route="metrics")
     status, body = 401, b"The token is missing or wrong.\n"
     headers = [(b"content-type", b"text/plain"), (b"www-authenticate", b'Bearer realm="metrics"')]
     if metrics.may_see(dict(scope["headers"]).get(b"authorization", b"")):
-        # They are written in milliseconds, for which streams shall not wait.
+        # Writing them takes milliseconds, which would delay streams in the event loop.
         status, body = 200, await asyncio.get_running_loop().run_in_executor(_thread(), metrics.page)
         headers = [(b"content-type", metrics.CONTENT_TYPE.encode())]
     headers += [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]

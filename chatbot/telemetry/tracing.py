@@ -1,7 +1,7 @@
-"""Spans of requests and of calls of the model, sent by OpenTelemetry where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+"""Spans of requests and model calls, sent by OpenTelemetry where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
 
 Its packages are imported only then. Attributes follow OpenTelemetry's conventions for HTTP and for generative AI; they
-are names, counts and codes: neither what was said nor what was searched for.
+are names, counts and codes, without messages and search terms.
 """
 
 import threading
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 END_SECONDS = 3.0
-"""How long the end of the process waits for spans to be sent."""
+"""Seconds that the end of the process waits for spans to be sent."""
 
 PROTOCOL = "openai"
-"""The protocol that every provider is asked in."""
+"""Name of the protocol in which every provider is asked."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ _tracing = Part(Tracing)
 
 
 def begin() -> None:
-    """Send spans from now on, if the settings say where to. Raises `ImproperlyConfigured` without the packages."""
+    """Start to send spans, if the settings name a target. Raises `ImproperlyConfigured` without the packages."""
     if not settings.OTEL_EXPORTER_OTLP_ENDPOINT:
         return
     try:
@@ -59,17 +59,19 @@ def begin() -> None:
 
 
 def end() -> None:
-    """Send what there is, for some seconds at most. Blocks."""
+    """Send pending spans; blocks for `END_SECONDS` at most."""
     if provider := _tracing().provider:
-        # A collector that is away must not keep the process.
+        # An unreachable collector must not delay the end of the process.
         sending = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
         sending.start()
         sending.join(END_SECONDS)
 
 
 def begin_request(headers: Iterable[tuple[bytes, bytes]], method: str) -> "Span | None":
-    """The span of a request, part of the trace that its headers name; what runs in this context from now on is part of
-    it. None where spans are not sent."""
+    """Start the span of a request as the current one of this context; None where spans are not sent.
+
+    The span belongs to the trace that the request's headers name.
+    """
     provider = _tracing().provider
     if not provider:
         return None
@@ -85,7 +87,7 @@ def begin_request(headers: Iterable[tuple[bytes, bytes]], method: str) -> "Span 
 
 
 def end_request(span: "Span", fields: Mapping[str, str], status: int) -> None:
-    """The answer is over; `status` is 0 when it never began."""
+    """End the span of a request; `status` is 0 when the response never began."""
     from opentelemetry.trace import StatusCode
 
     if route := fields.get("route"):
@@ -106,7 +108,7 @@ def end_request(span: "Span", fields: Mapping[str, str], status: int) -> None:
 
 
 def begin_model_call(address: str, model: str) -> "Span | None":
-    """The span of a request to the provider at this address; None where spans are not sent."""
+    """Start the span of a request to the provider at this address; None where spans are not sent."""
     provider = _tracing().provider
     if not provider:
         return None
@@ -126,7 +128,7 @@ def begin_model_call(address: str, model: str) -> "Span | None":
 
 
 def headers_of(span: "Span") -> dict[str, str]:
-    """What tells a server that its work is part of this span."""
+    """Headers by which another server adds its work to this span."""
     from opentelemetry import propagate, trace
 
     carrier: dict[str, str] = {}
@@ -137,7 +139,7 @@ def headers_of(span: "Span") -> dict[str, str]:
 def end_model_call(
     span: "Span", *, model: str, error: str, prompt_tokens: int | None, completion_tokens: int | None
 ) -> None:
-    """The provider's answer is over; `error` is empty when it is whole."""
+    """End the span of a request to the provider; `error` is empty when the answer is complete."""
     from opentelemetry.trace import StatusCode
 
     known = {

@@ -1,1 +1,1 @@
-"""How requests are served, and what the pages and the API of every app share."""
+"""Serving requests, and what the pages and the API of every app share."""

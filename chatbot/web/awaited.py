@@ -1,4 +1,4 @@
-"""Responses that are still to be made when their view returns."""
+"""Responses that are not yet made when their view returns."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,10 +9,10 @@ OWN_HEADERS = frozenset({"content-length", "content-type"})
 
 
 class AwaitedResponse(HttpResponse):
-    """Stands for a response that the event loop makes once the view is through, while no thread waits for it.
+    """Stands for a response that the event loop makes after the view, while no thread waits for it.
 
-    A view that would have to wait, for a model say, returns one. Middleware sees this empty response; the headers and
-    cookies that it adds go to the real one, which keeps its own of the same name.
+    A view that would have to wait, for example for a model, returns one. Middleware sees this empty response; the
+    headers and cookies that it adds go to the real one, which keeps its own headers of the same name.
     """
 
     def __init__(self, make: Callable[[], Awaitable[HttpResponseBase]]) -> None:
@@ -21,7 +21,7 @@ class AwaitedResponse(HttpResponse):
         self._make = make
 
     async def made(self) -> HttpResponseBase:
-        """The real response."""
+        """Make the real response, with the headers and cookies of this one."""
         response = await self._make()
         for name, value in self.items():
             if name.lower() not in OWN_HEADERS:

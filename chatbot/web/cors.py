@@ -1,4 +1,4 @@
-"""Which other sites' pages a browser lets use the API."""
+"""CORS: which other sites' pages may use the API in a browser."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,14 +8,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 STAINLESS = "x-stainless-"
-"""How the headers begin by which OpenAI's clients describe themselves; each version knows others."""
+"""Prefix of the headers by which OpenAI's clients describe themselves; the names differ between versions."""
 
 
 class CORSMiddleware(CorsMiddleware):
-    """Lets through, beside the headers of the settings, whatever OpenAI's clients tell of themselves."""
+    """Allows the headers of the settings and those by which OpenAI's clients describe themselves."""
 
     def add_response_headers(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Answer a browser that asks first with the headers that it wants to send, where they are harmless."""
+        """Answer a preflight request with the headers that it asks for, where they are harmless."""
         response = super().add_response_headers(request, response)
         if allowed := response.get(ACCESS_CONTROL_ALLOW_HEADERS):
             wanted = request.headers.get("Access-Control-Request-Headers", "").lower().split(",")
@@ -25,7 +25,7 @@ class CORSMiddleware(CorsMiddleware):
 
 
 def headers_for(scope: Any) -> list[tuple[bytes, bytes]]:
-    """The headers that let a page read an answer which Django does not give."""
+    """Headers that let a page read a response that Django does not make."""
     origin = dict(scope["headers"]).get(b"origin", b"")
     named = [urlsplit(named) for named in settings.CORS_ALLOWED_ORIGINS]
     asking = urlsplit(origin.decode("latin-1"))

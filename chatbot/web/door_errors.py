@@ -1,7 +1,7 @@
-"""Errors as OpenAI's clients know them: with which status, type and code each problem leaves the door.
+"""Errors for OpenAI's clients: status, type and code of each problem at the door.
 
-The clients choose an exception by the status, and gateways before them another model by the code; what has no sense to
-be asked again says so in `x-should-retry`.
+Clients choose an exception by the status, and gateways another model by the code; errors for which a retry is useless
+have `x-should-retry: false`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from chatbot.core.upstream import Upstream
 
 NO_RETRY = "x-should-retry"
-"""The header by which OpenAI's clients are told not to ask again at once."""
+"""Header that tells OpenAI's clients whether to retry."""
 
 INVALID = "invalid_request_error"
 CONTEXT = "context_length_exceeded"
@@ -18,18 +18,18 @@ TELLING = "This model's maximum context length is"
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 MESSAGE_MAX_CHARS = 2_000
 AGAIN = frozenset({408, 409, 425, 429})
-"""The statuses below 500 after which the same request may succeed."""
+"""Statuses below 500 after which the same request may succeed."""
 
 
 class Form(NamedTuple):
-    """How one kind of problem leaves."""
+    """How one kind of problem is sent."""
 
     status: int
     code: str
     param: str | None = None
     type: str = INVALID
     is_quoted: bool = False
-    """Whether the provider's words are about what was sent, and are passed on."""
+    """Whether the provider's words describe the request, and are passed on."""
 
 
 FORMS = {
@@ -49,20 +49,20 @@ FORMS = {
     "provider_refused": Form(400, "provider_refused", is_quoted=True),
     "provider_temperature": Form(400, "unsupported_value", "temperature", is_quoted=True),
 }
-"""By the problem's code; the others keep their status and code."""
+"""Problem's code -> form; other problems keep their status and code."""
 
 FOR_GOOD = frozenset(FORMS) - {"provider_rate_limited"} | {"provider_protocol"}
-"""What the same request would only meet again."""
+"""Codes of problems that a repetition of the request would only meet again."""
 
 THEIR_STATUS = {"provider_key": {401, 403}, "provider_address": {404, 405}, "provider_refused": set(range(400, 500))}
-"""Where the provider's own status is more exact, as far as it is one of these."""
+"""Statuses of the provider that replace the problem's own, because they are more exact."""
 
 THEIR_HEADERS = ("retry-after", "x-ratelimit-", "x-should-retry")
-"""How the headers of a provider begin that are passed on: about its limits, not about this site's."""
+"""Prefixes of the provider's headers that are passed on: about its limits, not this site's."""
 
 
 class DoorError(NamedTuple):
-    """An error, ready to be sent."""
+    """An error that is ready to be sent."""
 
     status: int
     body: dict[str, Any]
@@ -79,10 +79,10 @@ def leaving(
     upstream: Upstream | None = None,
     is_lasting: bool = False,
 ) -> DoorError:
-    """The error for the problem with this code, status, sentence and headers, with the fields that are wrong.
+    """The error for a problem with this code, status, sentence and headers; `errors` are the invalid fields.
 
-    `upstream` is what the provider said, where it was the provider's. After what `is_lasting` the same request would
-    only meet it again, or be stored as a turn once more.
+    `upstream` is the provider's refusal, if there was one. After an error that `is_lasting` the same request would fail
+    again, or be stored as another turn.
     """
     form = FORMS.get(code) or Form(status, code, type=TYPES.get(status, "server_error" if status >= 500 else INVALID))
     status = form.status
@@ -111,13 +111,13 @@ def leaving(
 
 
 def _message(form: Form, sentence: str, errors: Sequence[Mapping[str, str]], upstream: Upstream | None) -> str:
-    """All that is wrong, each once."""
+    """All error messages in one text, each once."""
     if errors:
         return " ".join(dict.fromkeys(f"{error['field']}: {error['message']}" for error in errors))
     message = sentence
     if form.is_quoted and upstream and upstream.message:
         message = f"{sentence.rstrip('.')}: {upstream.message}"[:MESSAGE_MAX_CHARS]
-    # LangChain looks for the code in the words, which are all that newer clients show; LiteLLM for OpenAI's own.
+    # LangChain searches the code in the text, which is all that newer clients show; LiteLLM searches OpenAI's words.
     if form.code == CONTEXT and TELLING not in message:
         message = f"{TELLING} exceeded. {message}"
     return f"{message} ({form.code})" if form.code == CONTEXT and form.code not in message else message

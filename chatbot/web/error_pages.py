@@ -1,4 +1,4 @@
-"""Answers for what went wrong outside a view: a page, or a sentence for htmx. What was typed is given back."""
+"""Responses to errors outside a view: a page, or a sentence for htmx; typed text is given back."""
 
 import logging
 import sys
@@ -31,7 +31,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a request that makes no sense, with status 400, or 413 when it is too large."""
+    """Respond to a malformed request with status 400, or 413 when it is too large."""
     if isinstance(exception, DisallowedHost):
         return hosts.refusal(request)
     if is_away(exception):
@@ -46,9 +46,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a request for what is not there, or is another's, with status 404."""
+    """Respond with status 404 to a request for what does not exist or belongs to another person."""
     if wants_sentence(request):
-        # The chat page itself: what is in its box can be sent elsewhere.
+        # The chat page itself: the text in its box can be sent elsewhere.
         if request.resolver_match and request.resolver_match.url_name == "conversation-detail":
             return render(request, "conversations/messages/_gone.html", status=404)
         return sentence(request, NOT_FOUND, 404)
@@ -56,7 +56,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer a request that failed, with status 500. Renders no template of the page's: it may be one that failed."""
+    """Respond to a failed request with status 500; renders none of the page's templates, as one may have failed."""
     if is_away(error := sys.exception()):
         return unavailable(request, error)
     if wants_sentence(request):
@@ -65,15 +65,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether that comes of a database that cannot be reached, or cannot go on."""
+    """Whether the error was caused by a database that is unreachable or cannot continue."""
     return error is not None and any(isinstance(each, DATABASE_AWAY) for each in faults.chain(error))
 
 
 def unavailable(request: HttpRequest, error: BaseException | None) -> HttpResponse:
-    """Answer a request that found no database, or a full one, with status 503, for people and for programs.
-
-    Asks no database.
-    """
+    """Respond with status 503 when the database is away or full, for people and for programs. Causes no query."""
     if full := readiness.is_full(error):
         logger.error("The database cannot store anything: its disk is full. Make room on it.")
     if request.path_info.startswith(PROGRAMS):
@@ -89,10 +86,10 @@ def unavailable(request: HttpRequest, error: BaseException | None) -> HttpRespon
 
 
 def wants_sentence(request: HttpRequest) -> bool:
-    """Whether htmx asks, which shows the answer near the composer."""
+    """Whether htmx sent the request, which shows the response near the composer."""
     return bool(getattr(request, "htmx", False))
 
 
 def sentence(request: HttpRequest, text: str, status: int) -> HttpResponse:
-    """The answer to htmx."""
+    """The response to htmx: a sentence in a notice."""
     return render(request, "_notice.html", {"notice": text}, status=status)

@@ -1,4 +1,4 @@
-"""Static files: an ASGI application of their own. ServeStatic is asynchronous, the rest of the site is not."""
+"""Static files as an ASGI application of their own, because ServeStatic is asynchronous and the site is not."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from chatbot.web.django_asgi import OneView
 from chatbot.web.middleware import CompressionMiddleware
 
 FILES = "/static/"
-"""Where they are, within the site."""
+"""Path of static files within the site."""
 
 
 class FileHandler:
@@ -22,15 +22,15 @@ class FileHandler:
         self._django = OneView(not_found, (ServeStaticMiddleware, CompressionMiddleware, SecurityMiddleware))
 
     def serves(self, scope: Any) -> bool:
-        """Whether the request is for a file."""
+        """Whether the request is for a static file."""
         return paths.below(scope).startswith(FILES)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve the file."""
+        """Serve one request for a file."""
         origin.add(route="static")
         await self._django(scope, receive, send)
 
 
 async def not_found(request: HttpRequest) -> HttpResponse:
-    """There is no such file."""
+    """Respond with status 404 to an unknown file."""
     raise Http404

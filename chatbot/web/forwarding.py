@@ -1,4 +1,4 @@
-"""What proxies say of a request (X-Forwarded-For, X-Forwarded-Proto): believed from where FORWARDED_ALLOW_IPS says."""
+"""X-Forwarded-For and X-Forwarded-Proto: accepted from the proxies in FORWARDED_ALLOW_IPS only."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,23 +12,23 @@ logger = logging.getLogger(__name__)
 
 HEADERS = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 DISBELIEVED = "chatbot.disbelieved"
-"""In a scope: the address of the proxy that brought the request and is not believed."""
+"""Key in a scope for the address of a proxy whose headers were not accepted."""
 
 TOLD_MAX = 10
-"""Addresses that one process tells of: anybody may send such a header."""
+"""Most addresses that one process logs, because anybody may send such a header."""
 
 ADVICE = "If it is your proxy, set FORWARDED_ALLOW_IPS={}"
 
 
 class Forwarding:
-    """The application `app` behind proxies: those that are named are believed, of others the log tells, once each."""
+    """Wraps `app` behind proxies: accepts the headers of named ones, and logs others once each."""
 
     def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
         self._believing = uvicorn_manners.believing(app, settings.FORWARDED_ALLOW_IPS)
         self._told = set[str]()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request, whose scope then has the client's address and scheme as far as they are to be believed."""
+        """Serve a request with the client's address and scheme from trusted headers in its scope."""
         peer = scope["client"][0] if scope.get("client") else ""
         is_believed = uvicorn_manners.is_believed(self._believing, peer)
         if not is_believed and any(name in HEADERS for name, _ in scope["headers"]):
@@ -48,7 +48,7 @@ class Forwarding:
 
 
 def tell_whom_is_believed() -> None:
-    """The line of the log with which a process starts."""
+    """Log at the start of a process which proxies are trusted."""
     if settings.FORWARDED_ALLOW_IPS:
         logger.info("Trusted proxies: %s.", ", ".join(settings.FORWARDED_ALLOW_IPS))
     elif settings.HTTPS_ONLY:

@@ -1,4 +1,4 @@
-"""What is refused before Django sees it: bodies and charsets that would cost too much to read."""
+"""Requests refused before Django sees them: bodies and charsets that would cost too much to read."""
 
 from http import HTTPStatus
 from typing import Any
@@ -12,22 +12,22 @@ from chatbot.web import cors, problems
 from chatbot.web.problems import Problem
 
 PROGRAMS = ("/api/", "/v1/")
-"""Where programs ask, which read the reason as JSON."""
+"""Path prefixes for programs, which get the reason as JSON."""
 
 CODES = {
     HTTPStatus.BAD_REQUEST: "bad_request",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
     HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
 }
-"""What the API calls these reasons."""
+"""HTTP status -> the API's code for it."""
 
 AWAY = "The database does not respond. What you typed is still here; try again in a moment."
 FULL = "The database's disk is full: nothing can be stored. What you typed is still here; tell whoever runs this site."
 FORM_MAX = 200_000
-"""Bytes of a form of which the message is given back; the longest message takes half of it."""
+"""Bytes of a form whose message is given back; the longest message takes half of it."""
 
 RETRY_AFTER = 5
-"""Seconds."""
+"""Seconds in `Retry-After` of a refused request."""
 
 
 class BodyTooLarge(Exception):
@@ -35,12 +35,12 @@ class BodyTooLarge(Exception):
 
 
 def refused(scope: Any, limit: int) -> HTTPStatus | None:
-    """The status for a request that is not worth reading, or None; `limit` is the most bytes that its body may have.
+    """The status for a request that is refused unread, or None; `limit` is the most bytes of its body.
 
-    Django would write a body of any size to the disk before it looks at it, and decode a form in any charset that the
+    Django would write a body of any size to the disk before it checks it, and decode a form in any charset that the
     request names, some of which take minutes. Browsers send forms in the page's charset.
     """
-    # As Django reads it: the last of several parameters, and the encoded ones too. It would join several headers.
+    # Read as Django reads it: the last of several parameters, including encoded ones; several headers are joined.
     kinds = [value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"] or [""]
     try:
         _, parameters = parse_header_parameters(kinds[0])
@@ -55,7 +55,7 @@ def refused(scope: Any, limit: int) -> HTTPStatus | None:
 
 
 def bounded(receive: Any, room: int) -> Any:
-    """The same messages, up to `room` bytes of body; raises `BodyTooLarge` past it, for a body that told no length."""
+    """Wrap `receive` to pass at most `room` bytes of body, for a body of unknown length; raises `BodyTooLarge`."""
 
     async def receive_bounded() -> Any:
         nonlocal room
@@ -69,14 +69,14 @@ def bounded(receive: Any, room: int) -> Any:
 
 
 def typed(form: bytes) -> str:
-    """The message in a form, as a browser sends it without scripts; empty when there is none."""
+    """The message in a form that a browser has sent without scripts; empty when there is none."""
     return parse_qs(form.decode(errors="replace")).get("message", [""])[0]
 
 
 async def answer(scope: Any, send: Any, status: HTTPStatus, *, form: bytes = b"") -> None:
-    """Refuse a request that Django has not answered: with a page for a person, a problem for a program, else a line.
+    """Refuse a request before Django: with a page for a person, a problem for a program, else a line.
 
-    What was typed into the `form` stands on the page.
+    The page shows the message of the `form`.
     """
     kind, body = b"text/plain", f"{status.value} {status.phrase}\n".encode()
     sent = dict(scope["headers"])

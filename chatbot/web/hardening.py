@@ -3,7 +3,7 @@
 Headers = list[tuple[bytes, bytes]]
 
 FILE_HEADERS: Headers = [(b"cross-origin-resource-policy", b"same-origin")]
-"""Sent with static files: other sites may not show or run them."""
+"""Headers of static files: other sites may not embed them."""
 
 UNUSED = (
     "accelerometer",
@@ -17,7 +17,7 @@ UNUSED = (
     "payment",
     "usb",
 )
-"""What no page of this site asks of a browser."""
+"""Browser features that no page of this site uses."""
 
 PAGE_HEADERS: Headers = [
     *FILE_HEADERS,

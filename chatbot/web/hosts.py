@@ -1,4 +1,4 @@
-"""Which names the site answers to, and what those read who ask for another one."""
+"""The site's host names, and the response to a request for another host."""
 
 import ipaddress
 import socket
@@ -25,7 +25,7 @@ class ChatRequest(Request):
     """A request; in debug it may also ask for an address or the name of this machine, as other computers do."""
 
     def get_host(self) -> str:
-        """Host and port as they were asked for. Raises `DisallowedHost` for a host that is not the site's."""
+        """Host and port of the request. Raises `DisallowedHost` for a host that is not the site's."""
         try:
             return super().get_host()
         except DisallowedHost:
@@ -36,7 +36,7 @@ class ChatRequest(Request):
 
 
 def name_in(host: str) -> str:
-    """The name or address without its port, in lower case; empty where it is nonsense."""
+    """The name or address without its port, in lower case; empty for an invalid one."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -44,9 +44,9 @@ def name_in(host: str) -> str:
 
 
 def own_names(scope: Any) -> set[str]:
-    """The address at which the request arrived, and what this machine calls itself.
+    """The address at which the request arrived, and this machine's own name.
 
-    No foreign page can use these: it would need a name that leads here, which is what the check of hosts is for.
+    No foreign page can use these: it would need a name that leads here, which the check of hosts prevents.
     """
     name = socket.gethostname().lower()
     names = {name, f"{name}.local"}
@@ -58,7 +58,7 @@ def own_names(scope: Any) -> set[str]:
 
 
 def refusal(request: HttpRequest) -> HttpResponse:
-    """The answer to a request for a host that is not the site's, with status 400. Asks nothing of the host."""
+    """The response to a request for another host, with status 400; does not read the request's host again."""
     name = name_in(request.META.get("HTTP_HOST", ""))[:NAME_MAX_CHARS] or "that it was asked by"
     if request.path_info.startswith(("/api/", "/v1/")):
         return problems.answer(problems.Problem("bad_request", SENTENCE.format(name)), door=problems.is_door(request))

@@ -1,4 +1,4 @@
-"""Work that is too long for the threads that serve everybody's requests: one thread of its own does it."""
+"""A thread of its own for work that is too long for the threads that serve requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ _moves: ContextVar[bool] = ContextVar("moves", default=False)
 
 
 class Moved(Exception):
-    """The request is to be answered by the thread for long work, from its beginning."""
+    """The request must be answered by the thread for long work, from its beginning."""
 
 
 class MovedResponse(HttpResponse):
@@ -18,14 +18,14 @@ class MovedResponse(HttpResponse):
 
 
 def begin() -> None:
-    """Say that long work follows. Raises `Moved` where another thread is to do it."""
+    """Announce long work. Raises `Moved` in a thread that must not do it."""
     if _moves.get():
         raise Moved
 
 
 @contextmanager
 def moving(*, moves: bool) -> Iterator[None]:
-    """Whether long work within the block is moved."""
+    """Set whether long work within the block raises `Moved`."""
     before = _moves.set(moves)
     try:
         yield

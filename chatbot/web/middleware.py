@@ -1,4 +1,4 @@
-"""Middleware of the site: who may come in, and in which time zone the page is written."""
+"""Middleware of the site: access, time zones, compression, hosts."""
 
 from collections.abc import Callable
 from functools import partial
@@ -34,20 +34,20 @@ SIGNED_OUT = "You were signed out. Sign in again in another tab, then send once 
 
 
 class CompressionMiddleware(GZipMiddleware):
-    """Compresses pages and files, and leaves alone what a view streams.
+    """Compresses pages and files, but no streams.
 
     It would hold back the small frames of an event stream, and compress a large download in the event loop.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Compress the response where that helps."""
+        """Compress the response if it is not a stream."""
         if response.streaming and not isinstance(response, FileResponse):
             return response
         return super().process_response(request, response)
 
 
 class HostMiddleware(CommonMiddleware):
-    """Django's, which refuses hosts that are not the site's, save for probes: they ask a process by its address."""
+    """Refuses hosts that are not the site's, as Django does, except for probes, which use a process's own address."""
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         """Refuse a host that is not the site's."""
@@ -83,16 +83,16 @@ def signed_in(request: HttpRequest) -> Any:
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):
-    """Lets only signed-in people in, except where a view says otherwise.
+    """Admits only signed-in people, except where a view says otherwise.
 
-    A redirect would lose what was typed: an htmx request gets a sentence, a form with a message a page, both with
-    status 401.
+    A redirect would lose typed text: an htmx request gets a sentence, a form with a message a page, both with status
+    401.
     """
 
     def process_view(
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], *args: Any
     ) -> HttpResponseBase | None:
-        """Refuse those who are not signed in, and tell the request's log lines who is."""
+        """Refuse anonymous users, and add the person to the request's log lines."""
         refusal = super().process_view(request, view_func, *args)
         # Only where it is known: a view for everybody need not ask the database.
         if user := signed_in(request):
@@ -100,7 +100,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         return refusal
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Have nobody keep what only signed-in people see: whoever comes to the computer next would go back to it."""
+        """Forbid caches to keep pages of signed-in people: the next person at the computer could go back to them."""
         view = request.resolver_match.func if request.resolver_match else None
         is_behind = view is not None and getattr(view, "login_required", True)
         # A view for everybody that shows nothing of anybody does not ask.
@@ -111,7 +111,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override] # a redirect is not the only answer
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponse:
-        """Answer a request of somebody who is not signed in."""
+        """Respond to an anonymous user's request for a protected view."""
         if getattr(request, "htmx", False):
             return render(request, "_notice.html", {"notice": SIGNED_OUT}, status=401)
         if typed := request.POST.get("message"):
@@ -121,7 +121,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
 
 
 def cookie_timezone(request: HttpRequest) -> ZoneInfo | None:
-    """The reader's time zone, which the page's script keeps in a cookie; None when missing or not a zone's name."""
+    """The reader's time zone from the page's cookie; None when it is missing or invalid."""
     try:
         return ZoneInfo(request.COOKIES[TIMEZONE_COOKIE])
     except (KeyError, ValueError, OSError, ZoneInfoNotFoundError):
@@ -131,7 +131,7 @@ def cookie_timezone(request: HttpRequest) -> ZoneInfo | None:
 def timezone_middleware(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Write times and days in the reader's time zone."""
+    """Middleware that shows times and days in the reader's time zone."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         with timezone.override(cookie_timezone(request)):

@@ -1,4 +1,4 @@
-"""A stream by which `manage.py doctor` sees what a proxy does to streams: whoever has no token of its finds nothing."""
+"""A stream with which `manage.py doctor` tests what proxies do to streams; it requires a signed token."""
 
 import asyncio
 import json
@@ -18,20 +18,20 @@ SALT = "chatbot.web.probe"
 TOKEN_SECONDS = 300
 PAUSE_MAX = 60.0
 BEAT = 0.2
-"""Seconds between two signs of life of a stream that is asked to talk."""
+"""Seconds between two events of a stream that is not silent."""
 
 
 def token() -> str:
-    """What lets somebody in for a few minutes who knows this site's secret."""
+    """A token that admits to the probe for a few minutes, signed with this site's secret."""
     return signing.dumps({}, salt=SALT)
 
 
 @method_decorator(login_not_required, name="dispatch")
 class ProbeView(View):
-    """Tells a request as it arrived here, at once; then what time it is, after a pause, on the same stream."""
+    """Describes the request as it arrived, at once; then sends the time, after a pause, on the same stream."""
 
     def get(self, request: HttpRequest) -> StreamingHttpResponse:
-        """Answer with server-sent events; with 404 unless the token is good."""
+        """Respond with server-sent events, or with 404 without a valid token."""
         try:
             signing.loads(request.GET.get("token", ""), salt=SALT, max_age=TOKEN_SECONDS)
             pause = min(float(request.GET.get("pause", "0")), PAUSE_MAX)
@@ -53,7 +53,7 @@ class ProbeView(View):
 
 
 async def events(arrived: dict[str, object], pause: float, *, talks: bool) -> AsyncGenerator[bytes]:
-    """The first event at once, the last one after so many seconds, in which it is silent unless it talks."""
+    """The first event at once, the last one after `pause` seconds, with heartbeats in between if `talks`."""
     yield f"data: {json.dumps(arrived)}\n\n".encode()
     if talks:
         until = time.monotonic() + pause

@@ -1,4 +1,4 @@
-"""What the API says when something cannot be done: one code for each reason, as `application/problem+json`."""
+"""Errors of the API: one code for each reason, as `application/problem+json`."""
 
 import json
 import logging
@@ -24,16 +24,16 @@ FULL = "The database's disk is full: nothing can be stored."
 
 DOCS = "/api/docs"
 DOOR = "/v1/"
-"""Where errors have the form that OpenAI's clients know."""
+"""Path prefix of the API in OpenAI's format, whose errors have its form."""
 
 
 class Kind(NamedTuple):
-    """One reason."""
+    """One reason for an error: status, sentence, and time to wait."""
 
     status: int
     sentence: str
     retry_after: int = 0
-    """Seconds after which the same request may succeed; 0 when nobody knows."""
+    """Seconds after which the same request may succeed; 0 when that is unknown."""
 
 
 KINDS = {
@@ -82,16 +82,16 @@ KINDS = {
     "unavailable": Kind(503, "The database or the identity provider cannot be reached now.", 5),
     "provider_timeout": Kind(504, "The model provider did not answer in time."),
 }
-"""By code, in the order of the status."""
+"""Code -> kind of error, in the order of statuses."""
 
 NOT_JSON = "The body of the request is not valid JSON."
 
 SAME = {"turn_taken": "idempotency_key_reused", "conversation_gone": "not_found", "message_gone": "not_found"}
-"""Codes of the page's errors that have another name here."""
+"""Code of an error of the page -> its code in the API."""
 
 
 class Problem(Exception):
-    """A request that cannot be done as it stands, and why."""
+    """A request that cannot be done as it stands, with the reason."""
 
     def __init__(
         self,
@@ -103,8 +103,11 @@ class Problem(Exception):
         is_lasting: bool = False,
         **members: Any,
     ) -> None:
-        """`code` is a key of `KINDS`; `upstream` what the provider said, where it is its problem; what `is_lasting`
-        the same request would meet again; `members` are added to the answer's body."""
+        """Make the problem with a `code` of `KINDS`.
+
+        `upstream` is the provider's refusal, if there was one; `is_lasting` means that the same request would fail
+        again; `members` are added to the response's body.
+        """
         self.code = code if code in KINDS else "internal"
         self.upstream = upstream
         self.is_lasting = is_lasting
@@ -119,7 +122,7 @@ class Problem(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The members of RFC 9457, and ours."""
+        """Fields of the response: those of RFC 9457, `code`, and further members."""
         return {
             "type": f"{get_script_prefix().rstrip('/')}{DOCS}#{self.code}",
             "title": self.kind.sentence,
@@ -131,11 +134,11 @@ class Problem(Exception):
 
     @property
     def at_door(self) -> DoorError:
-        """The same as OpenAI's clients know it."""
+        """The problem as an error for OpenAI's clients."""
         return door_errors.leaving(
             self.code,
             self.kind.status,
-            # Why a token could not be read is for those who make tokens.
+            # Why a token could not be read is for those who issue tokens.
             self.kind.sentence if self.code == "invalid_token" else str(self),
             self.headers,
             errors=self.members.get("errors") or (),
@@ -145,12 +148,12 @@ class Problem(Exception):
 
 
 def is_door(request: HttpRequest) -> bool:
-    """Whether the request came through the door for OpenAI's clients."""
+    """Whether the request uses the API in OpenAI's format."""
     return request.path_info.startswith(DOOR) or request.path_info == DOOR[:-1]
 
 
 def answer(problem: Problem, *, door: bool = False) -> HttpResponse:
-    """The answer that consists of the problem."""
+    """The response with the problem, in OpenAI's format at the `door`."""
     if door:
         status, body, headers = problem.at_door
         return HttpResponse(json.dumps(body), "application/json", status, headers=headers)
@@ -159,7 +162,7 @@ def answer(problem: Problem, *, door: bool = False) -> HttpResponse:
 
 
 def as_problem(error: Exception) -> Problem:
-    """The problem that an exception stands for; one that nobody expected is logged."""
+    """The problem for an exception; an unexpected exception is logged."""
     match error:
         case Problem():
             return error
@@ -185,7 +188,7 @@ def as_problem(error: Exception) -> Problem:
 
 
 def _user_facing(error: UserFacingError) -> Problem:
-    """What people read as a sentence."""
+    """The problem for an error that people read as a sentence."""
     return Problem(
         SAME.get(error.code, error.code),
         str(error) if error.is_told else "",
@@ -197,19 +200,19 @@ def _user_facing(error: UserFacingError) -> Problem:
 
 
 def _invalid(errors: list[dict[str, Any]]) -> Problem:
-    """What is wrong with which field. A path that can name nothing names nothing that is there."""
+    """The problem for validation errors; an invalid path parameter cannot name an existing object."""
     if any(error["loc"][0] == "path" for error in errors):
         return Problem("not_found")
     return invalid(*dict.fromkeys((_field(error["loc"]), in_words(error)) for error in errors))
 
 
 def _field(place: tuple[str | int, ...]) -> str:
-    """The name of the field at this place: `body`, the parameter's name, then the way in."""
+    """The name of the field at this place: `body`, or the parameter's name and the path within it."""
     source, *way = place
     return ".".join(str(step) for step in (way[1:] if source == "body" and len(way) > 1 else way)) or str(source)
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:
-    """The problem of these fields, each with what is wrong with it."""
+    """The problem of invalid fields, given as pairs of name and message."""
     listed = [{"field": field, "message": message} for field, message in errors]
     return Problem("invalid", errors[0][1], errors=listed)

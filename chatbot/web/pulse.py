@@ -1,4 +1,4 @@
-"""Whether the database answers, looked at while a request waits for it: two seconds, and the request is refused."""
+"""Checks the database while requests wait for it; when it is away, requests are refused after two seconds."""
 
 import asyncio
 from concurrent.futures import Future
@@ -11,50 +11,50 @@ from django.db import connection
 from chatbot.core.database import note_away
 
 LOOK_AFTER = 0.5
-"""Seconds that a request may take before anybody looks; nearly every one takes less."""
+"""Seconds of a request after which the database is checked; nearly all requests take less."""
 
 REFUSE_AFTER = 2.0
 """Seconds after which a request is refused if the database is away."""
 
 SOON = 0.8
-"""Seconds after which a probe hears that the database gives no answer."""
+"""Seconds after which a probe is told that the database does not answer."""
 
 TICK = 0.1
-"""Seconds between two looks at how long the requests have waited."""
+"""Seconds between two checks of how long requests have waited."""
 
 BEAT = 0.25
-"""Seconds between two looks at the database."""
+"""Seconds between two checks of the database."""
 
 ANSWER = 1.3
-"""Seconds for a connection and an answer. A server that is mute takes the connection, or seems to."""
+"""Seconds for a connection and an answer; a server that does not respond may still accept connections."""
 
 
 class DatabaseAway(Exception):
-    """The database gives no answer, and the request has waited for it for long enough."""
+    """The database does not answer, and the request has waited long enough."""
 
 
 class Pulse:
-    """Asks the database for a sign of life, again and again while requests wait, once for all of them."""
+    """Checks the database repeatedly while requests wait, once for all of them."""
 
     def __init__(self) -> None:
         self.is_away = False
-        """What it found last; of no meaning while nobody waits."""
+        """Result of the last check; meaningless while nobody waits."""
         self._waiting: dict[asyncio.Future[Any], float] = {}
         """The loop's time at which each wait began, the oldest first."""
         self._ticking: asyncio.TimerHandle | None = None
         self._beating: asyncio.Task[None] | None = None
 
     async def awaited[T](self, making: Future[T], *, soon: bool = False) -> T:
-        """What a thread makes. Raises `DatabaseAway` when it does not come and the database is away.
+        """The result of a thread's work. Raises `DatabaseAway` when it is late and the database is away.
 
-        `soon` raises without a look at the database, before a program that asks every second loses its patience.
+        `soon` raises without a check of the database, for a program that asks every second and waits only briefly.
         """
-        # One timer for all: each request waits, and a time-out of its own costs more than the wait.
+        # One timer for all: a time-out per request costs more than the waiting itself.
         loop = asyncio.get_running_loop()
         made: asyncio.Future[T] = loop.create_future()
 
         def come(making: Future[T]) -> None:
-            # The loop may be closed by then: nobody waits any more.
+            # The loop may be closed by then, when nobody waits any more.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_settle, made, making)
 
@@ -71,7 +71,7 @@ class Pulse:
                 refusing.cancel()
 
     def _tick(self) -> None:
-        """Look how long they have waited: have the database looked at, refuse those who have waited for long enough."""
+        """Check how long requests have waited: start a check of the database, refuse those that waited long enough."""
         self._ticking = None
         if not self._waiting:
             return
@@ -88,7 +88,7 @@ class Pulse:
                 _refuse(made)
 
     def _is_felt(self) -> bool:
-        """Whether somebody has waited for long."""
+        """Whether a request has waited for `LOOK_AFTER` seconds."""
         oldest = next(iter(self._waiting.values()), None)
         return oldest is not None and asyncio.get_running_loop().time() - oldest >= LOOK_AFTER
 
@@ -102,7 +102,7 @@ class Pulse:
 
 def _settle[T](made: asyncio.Future[T], making: Future[T]) -> None:
     if made.done():
-        # Whoever waited is gone.
+        # The waiting request is gone.
         return
     if making.cancelled():
         made.cancel()
@@ -118,7 +118,7 @@ def _refuse(made: asyncio.Future[Any]) -> None:
 
 
 async def answers(seconds: float) -> bool:
-    """Whether the database answers within so many seconds, on a new connection: the open ones may be dead."""
+    """Whether the database answers within `seconds` on a new connection; open ones may be dead."""
     try:
         async with asyncio.timeout(seconds), await psycopg.AsyncConnection.connect(**parameters()) as asked:
             await asked.execute("SELECT 1")
@@ -128,7 +128,7 @@ async def answers(seconds: float) -> bool:
 
 
 def parameters() -> dict[str, Any]:
-    """Where the database is, as the pool knows it; without what is for its own kind of connections."""
+    """The database's parameters from the pool, without those for its own class of connections."""
     wrapper: Any = connection
     known = wrapper.pool.kwargs
     return {name: value for name, value in known.items() if name not in {"context", "cursor_factory"}}

@@ -12,13 +12,13 @@ register = Library()
 
 
 class Icon(Node):
-    """An icon whose name the context has."""
+    """An icon whose name is in a variable of the context."""
 
     def __init__(self, name: Variable) -> None:
         self.name = name
 
     def render(self, context: Context) -> SafeString:
-        """Draw it."""
+        """The drawing of the icon as HTML."""
         return drawing(self.name.resolve(context))
 
 
@@ -42,11 +42,11 @@ def icon(parser: object, token: Any) -> Node:
 
 @cache
 def drawing(name: str) -> SafeString:
-    """The icon with this name, rendered once."""
+    """The icon with this name, rendered once and cached."""
     return render_to_string("_icon.html", {"name": name})
 
 
 @register.simple_tag
 def home() -> str:
-    """`{% home %}`: the site's first page, `/` or the path below which the site is. Cannot fail."""
+    """`{% home %}`: path of the site's first page, `/` or the site's own path. Cannot fail."""
     return get_script_prefix()

@@ -1,4 +1,4 @@
-"""Views of the site itself."""
+"""Views of the site itself: health, readiness, security contact."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -11,37 +11,37 @@ from django.views import View
 from chatbot.core import readiness
 
 SECURITY_DAYS = 180
-"""For how long what `security.txt` says may be believed."""
+"""Days for which `security.txt` declares itself valid."""
 
 
 @method_decorator(login_not_required, name="dispatch")
 class HealthView(View):
-    """Says that the process is alive; asks nothing of the database."""
+    """Reports that the process is alive, without a query."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Answer `ok` as plain text."""
+        """Respond with `ok` as plain text."""
         return HttpResponse("ok", content_type="text/plain")
 
 
 @method_decorator(login_not_required, name="dispatch")
 class ReadyView(View):
-    """Says whether the process can serve people: the database answers, and is as this version needs it."""
+    """Reports whether the process can serve people: the database answers and has this version's schema."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Answer `ready`, or 503 with what is missing, as plain text."""
+        """Respond with `ready`, or 503 and what is missing, as plain text."""
         missing = readiness.missing()
         return HttpResponse(missing or "ready", content_type="text/plain", status=503 if missing else 200)
 
 
 @method_decorator(login_not_required, name="dispatch")
 class SecurityView(View):
-    """Says whom to tell of a vulnerability (RFC 9116)."""
+    """Names the contact for vulnerability reports (RFC 9116)."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Answer with `SECURITY_CONTACT` as plain text; without one there is no such page."""
+        """Respond with `SECURITY_CONTACT` as plain text; 404 without one."""
         if not settings.SECURITY_CONTACT:
             raise Http404
-        # The date says that the file is kept up: it is made for each who asks.
+        # The date shows that the file is maintained: it is computed for each request.
         ends = datetime.combine(datetime.now(UTC).date() + timedelta(days=SECURITY_DAYS), time(tzinfo=UTC))
         lines = [f"Contact: {contact}" for contact in settings.SECURITY_CONTACT]
         lines += [f"Expires: {ends:%Y-%m-%dT%H:%M:%SZ}", f"Canonical: {request.build_absolute_uri(request.path)}"]

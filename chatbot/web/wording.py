@@ -1,4 +1,4 @@
-"""What is wrong with a field, in the words of whoever sent it and not of the validator."""
+"""Validation errors in the words of whoever sent the field instead of the validator's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,11 +32,11 @@ WORDS = {
     "uuid_type": "This is not a valid key.",
     "uuid_parsing": "This is not a valid key.",
 }
-"""By the validator's name for it."""
+"""Type of the validator's error -> sentence."""
 
 
 def in_words(error: Mapping[str, Any]) -> str:
-    """The sentence for one error of the validator."""
+    """The sentence for one validation error."""
     if error["type"] == "value_error":
         return str(error["msg"]).removeprefix("Value error, ")
     sentence = WORDS.get(error["type"], "This is not valid.")

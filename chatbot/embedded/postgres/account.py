@@ -1,7 +1,7 @@
-"""The system account that PostgreSQL runs as: one's own, or for root, whom PostgreSQL refuses, an unprivileged one.
+"""The system account that PostgreSQL runs as: one's own, or an unprivileged one for root, which PostgreSQL refuses.
 
-Nothing here changes the mode or owner of a folder: where that account cannot reach the data or the programs, below a
-private home for instance, its processes get the one capability that lets them pass.
+Nothing here changes the mode or owner of other folders: where the account cannot reach the data or the programs, for
+instance below a private home, its processes get the one capability that they need.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import IO
 from chatbot.embedded.locks import EmbeddedServiceError
 
 _ACCOUNTS = ("postgres", "nobody")
-# The lesser first: to pass folders and read; then, where a container lacks that one, to write as well.
+# The lesser capability first, to enter folders and read; where a container lacks that one, to write as well.
 _CAPABILITIES = ("dac_read_search", "dac_override")
 _REACH = 'cd "$1" && "$2/bin/postgres" --version >/dev/null && [ -r "$2/share/postgres.bki" ]'
 
@@ -28,10 +28,10 @@ class Account:
     uid: int
     gid: int
     changes: bool
-    """Whether this process has to become that account."""
+    """Whether this process has to switch to that account."""
 
     prefix: tuple[str, ...] = ()
-    """A program that does so and keeps a capability."""
+    """Command prefix that switches the account and keeps a capability."""
 
     def popen(self, command: Sequence[str], *, output: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
         """Start a program with its output in `output` or in this process's."""
@@ -49,18 +49,18 @@ class Account:
         )
 
     def run(self, command: Sequence[str]) -> tuple[int, str]:
-        """Run a program to its end; its exit code and what it wrote."""
+        """Run a program to its end; returns exit code and output."""
         with self.popen(command, output=subprocess.PIPE) as process:
             output, _ = process.communicate()
         return process.returncode, output.decode(errors="replace").strip()
 
     def takes(self, folder: Path) -> None:
-        """Make the account the owner of a folder of the project's, unless it is this process's account anyway."""
+        """Make the account the owner of one of the project's folders, unless this process already runs as it."""
         if self.changes:
             os.chown(folder, self.uid, self.gid, follow_symlinks=False)
 
     def takes_all(self, folder: Path) -> None:
-        """Make the account the owner of a folder of the project's and of all that is in it."""
+        """Make the account the owner of one of the project's folders and of everything in it."""
         self.takes(folder)
         for parent, folders, files in os.walk(folder):
             for name in (*folders, *files):
@@ -68,7 +68,7 @@ class Account:
 
 
 def choose_account(data: Path) -> Account:
-    """The account for the data folder: whoever owns it already, where that is a known account other than root."""
+    """The account for the data folder: its owner, if that is a known account other than root."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), changes=False)
     for known in (data.stat().st_uid, *_ACCOUNTS):
@@ -85,7 +85,7 @@ def choose_account(data: Path) -> Account:
 
 
 def with_reach(account: Account, data: Path, installation: Path) -> Account:
-    """The account, with the capability to pass private folders where it needs that to reach both paths."""
+    """The account, with the capability to enter private folders if it needs that to reach both paths."""
     probe = ["/bin/sh", "-c", _REACH, "sh", str(data), str(installation)]
     code, output = account.run(probe)
     if code == 0:
@@ -121,7 +121,7 @@ def _prefix(setpriv: str, account: Account, capability: str) -> tuple[str, ...]:
         "--clear-groups",
         f"--inh-caps=-all,+{capability}",
         f"--ambient-caps=-all,+{capability}",
-        # Without it access(), by which initdb looks for its neighbours, ignores what an account other than root may.
+        # Without it access(), which initdb calls, ignores capabilities of accounts other than root.
         "--securebits=+no_setuid_fixup",
         "--no-new-privs",
         "--",

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend with a server of its own behind it, which the first connection starts."""
+"""Django's PostgreSQL backend with a server of its own, which the first connection starts."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -17,11 +17,11 @@ from chatbot.embedded.postgres.cluster import SUPERUSER, installation
 from chatbot.embedded.service import SharedService
 
 DEFAULT_USER = "chatbot"
-"""The role that owns the database, when the settings name none; it may make further databases, for tests."""
+"""The role that owns the database, when the settings name none; it may create databases, for tests."""
 
 
 class DatabaseClient(postgresql_client.DatabaseClient):
-    """`manage.py dbshell` with the psql that came with the server."""
+    """`manage.py dbshell` with the psql that belongs to the server."""
 
     @classmethod
     def settings_to_cmd_args_env(
@@ -43,13 +43,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     client_class = DatabaseClient
 
     def get_connection_params(self) -> dict[str, Any]:
-        """What psycopg needs; Django asks before each connection, also before it asks its pool for one."""
+        """Parameters for psycopg; Django asks for them before each connection, including pooled ones."""
         _complete(self.settings_dict)
         return super().get_connection_params()
 
 
 def _complete(settings_dict: dict[str, Any]) -> None:
-    """Fill in where the server is, once it runs and has the role and the database."""
+    """Start the server, create role and database if missing, and fill in the server's address."""
     options = getattr(settings, "EMBEDDED_POSTGRES_SETTINGS", {})
     service = _service(Path(settings.EMBEDDED_DIR).resolve(), tuple(sorted(options.items())))
     try:
@@ -58,7 +58,7 @@ def _complete(settings_dict: dict[str, Any]) -> None:
         raise OperationalError(str(error)) from error
     user = settings_dict["USER"] or DEFAULT_USER
     settings_dict.update(HOST=server["host"], PORT=server["port"], USER=user)
-    # One that vanishes while the server runs is a mistake to be told of, so each is looked for once in its run.
+    # Checked once per run of the server: a role or database that vanishes meanwhile is an error to report.
     _make_missing(server["run"], server["host"], server["port"], user, settings_dict["NAME"] or "")
 
 
@@ -75,7 +75,7 @@ def _service(directory: Path, options: tuple[tuple[str, str], ...]) -> SharedSer
 
 @cache
 def _make_missing(run: str, host: str, port: str, user: str, name: str) -> None:
-    """Make the role and, unless `name` is empty, its database where they are missing; `run` tells server runs apart."""
+    """Create the role and, unless `name` is empty, its database if missing; `run` distinguishes runs of the server."""
     try:
         with psycopg.connect(host=host, port=port, user=SUPERUSER, dbname="postgres", autocommit=True) as connection:
             found = connection.execute(

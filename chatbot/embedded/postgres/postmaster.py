@@ -13,7 +13,7 @@ from chatbot.embedded.postgres.sockets import SOCKET_NAME
 _PAUSE = 0.01
 # Lines of postmaster.pid, counted from zero.
 _PID, _SOCKETS, _STATUS = 0, 4, 7
-# Signal, and the seconds given to it: end all sessions and write everything out; recover at the next start; be gone.
+# Signal and seconds given to it: end sessions and write all data; stop and recover at the next start; kill.
 _STOPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
 
@@ -28,19 +28,22 @@ class Postmaster:
         self.had_remains = False
 
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is alive."""
         if self.child is not None:
             return self.child.poll() is None
         return self._left_behind is not None and self._is_postmaster(self._left_behind)
 
     def is_ready(self) -> bool:
-        """Whether it says that it takes connections."""
+        """Whether the server reports that it accepts connections."""
         lines = self._lines()
         pid = self.child.pid if self.child else self._left_behind
         return len(lines) > _STATUS and lines[_PID] == str(pid) and lines[_STATUS].strip() == "ready"
 
     def take_over(self) -> Path | None:
-        """Adopt a server that works and has no keeper; the folder of its socket. One that does not work is stopped."""
+        """Adopt a working server without a keeper; returns its socket's folder.
+
+        A server that does not work is stopped.
+        """
         self.child = self._left_behind = None
         lines = self._lines()
         if not lines or not lines[_PID].isdecimal() or not self._is_postmaster(int(lines[_PID])):
@@ -55,7 +58,7 @@ class Postmaster:
         return None
 
     def stop(self) -> None:
-        """Stop it, by and by less politely; return when it is gone."""
+        """Stop the server, more forcefully after each time-out; returns when it has ended."""
         pid = self.child.pid if self.child else self._left_behind
         for number, patience in _STOPS:
             if pid is None or not self.running():
@@ -68,18 +71,18 @@ class Postmaster:
         self.child = self._left_behind = None
 
     def clear_remains(self, sockets: Path, owner: int) -> None:
-        """Make sure that the file of a server that died does not stop the next one, whoever has its number now.
+        """Keep the file of a dead server from stopping the next one, whichever process has its number now.
 
-        Only to be called while no server runs. The file stays, since PostgreSQL finds the dead server's memory
-        by it and refuses while sessions still use that; only the number in it becomes the keeper's, which
-        PostgreSQL, as its child, knows to be no server.
+        Only to be called while no server runs. The file stays, since PostgreSQL finds the dead server's memory by it
+        and refuses to start while sessions still use that; only the number in it becomes the keeper's, which
+        PostgreSQL, as its child, knows not to be a server.
         """
         sockets.joinpath(f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
         lines = self._lines()
         self.had_remains = bool(lines)
         if not lines or not lines[_PID].isdecimal() or not _is_alive(int(lines[_PID])):
             return
-        # The folder belongs to an account that this process may be able to do more than.
+        # The folder belongs to an account with fewer rights than this process may have.
         with open(os.open(self._file, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
             if os.fstat(file.fileno()).st_uid == owner:
                 file.write("\n".join([str(os.getpid()), *lines[1:], ""]))
@@ -92,7 +95,7 @@ class Postmaster:
             return []
 
     def _is_postmaster(self, pid: int) -> bool:
-        """Whether that process is a PostgreSQL server at work in the data folder, and not a later one of its number."""
+        """Whether that process is a PostgreSQL server of the data folder, not a later process with its number."""
         process = Path("/proc", str(pid))
         if Path("/proc/self").exists():
             try:
