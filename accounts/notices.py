@@ -36,7 +36,7 @@ class Ending(NamedTuple):
     browsers: int
     programs: int
     tokens: str
-    """JSON."""
+    """Names of ended access tokens, as JSON text."""
     email: str
 
 

@@ -1,1 +1,1 @@
-"""Measures what one server process carries: `make bench`."""
+"""Benchmarks of one server process: `make bench`."""

@@ -32,13 +32,13 @@ PARTS = (
     "hostile",
 )
 TROUBLES_MAX = 5
-"""Sentences about what went wrong that one part may say."""
+"""Most sentences about problems that one part reports."""
 
 HEADINGS = ("figure", "measured", "bar", "met")
 
 
 def main() -> None:
-    """Measure and print; after a whole run, write the tables into the README."""
+    """Measure and print; after a complete run, write the tables into the README."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures one server process.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; all of them by default")
     parser.add_argument("--at", type=int, nargs="+", metavar="N", help="how many replies at once, for `load`")
@@ -57,7 +57,7 @@ def main() -> None:
         try:
             reports = {part: measured(part, measures[part]) for part in chosen}
         finally:
-            # Its threads would be waited for at the end of the process.
+            # The end of the process would wait for its threads.
             connection.close_pool()  # type: ignore[attr-defined] # a method of PostgreSQL connections
     say(machine.description())
     if whole:
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def written(reports: dict[str, Report]) -> list[str]:
-    """What the README tells of a whole run: what went wrong, so that nobody trusts it more than it deserves; tables."""
+    """Texts for the README after a complete run: problems, which limit how far to trust it, then tables."""
     troubles = [f"**{text}**" for report in reports.values() for text in report.troubles[:TROUBLES_MAX]]
     figures = [figure.cells for report in reports.values() for figure in report.figures]
     return [
@@ -76,8 +76,8 @@ def written(reports: dict[str, Report]) -> list[str]:
 
 
 def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callable[[], Report]]:
-    """What measures each part."""
-    # These know the models, which can be imported only after the set-up.
+    """Functions that measure each part, by name."""
+    # Imported late, because they import models, which needs Django's set-up.
     from benchmarks import (
         api,
         browser,
@@ -134,7 +134,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
 
 
 def measured(part: str, measure: Callable[[], Report]) -> Report:
-    """The part's report, printed as soon as it is there; the part before it leaves no conversation to it."""
+    """The part's report, printed as soon as it is complete; removes all conversations of earlier parts first."""
     say(f"{part} ...")
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE conversations_conversation CASCADE")
@@ -147,7 +147,7 @@ def measured(part: str, measure: Callable[[], Report]) -> Report:
 
 
 def say(text: str) -> None:
-    """Print a text."""
+    """Print a text with an empty line."""
     sys.stdout.write(f"{text}\n\n")
     sys.stdout.flush()
 

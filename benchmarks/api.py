@@ -1,4 +1,4 @@
-"""Replies at once through the API: streamed, and waited for whole."""
+"""Concurrent replies through the API: streamed, and whole."""
 
 import json
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ HEADINGS = (
 
 
 class ApiReply(Exchange):
-    """Says something through the API and takes the reply as events, or whole with `is_whole`."""
+    """Sends a message through the API and reads the reply as events, or whole with `is_whole`."""
 
     def __init__(self, person: Person, token: str, message: str, *, port: int, words: bytes, is_whole: bool) -> None:
         content = json.dumps({"message": message}).encode()
@@ -47,7 +47,7 @@ class ApiReply(Exchange):
         self._is_whole = is_whole
 
     def check(self) -> None:
-        """Fail unless the end holds the whole reply. Not for the time that is measured."""
+        """Fail unless the end contains the whole reply; call it outside the measured time."""
         if not self.times.failure and self._words not in b" ".join(self._received.split()):
             self.times.failure = f"the end holds another text: {self._received[:300]!r}"
 
@@ -85,7 +85,7 @@ class ApiReply(Exchange):
 
 
 def measure(site: Site, *, count: int = COUNT) -> Report:
-    """So many replies at once."""
+    """Measure `count` concurrent replies, streamed and whole."""
     people = sign_in(max(count, WARM_UPS))
     tokens = [access_tokens.make(person.user, name="Benchmark")[1] for person in people]
     with site.server() as server:
@@ -113,7 +113,7 @@ def measure(site: Site, *, count: int = COUNT) -> Report:
 
 
 def row(kind: str, level: Level) -> tuple[str, ...]:
-    """A line under `HEADINGS`."""
+    """Cells of a row below `HEADINGS`."""
 
     def added(name: str) -> str:
         return " / ".join(f"{level.added(lambda times: getattr(times, name), share):,.0f}" for share in (0.5, 0.95))

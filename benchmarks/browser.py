@@ -1,4 +1,4 @@
-"""One person in a real Chromium: when the words of a reply are on the screen."""
+"""One person in a real Chromium: when the words of a reply become visible."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -52,18 +52,18 @@ WATCH = """(() => {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """When the frame began that shows what of a reply, in milliseconds from the pressing of Enter."""
+    """Milliseconds from Enter to the start of the frame that shows each part of a reply."""
 
     turn: float
-    """The person's own message and the empty reply: the turn is stored."""
+    """The person's message and the empty reply are visible: the turn is stored."""
     first: float
     last: float
     end: float
-    """The final message in place of the one that grew."""
+    """The final message has replaced the growing one."""
 
 
 def measure(site: Site, *, turns: int = TURNS) -> Report:
-    """So many turns of one conversation."""
+    """Measure `turns` turns of one conversation."""
     pace = Pace()
     with site.server() as server:
         usual = joined([uvloop.run(direct(site, 1, pace)) for _ in range(DIRECT_ROUNDS)])

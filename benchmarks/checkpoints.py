@@ -1,4 +1,4 @@
-"""The checkpoint of a running reply, in chats of growing length."""
+"""Time of a running reply's checkpoint, in chats of growing length."""
 
 import random
 import time
@@ -15,7 +15,7 @@ from conversations.replies.leases import Draft
 
 SIZES = {"10 kB": 10_000, "1 MB": 1_000_000, "10 MB": 10_000_000}
 QUESTION, ANSWER = 1_000, 9_000
-"""Characters of a message; an exchange has 10,000."""
+"""Characters of a question and an answer, 10,000 together."""
 
 CHECKPOINTS = 300
 SHORTEST_DRAFT, GROWTH = 2_000, 20
@@ -24,7 +24,7 @@ SYLLABLES = ("ba", "de", "fi", "go", "lu", "ma", "ne", "pi", "ro", "su", "ta", "
 
 
 def measure(*, count: int = CHECKPOINTS) -> Report:
-    """The time of a checkpoint of a draft that has grown, in this process and on the site's database."""
+    """Time of a checkpoint of a growing draft, in this process and on the site's database."""
     (person,) = sign_in(1)
     figures: list[Figure] = []
     for name, size in SIZES.items():
@@ -51,7 +51,7 @@ def _checkpoints(message_id: UUID, count: int) -> list[float]:
 
 
 def _running_reply(user: User, size: int) -> UUID:
-    """The key of a reply that is being made at the end of a chat of so many characters."""
+    """Key of a running reply at the end of a chat of `size` characters."""
     conversation = Conversation.objects.create(user=user, title=f"{size} characters")
     lengths = [QUESTION, ANSWER] * (size // (QUESTION + ANSWER)) + [QUESTION, 0]
     messages = [
@@ -76,6 +76,6 @@ def _running_reply(user: User, size: int) -> UUID:
 
 
 def prose(length: int) -> str:
-    """Text that compresses about as well as real text does."""
+    """Text that compresses about as well as real text."""
     words: Sequence[str] = ["".join(random.choices(SYLLABLES, k=random.randint(1, 4))) for _ in range(length // 4)]  # noqa: S311 (no secret)
     return " ".join(words)[:length]

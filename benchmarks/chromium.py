@@ -1,4 +1,4 @@
-"""A page of the site in a real Chromium, of somebody who has just signed in."""
+"""A page of the site in a real Chromium, for a person who has just signed in."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from tests.kit.install_chromium import ARGUMENTS, find_chromium
 
 @contextmanager
 def chat_page(server: Server, script: str = "") -> Iterator[Page]:
-    """The page of a new chat, with `script` run before its own."""
+    """The page of a new chat, with `script` run before the page's own."""
     (person,) = sign_in(1)
     with browser_page(server, person, script) as page:
         page.goto("/")

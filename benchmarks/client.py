@@ -1,6 +1,6 @@
-"""The load client: bare asyncio protocols that look at no more of an answer than they need to take its times.
+"""The load client: asyncio protocols that read no more of a response than they need for its times.
 
-Times are `time.perf_counter()` seconds; a reply's are counted from the moment before its connection is opened.
+Times are `time.perf_counter()` seconds; those of a reply count from the moment before its connection is opened.
 """
 
 import asyncio
@@ -20,32 +20,32 @@ END_EVENT = b"event: end\n"
 EVENT_END = b"\n\n"
 BODY = b"\r\n\r\n"
 OVERLAP = 32
-"""Bytes kept of what was received before, to see a mark that is cut in two."""
+"""Bytes kept of earlier data, to find a mark that is split over two packets."""
 
 TIMEOUT_SECONDS = 120.0
 
 
 class Failed(Exception):
-    """The reply did not come as it should."""
+    """The reply did not come as expected; the text says why."""
 
 
 @dataclass(slots=True)
 class Times:
-    """When what of one reply came, in seconds from its start."""
+    """Times of one reply's events, in seconds from its start."""
 
     answered: float = 0.0
-    """The answer to the POST; nothing of the kind for a direct client."""
+    """Time of the POST's response; 0 for a direct client."""
     first: float = 0.0
-    """The first text of the reply."""
+    """Time of the reply's first text."""
     last: float = 0.0
-    """The end of the reply."""
+    """Time of the reply's end."""
     ended_at: float = 0.0
-    """The same as a point in time."""
+    """The reply's end as `time.perf_counter()`."""
     failure: str = ""
 
 
 class Exchange(asyncio.Protocol):
-    """One connection that asks for one reply; `over` is done when that is through, or raises `Failed`."""
+    """One connection that requests one reply; `over` is done at its end, or raises `Failed`."""
 
     transport: asyncio.Transport
 
@@ -58,37 +58,37 @@ class Exchange(asyncio.Protocol):
         self._take: Callable[[bytes], None] = self._begin
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
+        """Send the request on the new connection."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Look at what has come."""
+        """Process the received data; a failure ends the exchange."""
         try:
             self._take(data)
         except Failed as failure:
             self.fail(str(failure))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The server has ended the connection."""
+        """Fail, because the server has closed the connection too early."""
         self.fail(f"the connection ended after {self._received[-80:]!r}")
 
     def fail(self, reason: str) -> None:
-        """Give up."""
+        """End the exchange with this failure."""
         if not self.over.done():
             self.times.failure = reason
             self.over.set_result(None)
             self.transport.close()
 
     def check(self) -> None:
-        """Fail unless all came that should. Not for the time that is measured."""
+        """Fail unless everything came; call it outside the measured time."""
 
     def since_start(self) -> float:
-        """Seconds since the reply was asked for."""
+        """Seconds since the request for the reply."""
         return time.perf_counter() - self._started
 
     def finish(self) -> None:
-        """The reply has come to its end."""
+        """Record the reply's end, and close the connection."""
         self.times.ended_at = time.perf_counter()
         self.times.last = self.times.ended_at - self._started
         if not self.over.done():
@@ -100,7 +100,7 @@ class Exchange(asyncio.Protocol):
 
 
 class Direct(Exchange):
-    """Asks the provider itself, as the server would."""
+    """Requests a reply from the provider itself, as the server would."""
 
     def _begin(self, data: bytes) -> None:
         self._received += data
@@ -117,7 +117,7 @@ class Direct(Exchange):
 
 
 class Turn(Exchange):
-    """Sends a person's turn, then follows the stream that the answer names, to its `end` event, as the page does."""
+    """Sends a person's turn, then reads the stream named in the response up to its `end` event, as the page does."""
 
     def __init__(self, person: Person, message: str, *, port: int, words: bytes) -> None:
         super().__init__(person.post("/", message, port=port))
@@ -127,7 +127,7 @@ class Turn(Exchange):
         self._first_word = words.split()[0]
 
     def check(self) -> None:
-        """Fail unless the final message holds the whole reply. Not for the time that is measured."""
+        """Fail unless the final message contains the whole reply; call it outside the measured time."""
         if not self.times.failure and self._words not in b" ".join(TAGS.sub(b" ", self._received).split()):
             self.times.failure = f"the end holds another text: {self._received[:300]!r}"
 
@@ -175,11 +175,11 @@ class Turn(Exchange):
 
 
 class Held(Turn):
-    """A turn whose stream stays open once its first text has come."""
+    """A turn whose stream stays open after its first text."""
 
     @property
     def is_open(self) -> bool:
-        """Whether the stream is there."""
+        """Whether the stream is open and has brought text."""
         return bool(self.times.first) and not self.transport.is_closing()
 
     def _until_end(self, data: bytes) -> None:
@@ -188,7 +188,7 @@ class Held(Turn):
 
 
 async def play(make: Callable[[], Exchange], port: int) -> Times:
-    """Have one exchange on a new connection."""
+    """Run one exchange on a new connection; returns its times."""
     loop = asyncio.get_running_loop()
     exchange = make()
     try:
@@ -205,7 +205,7 @@ async def play(make: Callable[[], Exchange], port: int) -> Times:
 
 
 async def at_once(asks: list[Callable[[], Coroutine[None, None, Times]]], *, spread: float) -> list[Times]:
-    """Have all asked for, the starts spread evenly over `spread` seconds."""
+    """Run all exchanges, with their starts spread evenly over `spread` seconds."""
     loop = asyncio.get_running_loop()
     begin = loop.time()
 

@@ -1,6 +1,6 @@
 """The admin's dashboard on a site of ten million messages a year: opening it, and counting a history.
 
-It reads sums only, so these stand at their full size, beside the replies of a week at that pace.
+The dashboard reads sums only, so these have their full size, besides the replies of a week at that pace.
 """
 
 import time
@@ -20,12 +20,12 @@ from conversations.usage.reading import TIME_RANGES
 
 REPLIES = 100_000
 A_DAY = 13_700
-"""Replies: half of ten million messages in 365 days."""
+"""Replies per day: half of ten million messages in 365 days."""
 
 PEOPLE, ASKING = 5_000, 500
 WARM_UP, OPENINGS = 10, 30
 NEW = 300
-"""Replies of the last minute, others before each opening."""
+"""Replies of the last minute, replaced before each opening."""
 
 FILL = """
 WITH made AS MATERIALIZED (
@@ -91,7 +91,7 @@ WHERE grain = 'day' AND began_at > now() - interval '94 days' OR grain = 'hour' 
 
 
 def measure(site: Site, *, replies: int = REPLIES, openings: int = OPENINGS) -> Report:
-    """Count the replies of a week, then open each time range over a server as production runs it."""
+    """Count the replies of a week, then open each time range on a server as in production."""
     person, *_ = sign_in(PEOPLE)
     User.objects.filter(pk=person.user.pk).update(is_staff=True, is_superuser=True)
     User.objects.update(date_joined="2020-01-01T00:00:00Z")
@@ -122,7 +122,7 @@ def measure(site: Site, *, replies: int = REPLIES, openings: int = OPENINGS) -> 
 
 
 def _opened(server: Server, person: Person, path: str) -> float:
-    """Open the page when it was last looked at two minutes ago, and a busy minute has passed; in milliseconds."""
+    """Milliseconds to open the page two minutes after the last count, with a busy minute since."""
     sizes: dict[str, int | str] = {"replies": NEW, "a_day": NEW * 24 * 60, "asking": ASKING, "worker": "last minute"}
     with connection.cursor() as cursor:
         cursor.execute(FORGET, sizes)

@@ -1,4 +1,4 @@
-"""Texts that mean harm to a renderer: what a page of them, and a live reply, cost everybody else."""
+"""Texts that are expensive to render: what a page of them, and a live reply, cost other people."""
 
 import http.client
 import io
@@ -31,12 +31,12 @@ MEGABYTE = 1_000_000
 PAGE_SIZE, LIVE_SIZE = 1_000_000, 200_000
 REPLIES = 4
 AT_ONCE = 4
-"""Hostile pages that are opened at the same time."""
+"""Number of hostile pages opened at the same time."""
 COSTLY = ("headings", "numbered", "details", "hard lines")
-"""Texts of whose kind a page costs most."""
+"""Names of the texts whose pages cost most."""
 SMALL = "A *few* words.\n\n"
 PIECES = 400
-"""Parts in which a live reply comes."""
+"""Number of parts in which a live reply comes."""
 BEAT_SECONDS = 0.01
 STALL_MOST, PAGE_MOST, MEMORY_MOST, RATIO_MOST = 100, 1_000, 50, 20
 SENT_FREE = 64_000
@@ -55,21 +55,21 @@ HEADINGS = (
 
 @dataclass(slots=True)
 class Cost:
-    """What one request has cost."""
+    """The cost of one request."""
 
     milliseconds: float = 0
     cpu: float = 0
-    """Milliseconds of the server's core."""
+    """Milliseconds of CPU time of the server."""
     stall: float = 0
-    """The longest that the event loop took to answer another one meanwhile, in milliseconds."""
+    """Longest delay of the event loop for another request meanwhile, in milliseconds."""
     memory: float = 0
-    """Megabytes above what was, at most."""
+    """Most megabytes of memory above the value before."""
     share: float = 0
-    """What was sent, of what may be."""
+    """Bytes that were sent, as a share of those allowed."""
 
 
 def measure(site: Site, *, every: int = 1) -> Report:
-    """Each text as an imported chat that is opened, and as a live reply; or every so many of them."""
+    """Measure each text, or every `every`-th one, as an imported chat that is opened, and as a live reply."""
     person, *others = sign_in(2 + AT_ONCE)
     pages, streams = hostile(PAGE_SIZE), hostile(LIVE_SIZE)
     names = list(pages)[::every]
@@ -120,12 +120,12 @@ def _row(name: str, imported: Cost, page: Cost, live: Cost) -> tuple[str, ...]:
 
 
 def _each(server: Server, person: Person, provider: ScriptedProvider, page: str, live: str) -> tuple[Cost, Cost, Cost]:
-    """What the import, the page and the live reply cost."""
+    """Costs of the import, the page and the live reply."""
     return *_opened(server, person, page), _live(server, person, provider, live)
 
 
 def _opened(server: Server, person: Person, text: str) -> tuple[Cost, Cost]:
-    """Import a chat with such replies, then open it."""
+    """Import a chat with such replies, then open it; returns both costs."""
     with _watched(server) as importing:
         path = _imported(server, person, text)
     with _watched(server) as cost:
@@ -135,7 +135,7 @@ def _opened(server: Server, person: Person, text: str) -> tuple[Cost, Cost]:
 
 
 def _imported(server: Server, person: Person, text: str) -> str:
-    """The address of the person's only chat, which has such replies."""
+    """Address of the person's only chat, which has such replies."""
     Conversation.objects.owned_by(person.user).delete()
     transfer._import(server, person, io.BytesIO(_export(text)))
     return Conversation.objects.owned_by(person.user).get().get_absolute_url()
@@ -143,7 +143,7 @@ def _imported(server: Server, person: Person, text: str) -> str:
 
 @dataclass(slots=True)
 class Beside:
-    """What it took while several hostile pages were made, in milliseconds."""
+    """Milliseconds of other requests while several hostile pages were made."""
 
     last: float
     another: float
@@ -151,7 +151,7 @@ class Beside:
 
 
 def _beside(server: Server, people: list[Person], texts: list[str]) -> Beside:
-    """Open a chat of each text at the same time, and meanwhile another person's small one, again and again."""
+    """Open a chat of each text at the same time, and meanwhile another person's small chat repeatedly."""
     other, *hostile_ones = people
     small = _imported(server, other, SMALL)
     paths = [_imported(server, one, text) for one, text in zip(hostile_ones, texts, strict=True)]
@@ -167,7 +167,7 @@ def _beside(server: Server, people: list[Person], texts: list[str]) -> Beside:
     with _watched(server) as cost, ThreadPoolExecutor(AT_ONCE) as threads:
         begun = time.perf_counter()
         opening = [threads.submit(_page, server, one, path) for one, path in zip(hostile_ones, paths, strict=True)]
-        # The others are there first.
+        # Start after the hostile requests.
         time.sleep(BEAT_SECONDS)
         looking = threading.Thread(target=_again, args=(look, ended))
         looking.start()
@@ -181,7 +181,7 @@ def _beside(server: Server, people: list[Person], texts: list[str]) -> Beside:
 
 def _export(text: str) -> bytes:
     begun = datetime.now(UTC) - timedelta(days=1)
-    # What no export can hold.
+    # An export cannot contain NUL.
     text = text.replace("\0", "\x01")
     messages = [
         {
@@ -200,7 +200,7 @@ def _export(text: str) -> bytes:
 
 
 def _live(server: Server, person: Person, provider: ScriptedProvider, text: str) -> Cost:
-    """Ask for such a reply and follow it to its end."""
+    """Request such a reply and read it to its end; returns its cost."""
     step = len(text) // PIECES
     pieces = [Text(text[at : at + step]) for at in range(0, len(text), step)]
     provider.play(Script((*pieces, Finish(), Done())))
@@ -222,7 +222,7 @@ def _live(server: Server, person: Person, provider: ScriptedProvider, text: str)
 
 
 def _page(server: Server, person: Person, path: str) -> int:
-    """Bytes of the page, as they are sent to a browser."""
+    """Bytes of the page as sent to a browser."""
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     client.request("GET", path, headers={"Cookie": person.cookies, "Accept-Encoding": "gzip"})
     answer = client.getresponse()
@@ -235,7 +235,7 @@ def _page(server: Server, person: Person, path: str) -> int:
 
 @contextmanager
 def _watched(server: Server) -> Iterator[Cost]:
-    """Measure what happens in the block: time, the server's memory, and how late its event loop answers others."""
+    """Measure the `with` block: time, the server's memory, and the delay of its event loop."""
     cost, ended = Cost(), threading.Event()
     before = machine.resident_bytes(server.pid)
 
@@ -267,7 +267,7 @@ def _again(act: Callable[[], None], ended: threading.Event) -> None:
 
 
 def _refused(server: Server) -> None:
-    """A request that the event loop refuses by itself, with no thread: its body would be too large."""
+    """Send a request with too large a body, which the event loop refuses without a thread."""
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     client.putrequest("POST", "/")
     client.putheader("Content-Length", str(10**12))

@@ -1,4 +1,4 @@
-"""Replies at once: how much later than from the provider itself each one comes through the server."""
+"""Concurrent replies: how much later each comes through the server than from the provider itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,20 +39,20 @@ HEADINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """So many replies at once, from the provider itself and through the server."""
+    """Concurrent replies of one number, from the provider itself and through the server."""
 
     count: int
     direct: Round
     through: Round
 
     def added(self, what: Callable[[Times], float], share: float) -> float:
-        """A percentile of the time that each reply took more than the direct client's median, in milliseconds."""
+        """A percentile of the replies' times minus the direct client's median, in milliseconds."""
         usual = percentile(self.direct.milliseconds(what), 0.5)
         return percentile(self.through.milliseconds(what), share) - usual
 
     @property
     def figures(self) -> list[Figure]:
-        """Those that have a bar."""
+        """The figures that have a bar."""
         if self.count == 200:
             return [
                 Figure("200 at once: added time to the first token, p95", self.added(first, 0.95), "ms", most=250),
@@ -65,7 +65,7 @@ class Level:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """A line under `HEADINGS`; times are p50 / p95 in milliseconds, shares those of a core."""
+        """Cells of a row below `HEADINGS`; times are p50 / p95 in milliseconds, shares those of a core."""
 
         def pair(values: Sequence[float]) -> str:
             return " / ".join(f"{value:,.0f}" for value in values)
@@ -95,22 +95,22 @@ class Level:
 
 
 def first(times: Times) -> float:
-    """The time to the first visible token."""
+    """Seconds to the first visible token."""
     return times.first
 
 
 def last(times: Times) -> float:
-    """The time to the end."""
+    """Seconds to the reply's end."""
     return times.last
 
 
 def answered(times: Times) -> float:
-    """The time to the answer of the POST."""
+    """Seconds to the response of the POST."""
     return times.answered
 
 
 def measure(site: Site, counts: Sequence[int], *, rounds_of_one: int = ROUNDS_OF_ONE) -> Report:
-    """So many replies at once, one level after another."""
+    """Measure concurrent replies, one number after another."""
     people = sign_in(max(*counts, WARM_UPS))
     with site.server() as server:
         levels = uvloop.run(_levels(site, server, people, counts, rounds_of_one))
@@ -134,7 +134,7 @@ async def _levels(
 
 
 async def _level(site: Site, server: Server, people: Sequence[Person], rounds_of_one: int) -> Level:
-    """One level. A single reply tells little: it is asked for several times, one after another."""
+    """One number of replies; a single reply is measured several times, because one says little."""
     pace, count = Pace(), len(people)
     rounds = [
         (await direct(site, count, pace), await through(site, server, people, pace))

@@ -1,4 +1,4 @@
-"""Chats of 50 and of 10,000 messages: opening them, going back in them, gathering what the model sees of them."""
+"""Chats of 50 and of 10,000 messages: opening them, paging back, and collecting the model's window."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,18 +15,18 @@ from conversations.models import Conversation, Generation, Message, Role, Status
 from conversations.replies import context
 
 SHORT, LONG = 50, 10_000
-"""Messages."""
+"""Messages of the short and the long chat."""
 
 QUESTION, ANSWER = 100, 500
-"""Characters."""
+"""Characters of a question and of an answer."""
 
 OPENINGS = 60
 ADDED_MOST = 5
-"""Milliseconds that the long chat may take longer to open: less than anybody notices."""
+"""Milliseconds that the long chat may take longer to open; fewer than anybody notices."""
 
 
 def measure(site: Site, *, openings: int = OPENINGS) -> Report:
-    """So many of each request, those of the two chats in turn, so that the machine's moods meet both."""
+    """Measure `openings` of each request, alternating between both chats, so that disturbances affect both."""
     (person,) = sign_in(1)
     short, long = (chat(person, length) for length in (SHORT, LONG))
     places = {
@@ -61,7 +61,7 @@ def _figures(name: str, short: Sequence[float], long: Sequence[float]) -> list[F
 
 
 def _in_turn(acts: Sequence[Callable[[], object]], count: int) -> list[list[float]]:
-    """The milliseconds of each act, `count` times; what is done for the first time is not counted."""
+    """Milliseconds of each act, `count` times; first runs are not counted."""
     times: list[list[float]] = [[] for _ in acts]
     for number in range(count + 1):
         for act, found in zip(acts, times, strict=True):

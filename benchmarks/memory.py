@@ -1,4 +1,4 @@
-"""Open streams: what each takes of memory, threads and database connections."""
+"""Open streams: memory, threads and database connections of each."""
 
 import asyncio
 import urllib.request
@@ -17,20 +17,23 @@ MESSAGE = "script: held 200"
 COUNTS = (10, 100, 500)
 SPREAD = 2.0
 QUIET_SHARE = 0.1
-"""Of a core: below it the server has nothing left to do."""
+"""Share of a core below which the server has nothing left to do."""
 
 QUIET_WITHIN_SECONDS = 40.0
-"""Soon after this the server would give a provider up that has gone silent."""
+"""Seconds to wait; soon afterwards the server would give up a silent provider."""
 
 MORE_THREADS, MORE_CONNECTIONS = 4, 8
-"""With many open streams than with few: a pool of threads may fill, and each thread of both may need a connection."""
+"""Additional threads and connections allowed for many open streams compared to few.
+
+A pool of threads may fill, and each thread of both may need a connection.
+"""
 
 MEGABYTE, KILOBYTE = 1_000_000, 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The server with so many open streams."""
+    """The server's resources with a number of open streams."""
 
     streams: int
     resident: int
@@ -39,7 +42,7 @@ class Sample:
 
 
 def measure(site: Site, *, counts: tuple[int, ...] = COUNTS) -> Report:
-    """The server after a first request, then with more and more open streams of replies in the middle."""
+    """Measure the server after a first request, then with a growing number of open streams of running replies."""
     people = sign_in(max(counts))
     with site.server() as server:
         _open_page(server, people[0])
@@ -95,7 +98,7 @@ def _same(one: Held) -> Held:
 
 
 async def _quiet(server: Server) -> None:
-    """Wait until the server has made what there is to make of the replies."""
+    """Wait until the server has processed what has come of the replies."""
     async with asyncio.timeout(QUIET_WITHIN_SECONDS):
         share = 1.0
         while share > QUIET_SHARE:

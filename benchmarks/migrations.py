@@ -1,4 +1,4 @@
-"""What each migration of the conversations costs on tables that are full, and how long it keeps writers waiting."""
+"""Cost of each migration of the conversations on full tables, and how long it blocks writers."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from benchmarks.people import sign_in
 
 MESSAGES = 1_000_000
 BEGIN = "0005_configuration"
-"""The last migration before which nobody can have had many rows: the fill uses its columns."""
+"""The last migration before which no site can have many rows: the fill uses its columns."""
 
 PER_CONVERSATION = 20
 STALL_MOST = 500.0
@@ -48,7 +48,7 @@ WRITE = (
 
 
 def measure(*, messages: int = MESSAGES) -> Report:
-    """Go back, fill the tables, and go forward one migration at a time, beside somebody who writes."""
+    """Migrate back, fill the tables, and migrate forward step by step, beside a writer."""
     graph = MigrationExecutor(connection).loader.graph
     (leaf,) = [key for key in graph.leaf_nodes() if key[0] == "conversations"]
     names = [name for app, name in graph.forwards_plan(leaf) if app == "conversations"]
@@ -79,13 +79,13 @@ def measure(*, messages: int = MESSAGES) -> Report:
 
 
 def migrate(name: str) -> None:
-    """Go to this migration of the conversations."""
+    """Migrate the conversations to this migration."""
     call_command("migrate", "conversations", name, verbosity=0, skip_checks=True)
 
 
 @contextmanager
 def writing() -> Iterator[list[float]]:
-    """Somebody writes all the time; the milliseconds that each write has taken."""
+    """Write continuously, for a `with` block; yields the milliseconds of each write."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, conversation_id FROM conversations_message LIMIT 1")
         message, conversation = cursor.fetchone()

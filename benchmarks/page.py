@@ -1,4 +1,4 @@
-"""What the page costs: a first visit in requests, bytes and time, a reply in the main thread's time and in waiting."""
+"""Costs of the page: a first visit in requests, bytes and time; a reply in the main thread's time and in delay."""
 
 import time
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ FIRST_MESSAGES = 2
 REQUESTS_MOST, BYTES_MOST = 20, 56_000
 FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
-# The wall clock of the moment at which the final message is in the page: the provider's process can read it too.
+# Wall-clock time when the final message is in the page; the provider's process can read the same clock.
 WATCH = """(() => {
   let ended = Promise.withResolvers();
   new MutationObserver((records) => {
@@ -43,17 +43,17 @@ WATCH = """(() => {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One reply on the page."""
+    """The cost of one reply for the page."""
 
     late: float
     """Milliseconds from the provider's last byte to the final message in the page."""
     busy: float
-    """Milliseconds of the page's main thread that the reply took, beyond those of a page at rest."""
+    """Milliseconds of the page's main thread used by the reply, beyond those of an idle page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A page that a browser shows which has nothing of the site yet."""
+    """A page shown by a browser that has nothing of the site in its cache."""
 
     requests: int
     size: int
@@ -63,7 +63,7 @@ class Visit:
 
 
 def measure(site: Site, *, visits: int = VISITS, usual: int = USUAL_REPLIES, long: int = LONG_REPLIES) -> Report:
-    """So many first visits, then replies of 200 tokens, 20 ms apart, and of 2,000, 5 ms apart.
+    """Measure first visits, then replies of 200 tokens, 20 ms apart, and of 2,000, 5 ms apart.
 
     Each reply is in a conversation of its own.
     """
@@ -126,7 +126,7 @@ def _replies(server: Server, provider: ScriptedProvider, pace: Pace, count: int)
 
 
 def _rest(page: Page, devtools: CDPSession) -> float:
-    """The share of the main thread's time that a page takes on which nothing happens."""
+    """Share of the main thread's time that an idle page uses."""
     begun, busy = time.monotonic(), _main_thread(devtools)
     page.evaluate(IDLE, IDLE_SECONDS)
     return (_main_thread(devtools) - busy) / (time.monotonic() - begun)

@@ -1,4 +1,4 @@
-"""Pages as a person's browser asks for them, over a new connection each."""
+"""Pages as a person's browser requests them, each over a new connection."""
 
 import http.client
 import time
@@ -10,7 +10,7 @@ SECONDS = 30
 
 
 def page(server: Server, person: Person, path: str, **headers: str) -> bytes:
-    """The whole page, as it was sent. Raises `RuntimeError` for any other answer."""
+    """The whole page as it was sent. Raises `RuntimeError` for any other response."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
     connection.request("GET", path, headers={"Cookie": person.cookies, **headers})
     answer = connection.getresponse()
@@ -22,7 +22,7 @@ def page(server: Server, person: Person, path: str, **headers: str) -> bytes:
 
 
 def opened(server: Server, person: Person, path: str) -> float:
-    """Milliseconds until the whole page was there, compressed on the way."""
+    """Milliseconds until the whole compressed page has arrived."""
     begun = time.perf_counter()
     page(server, person, path, **{"Accept-Encoding": "gzip"})
     return (time.perf_counter() - begun) * 1_000

@@ -1,4 +1,4 @@
-"""People with accounts who have signed in, as a browser of each of them would speak to the server."""
+"""Signed-in people with accounts, with requests as their browsers send them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +20,7 @@ from accounts.models import User
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user, with the cookies and the form's token that a browser has after the page was loaded."""
+    """A user, with the cookies and the form's token that a browser has after loading the page."""
 
     user: User
     session_key: str
@@ -29,11 +29,11 @@ class Person:
 
     @property
     def cookies(self) -> str:
-        """The header's value."""
+        """The value of the Cookie header."""
         return f"{settings.SESSION_COOKIE_NAME}={self.session_key}; {settings.CSRF_COOKIE_NAME}={self.csrf_secret}"
 
     def post(self, path: str, message: str, *, port: int) -> bytes:
-        """The request by which htmx sends a turn from the composer of the page at `path`."""
+        """The request with which htmx sends a turn from the composer of the page at `path`."""
         body = urlencode({"csrfmiddlewaretoken": self.csrf_token, "turn": str(uuid7()), "message": message}).encode()
         lines = (
             f"POST {path} HTTP/1.1",
@@ -53,7 +53,7 @@ class Person:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
     def get_stream(self, path: str, *, port: int) -> bytes:
-        """The request by which a browser's `EventSource` opens a stream."""
+        """The request with which a browser's `EventSource` opens a stream."""
         lines = (
             f"GET {path} HTTP/1.1",
             f"Host: 127.0.0.1:{port}",
@@ -67,7 +67,7 @@ class Person:
 
 
 def sign_in(count: int) -> list[Person]:
-    """Store `count` new people and a session of each."""
+    """Store `count` new people, each with a session."""
     sessions: Any = import_module(settings.SESSION_ENGINE).SessionStore
     users = User.objects.bulk_create(
         User(email=f"{uuid7()}@example.org", password=make_password(None)) for _ in range(count)

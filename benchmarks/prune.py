@@ -1,4 +1,4 @@
-"""Removing old conversations: how fast, in how much memory, and what people who chat meanwhile notice of it."""
+"""Removal of old conversations: speed, memory, and the delay for people who chat meanwhile."""
 
 import asyncio
 import json
@@ -22,30 +22,30 @@ from conversations.models import Conversation
 from conversations.upkeep import seeding
 
 FEW, MANY = 50_000, 200_000
-"""Messages that one run removes."""
+"""Messages that one run removes, in the small and the large case."""
 
 PEOPLE = 50
 OWNERS = 100
 MESSAGES_EACH = 20
 LONG = 12_000
-"""Messages of one conversation among them, several batches long."""
+"""Messages of the one long conversation, several batches."""
 
 MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """One run of the command."""
+    """Result of one run of the command."""
 
     conversations: int
     messages: int
     seconds: float
     peak: int
-    """The most bytes of memory that the command's process had."""
+    """Peak memory of the command's process, in bytes."""
 
 
 def measure(site: Site, *, few: int = FEW, many: int = MANY, people: int = PEOPLE) -> Report:
-    """Remove a few and many conversations on an idle site, then many while people chat."""
+    """Remove few and many conversations on an idle site, then many while people chat."""
     _fill(few)
     small = prune()
     _fill(many)
@@ -74,7 +74,7 @@ def measure(site: Site, *, few: int = FEW, many: int = MANY, people: int = PEOPL
 
 
 def last(times: Times) -> float:
-    """The time to the end."""
+    """Seconds to the reply's end."""
     return times.last
 
 
@@ -97,7 +97,7 @@ def prune() -> Pruned:
 async def _chat(
     site: Site, server: Server, people: Sequence[Person], messages: int
 ) -> tuple[Round, Round, Round, Pruned]:
-    """What the provider takes by itself; chats alone; chats beside a prune; that prune."""
+    """Direct replies; chats alone; chats beside a prune; that prune."""
     await asyncio.to_thread(_fill, messages)
     await through(site, server, people, Pace(tokens=20))
     quiet = await direct(site, len(people), Pace())
@@ -108,7 +108,7 @@ async def _chat(
 
 
 def _fill(messages: int) -> None:
-    """Store so many old messages, one conversation of them long, as a table looks that vacuum has seen."""
+    """Store old messages, with one long conversation, in tables as after a vacuum."""
     chance = random.Random(messages)  # noqa: S311 (not a secret)
     owners = seeding.people(OWNERS, chance=chance)
     long = min(LONG, messages // 4)

@@ -1,4 +1,4 @@
-"""One load, asked of the provider itself or through the server, and what it cost."""
+"""One load, sent to the provider itself or through the server, and its cost."""
 
 import gc
 import json
@@ -21,7 +21,7 @@ SPREAD = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The reply that the scripted provider gives: so many tokens, `interval` seconds apart, after `first` seconds."""
+    """The scripted provider's reply: `tokens` words, `interval` seconds apart, after `first` seconds."""
 
     tokens: int = 200
     interval: float = 0.02
@@ -29,18 +29,18 @@ class Pace:
 
     @property
     def message(self) -> str:
-        """What a person says to get it."""
+        """The message with which a person requests this reply."""
         return f"script: tokens {self.tokens} {self.interval:g} {self.first:g}"
 
     @property
     def words(self) -> bytes:
-        """Its text, white space as single blanks."""
+        """Text of the reply, with single spaces."""
         return " ".join(tokens(self.tokens).text.split()).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One load: the times of its replies, the CPU seconds that each part took meanwhile, the database's statements."""
+    """One load: times of its replies, CPU seconds of each part, statements of the database."""
 
     times: list[Times]
     seconds: float
@@ -49,20 +49,20 @@ class Round:
 
     @property
     def failures(self) -> list[str]:
-        """Why replies did not come."""
+        """Reasons of the replies that failed."""
         return [times.failure for times in self.times if times.failure]
 
     def milliseconds(self, what: Callable[[Times], float]) -> list[float]:
-        """One time of each reply that came."""
+        """One time of each successful reply, in milliseconds."""
         return [what(times) * 1_000 for times in self.times if not times.failure]
 
     def busy(self, part: str) -> float:
-        """Share of one core that a part took, in percent."""
+        """Share of one core that a part used, in per cent."""
         return 100 * self.cpu[part] / self.seconds
 
 
 def joined(rounds: Sequence[Round]) -> Round:
-    """Rounds that came one after another as one."""
+    """Consecutive rounds as one round."""
     return Round(
         [times for one in rounds for times in one.times],
         sum(one.seconds for one in rounds),
@@ -72,7 +72,7 @@ def joined(rounds: Sequence[Round]) -> Round:
 
 
 async def direct(site: Site, count: int, pace: Pace) -> Round:
-    """So many replies from the provider itself."""
+    """Replies from the provider itself, `count` of them."""
     body = {
         "model": "scripted",
         "messages": [{"role": "user", "content": pace.message}],
@@ -95,7 +95,7 @@ async def through(site: Site, server: Server, people: Sequence[Person], pace: Pa
     Raises `RuntimeError` when the database lacks one that was shown.
     """
     words = pace.words
-    # Theirs alone: a prune may take others' away meanwhile.
+    # Only these people's: a prune may remove others' meanwhile.
     own = [person.user.pk for person in people]
     complete = Generation.objects.filter(status=Status.COMPLETE, conversation__user__in=own)
     before = await complete.acount()
@@ -108,7 +108,7 @@ async def through(site: Site, server: Server, people: Sequence[Person], pace: Pa
 
 
 def cpu(site: Site, server: Server | None) -> dict[str, float]:
-    """CPU seconds of each part so far, and of all that does not belong here."""
+    """CPU seconds of each part so far, and of all other processes."""
     ours = {
         "server": server.cpu() if server else 0.0,
         "provider": site.provider_cpu(),
@@ -124,9 +124,9 @@ def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]
 
 
 async def exchanges(site: Site, server: Server | None, port: int, makes: Sequence[Callable[[], Exchange]]) -> Round:
-    """These exchanges on new connections, the starts spread over `SPREAD`."""
+    """Run these exchanges on new connections, their starts spread over `SPREAD`."""
     asks: list[Callable[[], Coroutine[None, None, Times]]] = [partial(client.play, make, port) for make in makes]
-    # No collection of garbage in the middle of the load.
+    # No garbage collection during the load.
     gc.collect()
     gc.disable()
     statements = site.statements()

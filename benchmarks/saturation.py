@@ -1,4 +1,4 @@
-"""More than the server can carry: what it delivers then, and what a reply costs."""
+"""Overload: what the server delivers then, and the cost of a reply."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ from benchmarks.table import table
 PACE = Pace(interval=0.005)
 PEOPLE = 400
 RISE_SECONDS = 12.0
-"""Until the replies, all begun at the start, have spread over time."""
+"""Seconds until replies that all begin at the start have spread over time."""
 
 WINDOW_SECONDS = 20.0
 WARM_UPS = 10
@@ -28,11 +28,11 @@ WARM_UPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The steady part of the load."""
+    """The part of the load that is steady."""
 
     seconds: float
     replies: float
-    """How many replies came in it, with the parts of those that only began or ended in it."""
+    """Number of replies in it, with fractions for those that only began or ended in it."""
     cpu: dict[str, float]
     failures: list[str]
 
@@ -60,7 +60,7 @@ def measure(site: Site, *, people: int = PEOPLE, rise: float = RISE_SECONDS, win
 
 
 def part_within(times: Times, opened: float, closed: float) -> float:
-    """Which part of a reply, from its first text to its end, came between two points in time."""
+    """Fraction of a reply, from its first text to its end, that lies between two points in time."""
     begin, end = times.ended_at - times.last + times.first, times.ended_at
     if begin == end:
         return float(opened <= end < closed)

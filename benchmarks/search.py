@@ -1,4 +1,4 @@
-"""Searches in a table of a million messages, for somebody who has said a tenth of them and for somebody who has not."""
+"""Searches among a million messages, for a person with a tenth of them and for one with few."""
 
 import random
 import time
@@ -15,7 +15,7 @@ from conversations.pages.found import search_context
 
 MESSAGES, PEOPLE = 1_000_000, 300
 SHARE = 10
-"""One message in so many is the first person's."""
+"""One message in `SHARE` belongs to the first person."""
 
 PER_CONVERSATION = 20
 SENTENCES, WORDS = 5_000, 4_000
@@ -64,7 +64,7 @@ JOIN sentence AS three ON three.number = picked.third;
 
 
 def measure(*, messages: int = MESSAGES, rounds: int = ROUNDS) -> Report:
-    """The time of a search in this process, from the words to the marked passages; what the index takes."""
+    """Time of a search in this process, from the query to the marked passages; size of the index."""
     people = [person.user for person in sign_in(PEOPLE)]
     words = vocabulary()
     index = definition()
@@ -89,7 +89,7 @@ def measure(*, messages: int = MESSAGES, rounds: int = ROUNDS) -> Report:
             figures.append(Figure(f"search by one with {who}: {name}, p95", percentile(times, 0.95), "ms"))
             worst = max(worst, percentile(times, 0.95))
     figures.append(Figure("search: the slowest of these, p95", worst, "ms", most=100))
-    # What was stored meanwhile waits in the index's list of news, as it does on a site.
+    # New rows wait in the index's pending list, as on a site.
     stored = storing(people[1], words)
     figures += [
         Figure("search: with that much new in the index", percentile([timed(people[1], "zyzzyva")], 0.5), "ms"),
@@ -105,7 +105,7 @@ def measure(*, messages: int = MESSAGES, rounds: int = ROUNDS) -> Report:
 
 
 def vocabulary() -> list[str]:
-    """Words that nobody knows, all different, the same in each run."""
+    """Invented words, all different, the same in each run."""
     chance = random.Random(7)  # noqa: S311 (nothing secret)
     found: dict[str, None] = {}
     while len(found) < WORDS:
@@ -114,7 +114,7 @@ def vocabulary() -> list[str]:
 
 
 def sentences(words: Sequence[str]) -> list[str]:
-    """Sentences of words, few of which are frequent; each twentieth in Chinese."""
+    """Sentences of these words, few of which are frequent; every twentieth is in Chinese."""
     chance = random.Random(8)  # noqa: S311 (nothing secret)
     made: list[str] = []
     for number in range(SENTENCES):
@@ -126,7 +126,7 @@ def sentences(words: Sequence[str]) -> list[str]:
 
 
 def fill(people: Sequence[User], words: Sequence[str], messages: int) -> None:
-    """Store the messages."""
+    """Store the conversations and messages to search."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE sentence (number int, said text)")
         with cursor.copy("COPY sentence FROM STDIN") as copy:
@@ -142,14 +142,14 @@ def fill(people: Sequence[User], words: Sequence[str], messages: int) -> None:
 
 
 def timed(user: User, query: str) -> float:
-    """Milliseconds of one search."""
+    """Milliseconds that one search takes."""
     begun = time.perf_counter()
     search_context(user, query)
     return (time.perf_counter() - begun) * 1_000
 
 
 def storing(user: User, words: Sequence[str]) -> list[float]:
-    """Milliseconds of writing replies of 2 kB, as the end of a reply does, each committed."""
+    """Milliseconds of writing replies of 2 kB as at the end of a reply, each committed."""
     chance = random.Random(9)  # noqa: S311 (nothing secret)
     times: list[float] = []
     with connection.cursor() as cursor:
@@ -163,14 +163,14 @@ def storing(user: User, words: Sequence[str]) -> list[float]:
 
 
 def definition() -> str:
-    """The statement that makes the index."""
+    """The SQL statement that creates the index."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = %s", [INDEX])
         return str(cursor.fetchone()[0])
 
 
 def size(name: str, *, without: str = "") -> float:
-    """Megabytes of a table or an index, all that belongs to it included."""
+    """Megabytes of a table or an index, with everything that belongs to it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_total_relation_size(%s::regclass)", [name])
         whole = float(cursor.fetchone()[0])
@@ -181,6 +181,6 @@ def size(name: str, *, without: str = "") -> float:
 
 
 def execute(sql: str) -> None:
-    """Run a statement."""
+    """Run one SQL statement without a result."""
     with connection.cursor() as cursor:
         cursor.execute(sql)

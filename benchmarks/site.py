@@ -1,4 +1,4 @@
-"""The chat as production runs it, each part a process of its own: PostgreSQL, the scripted provider, the server."""
+"""The chat as in production, each part a process of its own: PostgreSQL, the scripted provider, the server."""
 
 import fcntl
 import json
@@ -29,7 +29,7 @@ DATABASE = "chatbot"
 APPLICATION = "benchmark"
 SCHEME = "postgres://"
 POSTGRES_OPTIONS = {
-    # Counts statements. Flushing to the disk is as PostgreSQL has it by default.
+    # Counts statements. PostgreSQL's default for flushing to the disk is kept.
     "shared_preload_libraries": "pg_stat_statements",
     "log_min_messages": "panic",
 }
@@ -44,7 +44,7 @@ class AlreadyRunning(Exception):
 class Site:
     """PostgreSQL with an empty database, and the scripted provider, for a `with` block; `server()` adds the server.
 
-    Within the block, this process's environment is the server's, so that Django can be set up here on the same data.
+    Within the block, this process has the server's environment, so that Django can be set up here on the same data.
     """
 
     provider_url: str
@@ -55,7 +55,7 @@ class Site:
         self._socket = ""
 
     def __enter__(self) -> Self:
-        """Start both and lay out the database. Raises `AlreadyRunning`, `EmbeddedServiceError`."""
+        """Start both and create the database's tables. Raises `AlreadyRunning`, `EmbeddedServiceError`."""
         with ExitStack() as stack:
             self._lock(stack)
             stack.enter_context(machine.on_cores(machine.OTHER_CORES))
@@ -70,15 +70,15 @@ class Site:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End both."""
+        """Stop PostgreSQL and the provider."""
         self._stack.close()
 
     def server(self) -> "Server":
-        """A server process, not yet started."""
+        """A server process that is not yet started."""
         return Server()
 
     def superuser(self) -> "psycopg.Connection[tuple[int, ...]]":
-        """A connection that may see everything, outside the server's pool."""
+        """A connection with all permissions, outside the server's pool."""
         return psycopg.connect(
             host=self._socket, user=SUPERUSER, dbname=DATABASE, autocommit=True, application_name=APPLICATION
         )
@@ -88,11 +88,11 @@ class Site:
         return machine.family_cpu_seconds(self._postgres_pid)
 
     def provider_cpu(self) -> float:
-        """CPU seconds of the provider."""
+        """CPU seconds of the provider's process."""
         return machine.cpu_seconds(self._provider.pid)
 
     def connections(self) -> int:
-        """Database connections of the server."""
+        """Number of database connections of the server."""
         with self.superuser() as connection:
             row = connection.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name <> %s"
@@ -102,7 +102,7 @@ class Site:
         return row[0] if row else 0
 
     def statements(self) -> int:
-        """Statements that PostgreSQL has run for the server, BEGIN and COMMIT among them."""
+        """Number of statements that PostgreSQL has run for the server, including BEGIN and COMMIT."""
         with self.superuser() as connection:
             row = connection.execute(
                 "SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements"
@@ -120,7 +120,7 @@ class Site:
             raise AlreadyRunning(AlreadyRunning.__doc__) from None
 
     def _start_postgres(self, stack: ExitStack) -> None:
-        # The first start lays out the data and tells of it at length.
+        # The first start creates the data folder and writes a long log.
         with (FOLDER / "postgres.log").open("w") as log, redirect_stderr(log):
             self._socket = self._cluster.start()["host"]
         stack.callback(self._cluster.stop)
@@ -141,7 +141,7 @@ class Site:
             self.provider_url = stack.enter_context(self._provider.stdout).readline().strip()
 
     def _settle_environment(self) -> None:
-        """What production would say, and nothing of the developer's."""
+        """Set the environment of production, without the developer's own variables."""
         for name in re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
             os.environ.pop(name, None)
         os.environ |= {
@@ -149,23 +149,23 @@ class Site:
             "PYTHONUNBUFFERED": "1",
             "ENV_FILE": os.devnull,
             "DEBUG": "false",
-            # The client speaks plain HTTP on this machine.
+            # The client uses plain HTTP on this machine.
             "HTTPS_ONLY": "false",
             "ALLOWED_HOSTS": "127.0.0.1",
             "SECRET_KEY": secrets.token_urlsafe(48),
             "DATABASE_URL": f"{SCHEME}{DATABASE}@/{quote(self._socket)}/{DATABASE}",
             "OPENAI_BASE_URL": self.provider_url,
             "CHAT_MODELS": "scripted",
-            # Tells this process's connections from the server's.
+            # Distinguishes this process's connections from the server's.
             "PGAPPNAME": APPLICATION,
         }
 
 
 class Server:
-    """One uvicorn process with the options of the Dockerfile, on a core of its own, for a `with` block."""
+    """One uvicorn process with the options of the Dockerfile, on its own core, for a `with` block."""
 
     def __enter__(self) -> Self:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -188,26 +188,26 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End it."""
+        """Stop the server and wait for its end."""
         _stop(self._process)
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """Id of the server's process."""
         return self._process.pid
 
     @property
     def url(self) -> str:
-        """The site's address."""
+        """Address of the site, without a slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def cpu(self) -> float:
-        """CPU seconds so far."""
+        """CPU seconds of the server so far."""
         return machine.cpu_seconds(self.pid)
 
 
 def production_command(host: str, port: int) -> list[str]:
-    """How the Dockerfile starts the server, `uvicorn` and its options, at another address."""
+    """The command of the Dockerfile, `uvicorn` and its options, with another address."""
     found = re.search(r"^CMD (\[.*?\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
     if found is None:
         raise RuntimeError("the Dockerfile has no CMD")
@@ -228,7 +228,7 @@ def _stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
 
 @contextmanager
 def asking(provider: ScriptedProvider) -> Iterator[None]:
-    """Servers that start within the block ask this provider, not the site's."""
+    """Servers started within the block ask this provider instead of the site's."""
     before = os.environ["OPENAI_BASE_URL"]
     os.environ["OPENAI_BASE_URL"] = provider.url
     try:

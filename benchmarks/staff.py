@@ -1,4 +1,4 @@
-"""Staff's lists and transcripts among a million messages: the first page, one far back, a filter without an index."""
+"""Staff's lists and transcripts among a million messages: the first page, a far one, a filter without an index."""
 
 from django.db import connection
 
@@ -53,7 +53,7 @@ ANALYZE;
 
 
 def measure(site: Site, *, messages: int = MESSAGES, openings: int = OPENINGS) -> Report:
-    """Open the pages over a server as production runs it."""
+    """Open the pages on a server as in production."""
     person, *_ = sign_in(PEOPLE)
     User.objects.filter(pk=person.user.pk).update(is_staff=True, is_superuser=True)
     with connection.cursor() as cursor:
@@ -70,7 +70,7 @@ def measure(site: Site, *, messages: int = MESSAGES, openings: int = OPENINGS) -
 
 
 def pages() -> dict[str, str]:
-    """The addresses of what is opened, below the app's, by what they are."""
+    """Description of each page -> its address below the admin's app."""
     middle = Conversation.objects.order_by("-updated_at")[Conversation.objects.count() // 2]
     message = Message.objects.filter(conversation=middle).latest("created_at")
     thumb = Feedback.objects.filter(updated_at__lte=middle.updated_at).order_by("-updated_at")[0]

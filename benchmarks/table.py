@@ -1,4 +1,4 @@
-"""Tables in Markdown, printed and kept in the README."""
+"""Markdown tables, printed and stored in the README."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ BEGIN, END = "<!-- measured -->", "<!-- end of what was measured -->"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose source is readable too."""
+    """A Markdown table whose source is readable too."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     lines = [headings, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -18,12 +18,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def write_down(machine: str, texts: Sequence[str]) -> None:
-    """Put these tables and sentences, with the day and the machine, into the README in place of the last ones."""
+    """Replace the tables and sentences in the README, with the day and the machine."""
     README.write_text(replaced(README.read_text(), machine, texts))
 
 
 def replaced(page: str, machine: str, texts: Sequence[str]) -> str:
-    """The page with these texts between its two marks. Raises `ValueError` when it lacks them."""
+    """The page with these texts between its two marks. Raises `ValueError` when it has none."""
     head, found, rest = page.partition(BEGIN)
     _, found_end, foot = rest.partition(END)
     if not (found and found_end):

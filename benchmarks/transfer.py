@@ -1,4 +1,4 @@
-"""Export and import of a large account: their time, and the server's memory meanwhile."""
+"""Export and import of a large account: time, and the server's memory meanwhile."""
 
 import http.client
 import tempfile
@@ -19,7 +19,7 @@ from benchmarks.site import Server, Site
 from conversations.models import Conversation, Message
 
 CONVERSATIONS, MESSAGES, CHARACTERS = 1_000, 50, 2_000
-"""50,000 messages, 100 MB of text."""
+"""Conversations, messages of each, characters of each message: 50,000 messages, 100 MB of text."""
 
 SAMPLE_SECONDS = 0.05
 PIECE = 1024 * 1024
@@ -57,18 +57,18 @@ ANALYZE conversations_conversation, conversations_message, conversations_generat
 
 @dataclass(slots=True)
 class Cost:
-    """What a transfer took: seconds, and bytes of the server's memory above what it had before, at most."""
+    """The cost of a transfer: seconds, and the most bytes of memory above the value before."""
 
     seconds: float = 0
     memory: int = 0
 
 
 def measure(site: Site, *, conversations: int = CONVERSATIONS) -> Report:
-    """Export one person's conversations, then import the file twice for another."""
+    """Export one person's conversations, then import the file twice for another person."""
     owner, other = sign_in(2)
     _fill(owner.user, conversations)
     with site.server() as server, tempfile.TemporaryFile() as file:
-        # What the first requests load is no transfer's.
+        # The first requests load code, which is not a cost of the transfer.
         _get(server, owner, "/export/", None)
         with _costs(server) as export:
             size = _get(server, owner, "/export/?format=json", file)
@@ -104,7 +104,7 @@ def _fill(user: User, conversations: int) -> None:
 
 @contextmanager
 def _costs(server: Server) -> Iterator[Cost]:
-    """Measure what happens in the block."""
+    """Measure what happens in the `with` block."""
     cost, ended = Cost(), threading.Event()
     before = machine.resident_bytes(server.pid)
 
@@ -124,7 +124,7 @@ def _costs(server: Server) -> Iterator[Cost]:
 
 
 def _get(server: Server, person: Person, path: str, file: IO[bytes] | None) -> int:
-    """Read the whole answer, into the file if there is one; its bytes."""
+    """Read the whole response, into the file if there is one; returns its size in bytes."""
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     client.request("GET", path, headers={"Cookie": person.cookies})
     size = 0
@@ -140,7 +140,7 @@ def _get(server: Server, person: Person, path: str, file: IO[bytes] | None) -> i
 
 
 def _import(server: Server, person: Person, file: IO[bytes]) -> None:
-    """Send the file as a browser does, and wait for the end of the results."""
+    """Send the file as a browser does, and read the results to their end."""
     size = file.seek(0, 2)
     file.seek(0)
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)

@@ -1,4 +1,4 @@
-"""Settings of the chat. What may differ between installations comes from the environment: see .env.example."""
+"""Settings of the chat. Values that differ between installations come from the environment: see .env.example."""
 
 import os
 from pathlib import Path
@@ -27,10 +27,10 @@ FORCE_SCRIPT_NAME = env.path("FORCE_SCRIPT_NAME") or None
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 EMBEDDED_DIR = Path(env.text("EMBEDDED_DIR") or BASE_DIR / "var")
-"""Where the embedded PostgreSQL and the local model keep their files."""
+"""Folder with the files of the embedded PostgreSQL and the local model."""
 
 WEB_THREADS = env.integer("WEB_THREADS", 4, least=1)
-"""Requests that are worked on at the same time in one process; open streams are none of them."""
+"""Requests that one process works on at the same time, not counting open streams."""
 
 ROOT_URLCONF = "chatbot.urls"
 ASGI_APPLICATION = "chatbot.asgi.application"
@@ -96,10 +96,10 @@ DATABASES: dict[str, dict[str, Any]] = {
 if password := env.text("DATABASE_PASSWORD"):
     DATABASES["default"]["PASSWORD"] = password
 DATABASES["default"] |= {
-    # A pool shared by the process's threads; a connection goes back after each request and each read of a stream.
+    # A pool shared by the process's threads; a connection returns after each request and each read of a stream.
     "CONN_MAX_AGE": 0,
     "OPTIONS": {
-        # A server that falls silent is given up after seconds, not after the quarter of an hour of the system.
+        # A silent server is given up after seconds, instead of the system's quarter of an hour.
         "connect_timeout": 3,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
@@ -110,8 +110,8 @@ DATABASES["default"] |= {
             "connection_class": PromptConnection,
             "min_size": 2,
             "max_size": env.integer("DATABASE_POOL_SIZE", 16, least=2),
-            # Seconds: how long a request waits for a database that is away, and how long an attempt to connect goes on,
-            # more and more seldom, before the next request begins a new one.
+            # Seconds that a request waits for a database that is away, and seconds of attempts to connect, at growing
+            # intervals, before the next request starts a new one.
             "timeout": 5,
             "reconnect_timeout": 2,
             "check": check_connection,
@@ -119,19 +119,19 @@ DATABASES["default"] |= {
         },
     },
 }
-# Rate limits must hold over all processes, so the cache that counts them is in the database.
+# Rate limits hold over all processes, so their counters are in a cache in the database.
 CACHES = {
     "default": {
         "BACKEND": "chatbot.core.cache.CountingCache",
         "LOCATION": "accounts_cache",
-        # With few entries, many attempts would push the counters of the earlier ones out.
+        # With fewer entries, many attempts would displace the counters of earlier ones.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
 
 USE_TZ = True
 TIME_ZONE = env.zone("TIME_ZONE", "UTC")
-"""Where the site's days and months begin; a page shows times in its reader's zone."""
+"""Time zone of the site's days and months; pages show times in the reader's zone."""
 
 LANGUAGE_CODE = "en"
 
@@ -153,8 +153,8 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Chatbot: "
-# Nobody attaches further addresses, which might be another's: a new one takes the old one's place, once its owner
-# has followed a link.
+# A further address could belong to another person: a new address replaces the old one, once its owner has followed a
+# link.
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 10 * 60
@@ -167,12 +167,12 @@ ACCOUNT_FORMS = {
     "reset_password": "accounts.forms.ResetForm",
     "request_login_code": "accounts.forms.RequestCodeForm",
 }
-# Wrong passwords: from one network, from one network for one account; and, much later, for one account from anywhere,
-# after which there is the way by mail. Programs are counted apart, so that theirs lock nobody out of the page.
+# Wrong passwords: from one network; from one network for one account; and, much later, from anywhere for one account,
+# which then needs a mail to sign in. Programs have separate counts, so they cannot lock people out of the page.
 ACCOUNT_RATE_LIMITS = {
     **dict.fromkeys(("login_failed", "token_failed"), "10/m/ip,5/5m/key"),
     **{f"{name}_anywhere": "100/h/key" for name in ("login_failed", "token_failed")},
-    # Mail that others may have asked for.
+    # Mail that another person may have requested.
     "reset_password": "20/m/ip,5/15m/key",
     "request_login_code": "20/m/ip,5/15m/key",
 }
@@ -181,7 +181,7 @@ MAILERS = {"default": env.mailer("EMAIL_URL", console=DEBUG)}
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "chatbot@localhost")
 
 VERIFY_EMAIL = env.flag("VERIFY_EMAIL", default=not DEBUG) and MAILERS["default"]["BACKEND"] != NOWHERE
-"""Whether people show that an address is theirs before they sign in for the first time, make tokens or import."""
+"""Whether an address must be verified before its person signs in for the first time, makes tokens or imports."""
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if VERIFY_EMAIL else "none"
 
 # --- The chat ---------------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ CHAT_SYSTEM_PROMPT = env.text("CHAT_SYSTEM_PROMPT", "You are a helpful assistant
 CHAT_MESSAGE_MAX_CHARS = env.integer("CHAT_MESSAGE_MAX_CHARS", 10_000, least=1, most=1_000_000)
 CHAT_INSTRUCTIONS_MAX_CHARS = env.integer("CHAT_INSTRUCTIONS_MAX_CHARS", 4_000, least=1, most=1_000_000)
 API_MESSAGE_MAX_CHARS = env.integer("API_MESSAGE_MAX_CHARS", 100_000, least=1, most=1_000_000)
-# The longest message and instructions, each character percent-encoded or a JSON escape, and the rest of the form.
+# Room for the longest message and instructions, each character percent-encoded or a JSON escape, and other fields.
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(
     2_621_440,
     12 * (max(CHAT_MESSAGE_MAX_CHARS, API_MESSAGE_MAX_CHARS) + CHAT_INSTRUCTIONS_MAX_CHARS) + 65_536,
@@ -214,7 +214,7 @@ CHAT_TIMEOUT_SILENCE = env.seconds("CHAT_TIMEOUT_SILENCE", 60)
 CHAT_RETRIES = env.integer("CHAT_RETRIES", 2, least=0, most=10)
 CHAT_SHUTDOWN_GRACE = env.seconds("CHAT_SHUTDOWN_GRACE", 1 if DEBUG else 15, least=0)
 CHAT_TRASH_DAYS = env.integer("CHAT_TRASH_DAYS", 30, least=1, most=36_500)
-# 0: conversations are kept for ever, unless a prune is told otherwise.
+# 0: conversations are kept for ever, unless a prune has an age of its own.
 CHAT_RETENTION_DAYS = env.integer("CHAT_RETENTION_DAYS", 0, least=0, most=36_500)
 CHAT_RETRY_MAX_WAIT = env.seconds("CHAT_RETRY_MAX_WAIT", 20, least=0)
 
@@ -226,10 +226,10 @@ JWT_ISSUER = env.text("JWT_ISSUER")
 JWT_AUDIENCE = env.text("JWT_AUDIENCE")
 JWT_USER_CLAIM = env.text("JWT_USER_CLAIM", "sub")
 API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", 300, least=1)
-# Where browsers let other sites' pages use the API; nowhere unless origins are named.
+# Origins whose pages may use the API in browsers; none by default.
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(api|v1)/"
-# What OpenAI's clients send beside `X-Stainless-…`, which chatbot/web/cors.py lets through.
+# Headers of OpenAI's clients besides `X-Stainless-…`, which chatbot/web/cors.py allows.
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id", "x-conversation"]
 CORS_ALLOW_HEADERS += ["openai-beta", "openai-organization", "openai-project", "user-agent"]
 CORS_ALLOW_HEADERS += ["x-client-request-id", "x-request-id"]
@@ -244,7 +244,7 @@ CORS_EXPOSE_HEADERS += [
 STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Other sites have no use for them: see `hardening.FILE_HEADERS`.
+# Other sites may not use them: see `hardening.FILE_HEADERS`.
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -257,10 +257,10 @@ HTTPS_ONLY = env.flag("HTTPS_ONLY", default=not DEBUG)
 """Whether people reach the site over HTTPS: secure cookies, redirects from HTTP, and HSTS."""
 
 FORWARDED_ALLOW_IPS = env.networks("FORWARDED_ALLOW_IPS")
-"""Proxies that are believed when they say for whom and by which scheme they ask."""
+"""Proxies whose headers about a request's client and scheme are trusted."""
 
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-# The last one tells the doctor why everything else is redirected.
+# The last one tells the doctor why all other requests are redirected.
 SECURE_REDIRECT_EXEMPT = [r"(^|/)healthz$", r"(^|/)readyz$", r"(^|/)probe$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
@@ -281,12 +281,12 @@ SECURE_CSP = {
 }
 
 SECURITY_CONTACT = env.contacts("SECURITY_CONTACT")
-"""Whom to tell of a vulnerability, as `/.well-known/security.txt` says."""
+"""Contacts for reports of vulnerabilities, in `/.well-known/security.txt`."""
 
 # --- Watching ---------------------------------------------------------------------------------------------------------
 
 METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
-"""What Prometheus shows to see `/metrics`; without one nobody sees it."""
+"""Token with which Prometheus reads `/metrics`; without one the page is off."""
 
 OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT")
 OTEL_SERVICE_NAME = env.text("OTEL_SERVICE_NAME", "chatbot")
@@ -302,7 +302,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        # On a developer's computer exceptions keep their words, as on Django's own page.
+        # In debug, exceptions keep their words, as on Django's own page.
         "json": {"()": "chatbot.telemetry.logs.JSONFormatter", "frank": DEBUG},
         "text": {"()": "chatbot.telemetry.logs.TextFormatter", "frank": DEBUG},
     },
@@ -312,12 +312,12 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        # They would write past the root; the access lines of uvicorn tell what was searched for.
+        # These handlers would bypass the root's; uvicorn's access lines contain search terms.
         **{name: {"handlers": [], "propagate": True} for name in ("django", "uvicorn", "uvicorn.error")},
         "uvicorn.access": {"handlers": [], "propagate": False},
-        # A line for each request is for machines.
+        # A line per request is for machines only.
         "chatbot.access": {"level": "NOTSET" if LOG_FORMAT == "json" else "WARNING"},
-        # Spares the work of making records that are dropped; the clients tell each request's address at INFO.
+        # Avoids creating records that are dropped; the clients log each request's address at INFO.
         **dict.fromkeys(TALKATIVE, {"level": "WARNING"}),
     },
 }

@@ -1,8 +1,8 @@
-"""What a process of the site knows: all that changes while it runs, in one object.
+"""State of a process of the site: everything that changes while it runs, in one object.
 
-A module declares its part of it, `_open = Part(Counter[UUID])`, and asks for that where it is needed, `_open()`. The
-object is made when the code is loaded, which in a server comes after the fork; each test begins with a new one. What is
-only remembered, and would come out the same again, needs no part: `functools.cache` has it.
+A module declares its part, `_open = Part(Counter[UUID])`, and reads it where needed, `_open()`. The object is made when
+the code is loaded, in a server after the fork; each test begins with a new one. Caches whose values would come out the
+same again need no part: they use `functools.cache`.
 """
 
 import threading
@@ -13,19 +13,19 @@ from typing import Any, ClassVar
 
 @dataclass(eq=False, slots=True)
 class Process:
-    """One process of the site."""
+    """The state of one process of the site."""
 
     current: ClassVar["Process"]
-    """This one."""
+    """The state of the running process."""
 
     parts: "dict[Part[Any], Any]" = field(default_factory=dict)
-    """What was asked for so far."""
+    """The parts that were made so far."""
     lock: threading.RLock = field(default_factory=threading.RLock)
-    """Held while a part is made: of several threads that ask, all get the same one."""
+    """Held while a part is made, so that all threads get the same one."""
 
 
 class Part[T]:
-    """A part of what the process knows, made by `make` when somebody first asks for it."""
+    """A part of the process's state, made by `make` on first use."""
 
     __slots__ = ("make",)
 
@@ -33,7 +33,7 @@ class Part[T]:
         self.make = make
 
     def __call__(self) -> T:
-        """The part that this process has. For any thread."""
+        """This process's part, made if necessary. Safe in any thread."""
         process = Process.current
         try:
             part: T = process.parts[self]
@@ -46,7 +46,7 @@ class Part[T]:
 
 
 def begin() -> None:
-    """Be a new process, which knows nothing yet. What still runs goes on with what it has asked for."""
+    """Start with empty state, as a new process would. Running code keeps the parts that it has read."""
     Process.current = Process()
 
 

@@ -1,6 +1,6 @@
-"""Ready-made statements: run one, and have its rows as what they are.
+"""Prepared SQL statements: run one, and get its rows as typed values.
 
-For statements that the ORM cannot write, or for which it takes longer than the database. Each runs in the caller's
+For statements that the ORM cannot express, or for which it takes longer than the database. Each runs in the caller's
 transaction, if there is one.
 """
 
@@ -11,18 +11,18 @@ from typing import Any
 from django.db import connection
 
 type Parameters = Sequence[Any] | Mapping[str, Any] | None
-"""By place or by name; None for a statement that has none, in which `%` is a sign like others."""
+"""Parameters by position or by name; None for a statement without any, in which `%` is an ordinary character."""
 
 
 def rows[Row](row: Callable[..., Row], statement: str, parameters: Parameters = None) -> list[Row]:
-    """The rows that the statement gives, each made by `row` from its columns. Causes a query."""
+    """The statement's rows, each made by `row` from its columns. Causes a query."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return list(starmap(row, cursor.fetchall()))
 
 
 def first[Row](row: Callable[..., Row], statement: str, parameters: Parameters = None) -> Row | None:
-    """The first row that the statement gives, made by `row` from its columns; None without one. Causes a query."""
+    """The statement's first row, made by `row` from its columns; None without one. Causes a query."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         found = cursor.fetchone()
@@ -30,21 +30,21 @@ def first[Row](row: Callable[..., Row], statement: str, parameters: Parameters =
 
 
 def only[Row](row: Callable[..., Row], statement: str, parameters: Parameters = None) -> Row:
-    """The row of a statement that always gives one, made by `row` from its columns. Causes a query."""
+    """The row of a statement that always returns one, made by `row` from its columns. Causes a query."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return row(*cursor.fetchone())
 
 
 def column(statement: str, parameters: Parameters = None) -> list[Any]:
-    """The one column of all rows that the statement gives. Causes a query."""
+    """The only column of all of the statement's rows. Causes a query."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return [value for (value,) in cursor.fetchall()]
 
 
 def value(statement: str, parameters: Parameters = None) -> Any:
-    """The first column of the first row that the statement gives; None when it gives no row. Causes a query."""
+    """The first column of the statement's first row; None when it returns no row. Causes a query."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         found = cursor.fetchone()
@@ -52,7 +52,7 @@ def value(statement: str, parameters: Parameters = None) -> Any:
 
 
 def run(statement: str, parameters: Parameters = None) -> int:
-    """How many rows the statement found or changed; what they are is not read. Causes a query."""
+    """Number of rows that the statement found or changed; the rows are not read. Causes a query."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return int(cursor.rowcount)

@@ -1,7 +1,7 @@
-"""A server that all processes of a checkout share: started by the first that needs it, gone after the last.
+"""A server that all processes of a checkout share: started by the first that needs it, ended after the last.
 
-Nobody counts the processes; the kernel does. Three locks in the service's folder, which vanish with whoever held
-them, also after `kill -9`:
+The processes are not counted. Three locks in the service's folder tell who uses it; the kernel releases them when
+their process ends, also after `kill -9`:
 
     users.lock    shared, held by each process that uses the service, for its life
     start.lock    exclusive, held while a process looks for the service or starts it

@@ -58,7 +58,7 @@ def own_names(scope: Any) -> set[str]:
 
 
 def refusal(request: HttpRequest) -> HttpResponse:
-    """The response to a request for another host, with status 400; does not read the request's host again."""
+    """The response to a request for another host, with status 400; never calls `get_host`, which would raise."""
     name = name_in(request.META.get("HTTP_HOST", ""))[:NAME_MAX_CHARS] or "that it was asked by"
     if request.path_info.startswith(("/api/", "/v1/")):
         return problems.answer(problems.Problem("bad_request", SENTENCE.format(name)), door=problems.is_door(request))

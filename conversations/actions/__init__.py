@@ -1,1 +1,1 @@
-"""What a person can do, each a verb with its transaction."""
+"""Actions of people: each is a verb with its own transaction."""

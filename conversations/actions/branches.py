@@ -1,7 +1,7 @@
-"""What a person can do with the branches of a conversation; each a verb, each one transaction.
+"""Actions on the branches of a conversation; each is a verb and one transaction.
 
-An alternative is another message in the same place: a person's own message said differently, or another answer. What
-is replaced stays, with all that followed it. `Conversation.current_message` is the end of the chosen branch.
+An alternative is another message at the same place: a person's edited message, or another answer. The replaced message
+stays, with all that followed it. `Conversation.current_message` is the end of the chosen branch.
 """
 
 from uuid import UUID
@@ -31,7 +31,7 @@ def regenerate(
 ) -> Message:
     """Ask for another answer beside `reply`, of the named model or else of the one that is asked anyway; return it.
 
-    `turn` becomes its key: a second call with the same one returns the answer that the first call stored. The chosen
+    `turn` becomes its key: a second call with the same key returns the answer that the first call stored. The chosen
     branch then ends with it. Limits and errors are those of `edit`.
     """
     conversation, key = reply.conversation, turn or uuid7()
@@ -49,7 +49,7 @@ def regenerate(
 
 
 def choose(message: Message) -> None:
-    """Go to the branch through `message`: to its end, of several to the one where the person was last.
+    """Choose the branch through `message`, to the end at which the person was last.
 
     Does nothing for a message on the chosen branch. Raises `ReplyInProgress` while a reply is open, `MessageGone` and
     `ConversationGone` when they were deleted meanwhile.

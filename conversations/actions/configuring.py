@@ -1,5 +1,4 @@
-"""What a person can set: a conversation's model, instructions and temperature, and presets of them; each a verb, each
-one transaction."""
+"""Actions on a conversation's configuration and on presets; each is a verb and one transaction."""
 
 from django.db import IntegrityError, transaction
 
@@ -11,7 +10,7 @@ from conversations.llm import model_choices
 from conversations.models import Configuration, Conversation, Generation, Preset
 
 PRESETS_MAX = 100
-"""Presets of one person: all of them stand on one page."""
+"""Most presets of one person, because one page shows all of them."""
 
 
 class PresetNameTaken(UserFacingError):
@@ -29,17 +28,17 @@ class TooManyPresets(UserFacingError):
 
 
 def choose_model(conversation: Conversation, *, model: str) -> None:
-    """Let a model answer from now on; the site's default when `model` is empty. Raises `ConversationGone`."""
+    """Set the model for future answers; the site's default when `model` is empty. Raises `ConversationGone`."""
     configure(conversation, conversation.configuration._replace(model=model))
 
 
 @transaction.atomic
 def configure(conversation: Conversation, configuration: Configuration) -> None:
-    """Let the configuration hold for the answers to come. Raises `ConversationGone`."""
+    """Set the configuration for future answers. Raises `ConversationGone`."""
     if not Conversation.objects.filter(pk=conversation.pk, trashed_at=None).update(**configuration._asdict()):
         raise ConversationGone
     if configuration.model != conversation.model:
-        # A second try at the last reply goes to the new model, unless it was asked of one of its own.
+        # A retry of the last reply then asks the new model, unless another model was chosen for it.
         before = {conversation.model, model_choices.default_name()}
         last = Generation.objects.filter(pk=conversation.current_message_id, status__in=RETRYABLE, model__in=before)
         last.update(model="")
@@ -48,7 +47,7 @@ def configure(conversation: Conversation, configuration: Configuration) -> None:
 
 
 def add_preset(user: User, *, name: str, configuration: Configuration) -> Preset:
-    """Keep a configuration under a name. Raises `PresetNameTaken`, `TooManyPresets`."""
+    """Store a configuration under a name. Raises `PresetNameTaken`, `TooManyPresets`."""
     if Preset.objects.owned_by(user).count() >= PRESETS_MAX:
         raise TooManyPresets(limit=PRESETS_MAX)
     preset = Preset(user=user, name=name, **configuration._asdict())
@@ -57,7 +56,7 @@ def add_preset(user: User, *, name: str, configuration: Configuration) -> Preset
 
 
 def change_preset(preset: Preset, *, name: str, configuration: Configuration) -> None:
-    """Keep another configuration or name. Chats that took the old one over keep it. Raises `PresetNameTaken`."""
+    """Change a preset's name and configuration; chats that copied it are unchanged. Raises `PresetNameTaken`."""
     preset.name = name
     for field, value in configuration._asdict().items():
         setattr(preset, field, value)
@@ -65,7 +64,7 @@ def change_preset(preset: Preset, *, name: str, configuration: Configuration) ->
 
 
 def delete_preset(preset: Preset) -> None:
-    """Forget a preset. Chats that took it over keep what they took."""
+    """Delete a preset; chats that copied it are unchanged."""
     preset.delete()
 
 

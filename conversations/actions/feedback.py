@@ -1,4 +1,4 @@
-"""What a person can say about an answer; each a verb, each one transaction."""
+"""Actions on feedback; each is a verb and one transaction."""
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -9,7 +9,7 @@ from conversations.models import Conversation, Feedback, Message
 
 
 def rate(message: Message, *, rating: str, comment: str | None = None) -> Feedback:
-    """Keep the person's rating of the answer, `up` or `down`; the word that went with it stays without a `comment`.
+    """Store the person's rating of the answer, `up` or `down`; None as `comment` keeps the earlier comment.
 
     Raises `ConversationGone` when the answer was deleted meanwhile.
     """
@@ -17,7 +17,7 @@ def rate(message: Message, *, rating: str, comment: str | None = None) -> Feedba
     if comment is not None:
         values["comment"] = comment
     try:
-        # The database looks for the message when the transaction ends.
+        # The foreign key is checked when the transaction ends.
         with transaction.atomic():
             _touch(message)
             kept, _ = Feedback.objects.update_or_create(message_id=message.pk, defaults=values)
@@ -28,13 +28,13 @@ def rate(message: Message, *, rating: str, comment: str | None = None) -> Feedba
 
 @transaction.atomic
 def take_back(message: Message) -> None:
-    """Forget the rating and its word; does nothing when there is none. Raises `ConversationGone`."""
+    """Delete the rating and its comment; does nothing without one. Raises `ConversationGone`."""
     _touch(message)
     Feedback.objects.filter(message_id=message.pk).delete()
 
 
 def _touch(message: Message) -> None:
-    """Write the conversation's row as it is: a prune that has archived it sees that it is another one now."""
+    """Write the conversation's row unchanged, so that a prune that has archived it notices the change."""
     conversations = Conversation.objects.filter(pk=message.conversation_id)
     if not conversations.update(updated_at=F("updated_at")):
         raise ConversationGone

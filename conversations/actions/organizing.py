@@ -1,7 +1,7 @@
-"""What a person can do with conversations as a whole; each a verb, each one transaction.
+"""Actions on conversations as a whole; each is a verb and one transaction.
 
-Verbs that take a queryset act on one conversation or on several alike. They change only what is not so yet, in one
-statement, and return what they changed.
+Verbs on a queryset act on one or several conversations. They change only those that are not in the wanted state yet, in
+one statement, and return what they changed.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from conversations.models import Conversation, ConversationQuerySet, Generation
 from conversations.replies import dispatch, leases
 
 PINNED_MAX = 50
-"""Pinned conversations of one person: each stands on every page."""
+"""Most pinned conversations of one person, because every page shows them."""
 
 
 class TooManyPinned(UserFacingError):
@@ -30,10 +30,10 @@ class TooManyPinned(UserFacingError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a verb did."""
+    """The result of a verb on conversations."""
 
     count: int
-    """Conversations that it changed."""
+    """Number of conversations that were changed."""
     at: datetime
     """The time that it wrote into each of them, by which they can be found again to undo it."""
 
@@ -45,7 +45,7 @@ def rename(conversation: Conversation, *, title: str) -> None:
 
 
 def pin(conversations: ConversationQuerySet) -> Change:
-    """Put them above the others in the list. Raises `TooManyPinned` when there is no room for any of them."""
+    """Pin the conversations above the others in the list. Raises `TooManyPinned` when they do not all fit."""
     pinned = Conversation.objects.pinned().filter(user=OuterRef("user")).order_by().values("user")
     unpinned = conversations.filter(pinned_at=None, trashed_at=None)
     with_room = unpinned.alias(pinned=Coalesce(Subquery(pinned.annotate(count=Count("pk")).values("count")), 0))
@@ -57,28 +57,28 @@ def pin(conversations: ConversationQuerySet) -> Change:
 
 
 def unpin(conversations: ConversationQuerySet) -> Change:
-    """Let them stand among the others again."""
+    """Unpin the conversations, back to the others in the list."""
     return Change(conversations.filter(pinned_at__isnull=False).update(pinned_at=None), timezone.now())
 
 
 def archive(conversations: ConversationQuerySet) -> Change:
-    """Put them away: out of the list, still found by a search. What is said in one brings it back."""
+    """Archive the conversations: hidden in the list, found by a search. A new message brings one back."""
     now = timezone.now()
     return Change(conversations.filter(archived_at=None).update(archived_at=now), now)
 
 
 def unarchive(conversations: ConversationQuerySet) -> Change:
-    """Bring them back to the list."""
+    """Bring archived conversations back to the list."""
     return Change(conversations.filter(archived_at__isnull=False).update(archived_at=None), timezone.now())
 
 
 @transaction.atomic
 def trash(conversations: ConversationQuerySet) -> Change:
-    """Move them to the trash, where nothing of them can be reached, and stop the replies that are being made."""
+    """Move the conversations to the trash, where they are inaccessible, and stop their open replies."""
     now = timezone.now()
     keys = list(conversations.values_list("pk", flat=True))
     count = Conversation.objects.filter(pk__in=keys, trashed_at=None).update(trashed_at=now)
-    # A turn that was stored meanwhile was waited for: its reply is among these.
+    # The update waited for turns being stored: their replies are among these.
     open_replies = Generation.objects.open().filter(conversation__in=keys, conversation__trashed_at=now)
     for message_id in open_replies.values_list("pk", flat=True):
         leases.stop(message_id)
@@ -87,11 +87,11 @@ def trash(conversations: ConversationQuerySet) -> Change:
 
 
 def restore(conversations: ConversationQuerySet) -> Change:
-    """Take them out of the trash, to where they were."""
+    """Take the conversations out of the trash, to where they were."""
     return Change(conversations.filter(trashed_at__isnull=False).update(trashed_at=None), timezone.now())
 
 
 def delete(conversations: ConversationQuerySet) -> Change:
-    """Remove those that are in the trash, with all that was said in them, for ever."""
+    """Permanently delete those of the conversations that are in the trash, with their messages."""
     _, rows = conversations.filter(trashed_at__isnull=False).delete()
     return Change(rows.get(Conversation._meta.label, 0), timezone.now())

@@ -1,4 +1,4 @@
-"""The statements by which a reply that has ended becomes one that is to come again."""
+"""Statements that reopen an ended reply, to make it again or to continue it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from conversations.replies.workers import MessageTooLong, ReplyTooLong
 RETRYABLE = (Status.FAILED, Status.STOPPED)
 
 OF_THE_MODEL = [error.code for error in (ProviderModel, ProviderInstructions, ContextTooLong, MessageTooLong)]
-"""What another model may do: its answer would be the same."""
+"""Codes of errors that depend on the model: asked again, it would fail again."""
 
 
 class NothingToContinue(UserFacingError):
@@ -31,14 +31,14 @@ class NothingToRetry(UserFacingError):
 
 
 def can_resume(message: Message) -> bool:
-    """Whether `resume` would take the reply if nothing followed it."""
+    """Whether `resume` would accept the reply if nothing followed it."""
     generation = message.generation
     ended_early = generation.is_cut or (generation.status in RETRYABLE and generation.error_code != ReplyTooLong.code)
     return ended_early and bool(message.content.strip())
 
 
 def open_again(message: Message) -> None:
-    """Make the reply pending, with nothing left of the last try. Raises `NothingToRetry`."""
+    """Make the reply pending, without anything of the last attempt. Raises `NothingToRetry`."""
     won = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).update(
         **_pending(),
         continues=False,
@@ -55,7 +55,7 @@ def open_again(message: Message) -> None:
 
 
 def go_on(message: Message) -> None:
-    """Make the reply pending, with all that it has. Raises `NothingToContinue`."""
+    """Make the reply pending, with all of its text. Raises `NothingToContinue`."""
     said = Message.objects.filter(pk=OuterRef("pk"), content__regex=r"\S").exclude(children__isnull=False)
     ended_early = Q(status__in=RETRYABLE) | Q(status=Status.COMPLETE, finish_reason=CUT)
     found = Generation.objects.filter(ended_early, Exists(said), pk=message.pk).exclude(error_code=ReplyTooLong.code)
@@ -64,8 +64,7 @@ def go_on(message: Message) -> None:
 
 
 def asked_as(message: Message) -> dict[str, Any]:
-    """The model and options with which to ask for another answer beside a failed or stopped one. Raises
-    `NothingToRetry`."""
+    """Model and options for another answer beside a failed or stopped one. Raises `NothingToRetry`."""
     found = Generation.objects.filter(pk=message.pk, status__in=RETRYABLE).first()
     if found is None:
         raise NothingToRetry
@@ -76,7 +75,7 @@ def asked_as(message: Message) -> dict[str, Any]:
 
 
 def _pending() -> dict[str, Any]:
-    """The columns of a generation that is asked for once more, without how it ended."""
+    """Columns of a generation that is pending again, without how it ended."""
     return {
         "status": Status.PENDING,
         # Of what cannot do it, it is not asked again: the conversation's choice, or the default, is.

@@ -1,6 +1,6 @@
-"""The statements that store a turn: few and ready-made, because every person who sends waits for them.
+"""Statements that store a turn: few and prepared, because every person who sends waits for them.
 
-The ORM needs twice as many, and takes longer to write each of them than the database to run it. They run in the
+The ORM needs twice as many, and takes longer to build each of them than the database to run it. They run in the
 caller's transaction.
 """
 
@@ -23,24 +23,24 @@ KNOWN = {bool, datetime, str, UUID}
 
 
 class Admission(NamedTuple):
-    """What is known of a person who wants to ask the model, this request counted."""
+    """State of a person who wants to ask the model, after this request is counted."""
 
     turns: int
-    """Requests of this minute."""
+    """Number of requests in the current minute."""
     is_there: bool
-    """Whether the conversation is there, as a new one is, and one in the trash is not."""
+    """Whether the conversation exists outside the trash; true for a new one."""
     usage: PersonUsage
-    """Without this one."""
+    """The person's usage without this request."""
     has_limits: bool
-    """Whether the site limits anybody's use."""
+    """Whether the site has any usage limits."""
 
 
 class CountedTurn(NamedTuple):
-    """The person's row, with this request, and what is asked beside it."""
+    """The person's row, with this request counted, and further columns of the statement."""
 
     turns: int
     is_locked: bool
-    """Whether the conversation is there."""
+    """Whether the conversation exists, and is now locked."""
     has_limits: bool
     day: date
     day_messages: int
@@ -51,20 +51,20 @@ class CountedTurn(NamedTuple):
 
     @property
     def usage(self) -> PersonUsage:
-        """What the person has used, without this request."""
+        """The person's usage without this request."""
         messages = Tally(self.day, self.day_messages, self.month_messages)
         return PersonUsage.at(self.day, messages, Tally(self.tokens_on, self.day_tokens, self.month_tokens))
 
 
 class RepliesAndEnd(NamedTuple):
-    """What the person and the conversation have so far."""
+    """The person's open replies, and the end of the conversation's branch."""
 
     open_replies: int
     end: UUID | None
 
 
 def admit(user: User, conversation: Conversation | None) -> Admission:
-    """Count one more request of the person to the model, and lock the conversation at the same time.
+    """Count one more request of the person, and lock the conversation. Causes a query.
 
     Until the transaction ends, the person's other turns and those of the conversation wait here.
     """
@@ -99,11 +99,10 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
 
 
 def open_replies_and_end(user: User, conversation: Conversation | None) -> RepliesAndEnd:
-    """How many replies of the person are being made or about to be, and the end of the conversation's chosen branch,
-    by default its newest message.
+    """Number of the person's open replies, and the end of the conversation's chosen branch. Causes a query.
 
-    One that nobody watched within a minute is neither: it is made when somebody does. Exact after `admit`, being a
-    statement of its own: what the turns before this one stored is seen.
+    The end is by default the newest message. A reply without a worker for over a minute does not count: it is made when
+    somebody watches it. The numbers are exact after `admit`: a later statement sees all turns stored before this one.
     """
     return sql.only(
         RepliesAndEnd,
@@ -122,9 +121,10 @@ def open_replies_and_end(user: User, conversation: Conversation | None) -> Repli
 
 
 def insert(*rows: Model, end: Message | None = None) -> None:
-    """Insert the rows, in one statement; and let the branch of the conversation, if it was there, end with `end`.
+    """Insert the rows, in one statement; and make `end` the end of its conversation's branch, if that existed.
 
-    What is said in an archived conversation brings it back."""
+    A new message brings an archived conversation back.
+    """
     parts = [_insertion(row) for row in rows]
     if end:
         update = """

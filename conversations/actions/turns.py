@@ -31,7 +31,7 @@ from conversations.usage import limits
 from conversations.usage.limits import LimitReached
 
 REPLY_DELAY = timedelta(microseconds=1)
-"""How much later than the message its reply is stored, so that time orders them."""
+"""Time by which a reply is stored later than its message, so that time orders them."""
 
 
 class ReplyInProgress(UserFacingError):
@@ -65,7 +65,7 @@ class TurnTaken(UserFacingError):
 
 
 NOT_ADMITTED = (TooManyTurns, LimitReached)
-"""What is raised before anything is stored, though the same turn may have been stored before."""
+"""Errors raised before anything is stored, although the same turn may have been stored before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ class Turn:
     message: Message
     reply: Message
     is_first: bool = field(default=False, compare=False)
-    """Whether it has just begun its conversation, which then holds nothing else."""
+    """Whether it has just created its conversation, which then contains nothing else."""
     standing: limits.Standing | None = field(default=None, compare=False)
-    """Of which limit little is left after it, if of any."""
+    """The limit of which little is left after this turn, if any."""
 
     @property
     def conversation(self) -> Conversation:
-        """The conversation in which it happened."""
+        """The conversation to which the turn belongs."""
         return self.message.conversation
 
 
@@ -103,9 +103,10 @@ def send(
     given, or in a new conversation with this configuration when there is none. The chosen branch then ends with the
     reply, which is to be asked of `model`, where one is named, with the `options` of a program.
 
-    `turn` becomes the message's key: a second call with the same one finds the turn that the first call stored, and
-    returns it. `text` must hold more than white space. A person who has `CHAT_REPLIES_PER_USER` open replies gets one
-    that has failed already, with the sentence of `TooManyReplies`.
+    A new conversation, when none is given, gets this configuration. The reply is for `model`, if one is named, with the
+    `options` of a program. `turn` becomes the message's key: a second call with the same key returns the turn that the
+    first call stored. `text` must hold more than white space. A person with `CHAT_REPLIES_PER_USER` open replies gets a
+    reply that has already failed, with the sentence of `TooManyReplies`.
 
     Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
     `CHAT_TURNS_PER_MINUTE`, `LimitReached` for a person who has nothing left, `TurnTaken` when another text,
@@ -126,7 +127,7 @@ def send(
 
 
 def stop(message: Message) -> None:
-    """End an open reply and keep its text so far. A reply that has ended stays as it is.
+    """Stop an open reply and keep its text so far. A reply that has ended stays as it is.
 
     One that this process makes, or no living one, ends at once; another process is asked, and answers within a second.
     """
@@ -138,9 +139,9 @@ def retry(message: Message, *, audience: Audience = Audience.NOBODY) -> Message:
     """Ask for a failed or stopped reply again; return the reply that is to come: the same or, beside one that has text,
     an alternative to it.
 
-    The branch through it is then the chosen one. Raises `NothingToRetry` when the reply is neither, `ReplyInProgress`
-    while another reply is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `LimitReached`, `TooManyReplies` at
-    `CHAT_REPLIES_PER_USER`, `ConversationGone`.
+    Its branch becomes the chosen one. Raises `NothingToRetry` for other replies, `ReplyInProgress` while another reply
+    is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `LimitReached`, `TooManyReplies` at `CHAT_REPLIES_PER_USER`,
+    `ConversationGone`.
     """
     conversation = message.conversation
     try:
@@ -164,7 +165,8 @@ def resume(message: Message, *, audience: Audience = Audience.NOBODY) -> None:
     """Let a reply go on where its text ended, which stays whatever happens: one that was cut at the model's limit, or
     that was stopped or failed with text. Its branch, which must end with it, is then the chosen one.
 
-    Raises `NothingToContinue` for any other, and what `retry` raises.
+    The text is kept in any case. Its branch, which must end with it, becomes the chosen one. Raises `NothingToContinue`
+    for other replies, and what `retry` raises.
     """
     conversation = message.conversation
     try:
@@ -185,7 +187,7 @@ def start(reply: Message, *, audience: Audience) -> None:
 
 
 def refusal(error: Exception) -> Exception:
-    """What to tell a person of a turn that the database refused; any other error as it is."""
+    """The error that tells a person why the database refused a turn; any other error unchanged."""
     sentences = {
         "one_open_generation_per_conversation": ReplyInProgress,
         "message_pkey": TurnTaken,
@@ -201,7 +203,7 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
     message = Message.objects.owned_by(user).filter(pk=key, role=Role.USER).select_related("conversation").first()
     if message is None:
         return None
-    # Without a conversation the turn began one.
+    # Without a conversation the turn created one.
     is_in_place = message.conversation_id == conversation.pk if conversation else message.parent_id is None
     if message.content != text or not is_in_place:
         raise TurnTaken
@@ -214,12 +216,12 @@ def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | No
 def admit(
     user: User, conversation: Conversation | None, *, unkept: int = 0
 ) -> tuple[TooManyReplies | None, UUID | None, limits.Standing | None]:
-    """Let one more request to the model pass, once the person's and the conversation's earlier ones are stored. It
-    counts when the transaction is committed.
+    """Admit one more request to the model, after the person's and the conversation's earlier ones are stored.
 
-    `unkept` replies of the person are being made that are stored nowhere. Returns the refusal for a person who has as
-    many open replies as allowed, in whatever process; the end of the conversation's chosen branch; and of which limit
-    little is left. Raises `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `ConversationGone`, `LimitReached`.
+    It is counted when the transaction commits. `unkept` is the number of the person's running replies that are not
+    stored. Returns the refusal for a person with as many open replies as allowed, over all processes; the end of the
+    conversation's chosen branch; and the limit of which little is left. Raises `TooManyTurns` past
+    `CHAT_TURNS_PER_MINUTE`, `ConversationGone`, `LimitReached`.
     """
     admission = turn_rows.admit(user, conversation)
     if admission.turns > settings.CHAT_TURNS_PER_MINUTE:
@@ -240,7 +242,7 @@ def _ask_beside(message: Message) -> Message:
 
 
 def beside(reply: Message, key: UUID) -> Message:
-    """A row with this key for another answer in the place of `reply`, not stored."""
+    """An unsaved row with this key for another answer at the place of `reply`."""
     return Message(
         id=key,
         conversation=reply.conversation,
@@ -284,10 +286,10 @@ def store_reply(
     model: str = "",
     options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Store these rows, then `reply`, which is to come, as the end of its conversation's chosen branch.
+    """Store these rows, then the pending `reply` as the end of its conversation's chosen branch.
 
-    It is to be asked of `model`, where one is named, with these `options`. When `full` it has failed already, for that
-    reason. Raises `ReplyInProgress`, or `IntegrityError` for what `refusal` puts into words.
+    It is for `model`, if one is named, with these `options`. With `full` it has already failed for that reason. Raises
+    `ReplyInProgress`, or `IntegrityError`, which `refusal` puts into words.
     """
     conversation = reply.conversation
     origin.add(conversation_id=str(conversation.pk), message_id=str(reply.pk))
@@ -296,7 +298,7 @@ def store_reply(
         message=reply, conversation=conversation, model=model, options=options, request_id=origin.request_id()
     )
     if full:
-        # No constraint would keep a reply that has failed from overtaking an open one.
+        # No constraint prevents a reply that has already failed from overtaking an open one.
         if not is_new and conversation.generations.open().exists():
             raise ReplyInProgress
         generation.status = Status.FAILED

@@ -42,7 +42,7 @@ class Contents:
     """Characters of messages and reasoning."""
     feedback: int
     running: int
-    """Number of open replies."""
+    """Number of replies that are open."""
 
 
 FACTS = f"""

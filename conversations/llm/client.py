@@ -51,12 +51,12 @@ class Clients(dict[tuple[str, str], openai.AsyncOpenAI]):
 
 @dataclass(frozen=True, slots=True)
 class Lacks:
-    """What servers and models were found not to understand."""
+    """Protocol features that servers and models turned out to lack."""
 
     stream_options: set[str] = field(default_factory=set)
-    """Base URLs."""
+    """Base URLs of servers that reject `stream_options`."""
     instructions: set[tuple[str, str]] = field(default_factory=set)
-    """Models, with their base URL, that are given instructions in what the person says."""
+    """(base URL, model) pairs that accept no system message: instructions go into the first user message."""
 
 
 _clients_of = Part(dict[asyncio.AbstractEventLoop, Clients])

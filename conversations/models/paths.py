@@ -21,10 +21,10 @@ PARENT = """
 
 
 def walk(start: str, then: str, *, further: str, columns: Sequence[str] = ("id", "parent_id")) -> str:
-    """A statement that walks up a branch, then does `then` with its table `path`.
+    """SQL that walks up a branch, then runs `then` on its table `path`.
 
-    It begins at the message for which the condition `start` holds, and goes on to the parent while `further` holds for
-    the last step. The table has these columns of each message, the parent's key among them, and its `depth`: 1 for the
+    It begins at the message for which `start` holds, and continues to the parent while `further` holds for the last
+    step. The table has these columns of each message, the parent's key among them, and its `depth`: 1 for the
     first, 2 for its parent, and so on.
     """
     own, parents = ", ".join(columns), ", ".join(f"message.{column}" for column in columns)

@@ -1,1 +1,1 @@
-"""Making a reply, and showing it while it grows."""
+"""Replies: how they are made, and streamed while they grow."""

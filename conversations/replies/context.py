@@ -1,4 +1,4 @@
-"""Which messages the model sees: the system prompt, then as much of the newest part as fits its window."""
+"""The model's window: the system prompt, then as many of the newest messages as fit."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,26 +13,29 @@ from conversations.llm.service import ChatMessage, Usage
 from conversations.models import Message, Role, paths
 
 BYTES_PER_TOKEN = 3
-"""UTF-8 bytes per token. English has about four, other scripts three or more: the estimate errs on the safe side."""
+"""UTF-8 bytes per token. English has about four, other scripts three or more: estimates are rather too high."""
 
 TOKENS_PER_MESSAGE = 8
-"""What a chat template adds around each message."""
+"""Tokens that a chat template adds to each message."""
 
 PAGE, PAGE_MAX = 50, 800
-"""Messages read at a time: more each time, so that a large window of short messages takes few queries."""
+"""Messages read by the first query and at most by one; each query reads more, so that large windows need few."""
 
 REPLY_SHARE = 4
-"""One part in four of the window is kept free for the reply."""
+"""The part of the window, one in four, that is reserved for the reply."""
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens a message with this text takes, rather too many than too few."""
+    """Approximate number of tokens of a message with this text, rather too high than too low."""
     return len(text.encode()) // BYTES_PER_TOKEN + 1 + TOKENS_PER_MESSAGE
 
 
 def tokens_used(asked: Iterable[ChatMessage], answered: str, usage: Usage | None, *, stopped: bool = False) -> int:
-    """What one answer counts toward the limits: the provider's numbers; where it gives none, as for an answer that was
-    `stopped`, estimates of what was `asked` and `answered`. 0 when nothing came of what nobody stopped."""
+    """Tokens that one answer counts toward the limits: the provider's counts, or estimates without them.
+
+    Estimates use what was `asked` and `answered`, also for an answer that was `stopped`. 0 for an empty answer that
+    nobody stopped.
+    """
     if not usage and not answered and not stopped:
         return 0
     prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
@@ -43,32 +46,34 @@ def tokens_used(asked: Iterable[ChatMessage], answered: str, usage: Usage | None
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the model is given for one reply."""
+    """What the model gets for one reply."""
 
     messages: list[ChatMessage]
-    """Oldest first, the system prompt before them."""
+    """The messages, oldest first, after the system prompt."""
     start: datetime | None
-    """When the oldest of them was said; None when there is none."""
+    """Time of the oldest of them; None without any."""
     is_cut: bool
-    """Whether that one alone is larger than the window, and cut at its start."""
+    """Whether the newest message alone exceeds the window, and is cut at its start."""
     temperature: float | None = None
-    """The conversation's; None for the provider's default."""
+    """The conversation's temperature; None for the provider's default."""
 
 
 GO_ON = (
     "Your last message broke off. Go on exactly where it ended, in the middle of the word if it ended there. Repeat "
     "nothing of it, and say nothing about going on."
 )
-"""Every server takes such a message. An answer that is to begin with given text has a field of its own in each server
-that can do it, and is refused by the others."""
+"""Last message of a window that continues a reply; every server accepts such a message.
+
+Fields for an answer that begins with given text differ between servers, and the others refuse them.
+"""
 
 
 def window_for(reply: Message, *, begun: str = "") -> Window:
-    """What to send to the model for `reply`, which goes on with what has `begun`, if anything has. Causes queries.
+    """The window for `reply`, which continues the text `begun` if there is any. Causes queries.
 
-    The site's system prompt and the conversation's instructions come first, cut at their end when they are larger than
-    half the window. The person's newest message is always there, cut at its start when it alone is larger than the
-    rest; what has begun is cut so at half of the rest.
+    The site's system prompt and the conversation's instructions come first, cut at their end when they exceed half the
+    window. The person's newest message is always included, cut at its start when it alone exceeds the rest; the text
+    `begun` is cut in that way at half of the rest.
     """
     conversation = reply.conversation
     room = settings.CHAT_CONTEXT_TOKENS * (REPLY_SHARE - 1) // REPLY_SHARE
@@ -93,7 +98,7 @@ def window_for(reply: Message, *, begun: str = "") -> Window:
             break
         room -= cost
         chosen.append(said)
-    # A window that opens with an answer has lost its question; some providers refuse it.
+    # A window that opens with an answer lacks its question; some providers refuse it.
     while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
         chosen.pop()
     messages = _alternating(going_on + [ChatMessage(said.role, said.content) for said in chosen])
@@ -104,7 +109,7 @@ def window_for(reply: Message, *, begun: str = "") -> Window:
 
 
 class Said(NamedTuple):
-    """A message, as far as the model is concerned."""
+    """The parts of a message that the model gets."""
 
     role: str
     content: str
@@ -113,7 +118,7 @@ class Said(NamedTuple):
 
 
 def _said_before(reply: Message) -> Iterator[Said]:
-    """The messages that lead to `reply`, newest first, without the replies that have no text."""
+    """The messages before `reply`, newest first, without replies that have no text."""
     end = reply.parent_id
     size = PAGE
     while end:
@@ -132,13 +137,12 @@ SAID = paths.walk(
 
 
 def _page(end: UUID, size: int) -> list[Said]:
-    """The last messages that lead to the one with this key, itself first. A ready-made statement: each reply begins
-    with it."""
+    """The last messages up to the one with this key, itself first. Causes a query."""
     return sql.rows(Said, SAID, [end, size])
 
 
 def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:
-    """The same, newest first, with what one side said twice in a row joined: some models refuse it otherwise."""
+    """The messages, newest first, with consecutive ones of the same role joined: some models refuse those."""
     joined: list[ChatMessage] = []
     for message in messages:
         if joined and joined[-1].role == message.role:

@@ -20,12 +20,12 @@ from conversations.replies.engine import ReplyEngine
 
 @dataclass(slots=True)
 class Engines:
-    """The reply engines of the process."""
+    """The reply engines of this process."""
 
     of: WeakKeyDictionary[asyncio.AbstractEventLoop, ReplyEngine] = field(default_factory=WeakKeyDictionary)
-    """By event loop."""
+    """Event loop -> its reply engine."""
     serving: asyncio.AbstractEventLoop | None = None
-    """The server's loop; None outside a server."""
+    """The server's event loop; None outside a server."""
 
 
 _engines = Part(Engines)
@@ -44,7 +44,7 @@ class Audience(Enum):
 
 
 def engine() -> ReplyEngine:
-    """The engine of the running event loop."""
+    """The reply engine of the running event loop."""
     loop, engines = asyncio.get_running_loop(), _engines().of
     if loop not in engines:
         engines[loop] = ReplyEngine()
@@ -52,7 +52,7 @@ def engine() -> ReplyEngine:
 
 
 def serve() -> None:
-    """Let the running event loop be the one in which `start` and `stop` act: the server's."""
+    """Make the running event loop, the server's, the one in which `start` and `stop` act."""
     _engines().serving = asyncio.get_running_loop()
 
 
@@ -70,7 +70,7 @@ def stop(message_id: UUID) -> None:
 
 
 def counts() -> dict[str, int]:
-    """How many replies, and viewers of replies, the process has. For any thread."""
+    """Numbers of replies and viewers in this process. Safe in any thread."""
     engines = _engines()
     serving = engines.of.get(engines.serving) if engines.serving else None
     return serving.counts() if serving else {}

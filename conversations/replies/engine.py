@@ -1,7 +1,7 @@
-"""The reply engine: claim a reply, run it in a task of its own, checkpoint it, let any number of viewers follow it.
+"""The reply engine: claims replies, runs each in a task, saves checkpoints, and serves any number of viewers.
 
-A reply that this process makes is followed in memory; one that another process makes is followed in the database, all
-of them in one statement per tick. Losing every viewer changes nothing for a reply that is being made.
+A reply that this process makes is followed in memory; replies of other processes are followed in the database, all of
+them in one statement per tick. Losing every viewer changes nothing for a running reply.
 """
 
 import asyncio
@@ -32,21 +32,21 @@ from conversations.replies.workers import ServerBusy, Worker
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_INTERVAL = 1.0
-"""Seconds between two checkpoints of all drafts; also how long a stop request from another process may wait."""
+"""Seconds between two checkpoints of all drafts; a stop request from another process may wait as long."""
 
 FOLLOW_INTERVAL = 0.25
-"""Seconds between two looks at the replies that other processes make."""
+"""Seconds between two reads of the replies that other processes make."""
 
 KEEP_ALIVE = 15.0
-"""Seconds after which a viewer is woken though nothing came, so that proxies keep the connection."""
+"""Seconds without a change after which a viewer is woken, so that proxies keep the connection."""
 
 SHUTDOWN_SECONDS = 5.0
-"""How long the end of the process waits for finished replies to be saved, and for claims under way."""
+"""Seconds that the end of the process waits for finished replies to be saved, and for running claims."""
 
 DATABASE_THREADS = 4
 
 EAGER_REPLIES = 20
-"""With so many replies under way, a process begins no further one before its stream is asked for."""
+"""Number of running replies from which a process starts a further one only when its stream is requested."""
 
 
 class ReplyEngine:
@@ -57,7 +57,7 @@ class ReplyEngine:
         self._workers: dict[UUID, Worker] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
         self.viewers = 0
-        """Viewers of this process, of whatever reply."""
+        """Number of viewers in this process, of all replies."""
         self._affinity = Affinity()
         self._draining = False
         self._closing = asyncio.Event()
@@ -68,11 +68,11 @@ class ReplyEngine:
 
     @property
     def making(self) -> int:
-        """Replies that this process makes."""
+        """Number of replies that this process makes."""
         return len(self._workers)
 
     def counts(self) -> dict[str, int]:
-        """How many replies are being made, wait for the database, and are followed; and their viewers."""
+        """Numbers of replies being made, waiting for the database, and followed; and of their viewers."""
         workers = list(self._workers.values())
         others = [reply for key, reply in list(self._replies.items()) if key not in self._workers]
         ended = sum(worker.outcome is not None for worker in workers)
@@ -85,9 +85,9 @@ class ReplyEngine:
         }
 
     def join(self, message_id: UUID) -> LiveReply:
-        """The reply as this process knows it; made here from now on if nobody makes it, else followed.
+        """The reply as this process knows it; made here if it has no worker, else followed.
 
-        Returns at once: the reply's task `joined` ends when it is known.
+        Returns at once: the reply's task `joined` ends when that is decided.
         """
         reply = self._replies.get(message_id)
         if reply is None:
@@ -97,9 +97,11 @@ class ReplyEngine:
         return reply
 
     def expect(self, message_id: UUID) -> None:
-        """A turn was stored here: begin its reply now if its stream is likely to come here, else leave it to whom it
-        comes to."""
-        # A busy process answers the POSTs of others first.
+        """Note that a turn was stored here; start its reply now if its stream will probably come here.
+
+        Otherwise the process that gets the stream starts it.
+        """
+        # A busy process first answers the POSTs of other people.
         if len(self._workers) < EAGER_REPLIES and self._affinity.is_likely() and not self._draining:
             self.join(message_id)
         self._affinity.stored(message_id)
@@ -107,12 +109,11 @@ class ReplyEngine:
     async def watch(
         self, message_id: UUID, *, patience: Callable[[], float] = lambda: KEEP_ALIVE
     ) -> AsyncGenerator[LiveReply]:
-        """Yield the reply at once, then whenever it has changed; ends after it has ended.
+        """Yield the reply at once, then whenever it has changed; ends after the reply.
 
-        Without a change it is yielded after 15 seconds, or after `patience`, asked each time, if that is less.
-
-        The consumer sets the pace: changes that come while it is busy are one change. When this process shuts down,
-        the iteration ends before the reply has. Raises what the database raises when it cannot be read.
+        Without a change it is yielded after 15 seconds, or after `patience`, called each time, if that is less. The
+        consumer sets the pace: changes while it is busy are one change. When this process shuts down, the iteration
+        ends before the reply. Raises what the database raises when it cannot be read.
         """
         self._affinity.watched(message_id)
         while not self._closing.is_set() and (message_id in self._workers or not self._draining):
@@ -125,7 +126,7 @@ class ReplyEngine:
                 while not reply.lost:
                     seen, ended = reply.changes, reply.ended
                     yield reply
-                    # It may have ended while the consumer was busy: then it is yielded once more, as ended.
+                    # The reply may have ended while the consumer was busy: yield it once more, as ended.
                     if ended:
                         return
                     await reply.change(seen, min(KEEP_ALIVE, patience()))
@@ -134,26 +135,26 @@ class ReplyEngine:
                 reply.viewers -= 1
 
     def stop(self, message_id: UUID) -> None:
-        """End a reply that this process makes; does nothing for others."""
+        """Stop a reply that this process makes; does nothing for others."""
         if worker := self._workers.get(message_id):
             worker.stop()
 
     def wait_for(self, task: asyncio.Task[Any]) -> None:
-        """Let this task end too, which makes an answer that is stored nowhere, before the process does."""
+        """Let the end of the process also wait for this task, which makes an answer that is not stored."""
         self._guests.add(task)
         task.add_done_callback(self._guests.discard)
 
     async def closed(self) -> None:
-        """Wait until this process gives up what is still being made."""
+        """Wait until this process gives up the replies that are still being made."""
         await self._closing.wait()
 
     async def drain(self, grace: float) -> None:
-        """Claim nothing more, let the replies that are being made here end for `grace` seconds, then shut down.
+        """Claim no further replies, let running ones end for `grace` seconds, then shut down.
 
-        Viewers of other processes' replies are sent away at once, to ask a process that stays.
+        Viewers of other processes' replies are disconnected at once, to reconnect to a process that stays.
         """
         self._draining = True
-        # Claims under way come first: a reply that this process has just won is not one to send viewers away from.
+        # Running claims come first: viewers of a reply that this process has just claimed must not be disconnected.
         await self._claims()
         for key, reply in list(self._replies.items()):
             if key not in self._workers:
@@ -164,7 +165,7 @@ class ReplyEngine:
         await self.shut_down()
 
     async def shut_down(self) -> None:
-        """Claim nothing more, save what has ended, hand back what has not. A second call does nothing."""
+        """Claim no further replies, save the ended ones, hand back the others. A second call does nothing."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -192,15 +193,15 @@ class ReplyEngine:
     # --- Claiming and following ---------------------------------------------------------------------------------------
 
     async def _claims(self) -> None:
-        """Wait for the claims under way, so that what they win is ended or handed back like the rest.
+        """Wait for running claims, so that replies won by them are ended or handed back, too.
 
-        One that the database keeps is left alone: what it wins is missed when its heartbeat has ended.
+        A claim that the database delays further is left: its reply is taken over when its heartbeat has expired.
         """
         if joining := [reply.joined for reply in self._replies.values() if reply.joined]:
             await asyncio.wait(joining, timeout=SHUTDOWN_SECONDS)
 
     async def _attach(self, reply: LiveReply) -> None:
-        """Make the reply here if nobody makes it, follow it if somebody does."""
+        """Make the reply here if it has no worker, else follow it."""
         try:
             if not await self._claim(reply):
                 await self._refresh([reply])
@@ -211,7 +212,10 @@ class ReplyEngine:
             self._keep_running("follow", self._follow)
 
     async def _claim(self, reply: LiveReply) -> bool:
-        """Become the reply's worker if nobody is. Must not be cancelled: what it won would be nobody's."""
+        """Become the reply's worker if it has none.
+
+        Must not be cancelled, or the claimed reply would have no worker.
+        """
         if self._draining or self._closing.is_set():
             return False
         name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
@@ -241,7 +245,7 @@ class ReplyEngine:
         return True
 
     async def _refresh(self, replies: list[LiveReply]) -> None:
-        """Bring the replies to what the database has, and take over those whose worker is gone."""
+        """Update the replies from the database, and take over those whose worker is gone."""
         progress = await self.database(leases.progress_of, [reply.message_id for reply in replies])
         without_worker: list[LiveReply] = []
         for reply in replies:
@@ -262,19 +266,19 @@ class ReplyEngine:
             del self._replies[reply.message_id]
 
     def _keep_running(self, name: str, loop: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Start the named loop if it is not running; it ends by itself when it has nothing to do."""
+        """Start the named loop unless it is running; it ends by itself when it has nothing to do."""
         running = self._loops.get(name)
         if not self._closing.is_set() and (running is None or running.done()):
-            # It works for every request, not for the one that happened to begin it.
+            # The loop works for all requests, not for the one that happened to start it.
             self._loops[name] = asyncio.create_task(loop(), name=name, context=Context())
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not for longer than until the process ends."""
+        """Wait for `seconds`, but not beyond the end of the process."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), seconds)
 
     def _followed(self) -> list[LiveReply]:
-        """The replies that others make and that somebody watches here; those that nobody watches are forgotten."""
+        """Replies of other processes with viewers here; those without viewers are dropped."""
         others = [reply for key, reply in self._replies.items() if key not in self._workers]
         for reply in others:
             if not reply.viewers and reply.joined and reply.joined.done():
@@ -315,7 +319,7 @@ class ReplyEngine:
                     await self._saver.count(worker)
 
     def _lose(self, worker: Worker) -> None:
-        """Another process has taken the reply over, or it was deleted: viewers follow it there."""
+        """Stop making a reply that another process has taken over, or that was deleted: its viewers follow it there."""
         logger.warning("Reply %s is no longer made here.", worker.reply.message_id)
         self._drop(worker)
         worker.reply.lose()
@@ -342,22 +346,22 @@ class ReplyEngine:
                 self._drop(worker)
                 worker.reply.end()
         finally:
-            # However it ended: a reply that nobody makes must not be kept alive by heartbeats.
+            # However the task ended, a reply without a task must not be kept by heartbeats.
             if self._workers.get(worker.reply.message_id) is worker and not self._closing.is_set():
                 self._lose(worker)
 
 
 def _note_failure(task: asyncio.Task[None]) -> None:
-    """Log why a reply could not be joined: there may be no viewer who is told."""
+    """Log why a reply could not be joined, because there may be no viewer to be told."""
     if not task.cancelled() and (error := task.exception()):
         logger.warning("A reply could not be joined: %s", error)
 
 
 def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Window | None]:
-    """Claim the reply; when that is won, also what to ask the model, or None when it cannot be read now."""
+    """Claim the reply; returns the claim and the window for the model, each None if not obtained."""
     if not (claim := leases.claim(message_id, worker=worker)):
         return None, None
-    # What fails here fails once more in the worker, which knows how to end a reply that failed.
+    # A failure here happens again in the worker, which can end a failed reply.
     with contextlib.suppress(Exception):
         return claim, context.window_for(claim.message, begun=claim.begun)
     return claim, None

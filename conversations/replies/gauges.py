@@ -1,4 +1,4 @@
-"""What this process does with replies at the moment, as figures."""
+"""Metrics of the replies that this process currently makes and follows."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ HELPS = {
 
 
 def register() -> None:
-    """Let these figures be shown, from now on."""
+    """Add these metrics to the page of metrics."""
     metrics.registry.register(metrics.Gauges(HELPS, read))
 
 
 def read() -> Mapping[str, float]:
-    """The figures now; for any thread."""
+    """Current values by name. Safe in any thread."""
     counts = dispatch.counts() | {"streams": streams.open_streams()}
-    # A process that has had no reply yet has none of each.
+    # Before its first reply, a process has 0 of each.
     return dict.fromkeys(HELPS, 0) | {f"chat_{name}": count for name, count in counts.items()}

@@ -1,11 +1,11 @@
-"""Who makes a reply: the statements that claim a generation, keep it, and end it.
+"""Leases of replies: the statements that claim a generation, keep the claim, and end the reply.
 
-A claim is held by a worker's name, one name per claim. Each statement that follows names the worker, so that a process
-that was thought dead and was replaced cannot write over its successor. Times are the database's, so that the clocks of
-the machines need not agree. Every function here blocks; none may be called in the event loop.
+A claim is held by a worker's name, one name per claim. Each later statement names the worker, so that a process that
+seemed dead and was replaced cannot overwrite its successor's reply. Times are the database's, so that the clocks of the
+machines need not agree. Every function here blocks; none may be called in the event loop.
 
-Claims and checkpoints do not wait for the disk: if PostgreSQL or its machine fails in that moment, they are as if they
-had not been, and the reply is made again. What was said and how it ended waits.
+Claims and checkpoints do not wait for the disk: a crash of PostgreSQL or its machine may lose them, and the reply is
+made again. Messages and the ends of replies do wait.
 """
 
 import json
@@ -41,37 +41,38 @@ from conversations.models.reasoning import NOTHING, Reasoning
 logger = logging.getLogger(__name__)
 
 AWAY_SECONDS = 6.0
-"""How long this process takes nobody for dead after the database was out of its reach: longer than a worker of another
-process may need to notice that it is back."""
+"""Seconds after this process lost the database in which it takes over no replies of others.
+
+Longer than a worker of another process may need to notice that the database is back.
+"""
 
 
 ADDED = """CASE WHEN {name}::bigint + %({name})s <= 2147483647 THEN {name} + %({name})s
     ELSE coalesce(%({name})s, {name}) END"""
-"""A column and what comes to it, either of which may be unknown."""
+"""SQL for the sum of a column and a new count, either of which may be NULL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A reply that was won, and what its conversation asks of the model."""
+    """A claimed reply, and what the model is to be asked for it."""
 
     message: Message
-    """With its key, its parent's and its person's, and of its conversation key, instructions and temperature; nothing
-    else."""
+    """The message with its key, its parent's and its person's; of its conversation: key, instructions, temperature."""
     model: str
-    """The model that was chosen for the reply, or the conversation's; empty when nobody chose."""
+    """The model chosen for the reply, or the conversation's; empty when none was chosen."""
     request_id: str = ""
-    """The request that asked for the reply; empty when it is not known."""
+    """Id of the request for the reply; empty when unknown."""
     options: dict[str, Any] | None = None
-    """What a program asked of the model beside the text; None for a person's reply."""
+    """Further options that a program sent for the model; None for a person's reply."""
     begun: str = ""
-    """The text with which the reply goes on, if it was continued."""
+    """The text that the reply continues, if it was continued."""
     reasoning: Reasoning = NOTHING
-    """The reasoning that led to that text."""
+    """The reasoning before that text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a worker has of a reply: all its text and reasoning, each None when it is as at the last checkpoint."""
+    """A worker's draft of a reply: text and reasoning, each None when unchanged since the last checkpoint."""
 
     message_id: UUID
     worker: str
@@ -81,15 +82,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a reply ended."""
+    """How a reply ended, with all that is stored of it."""
 
     status: Status
     text: str
     is_draft_void: bool = False
-    """Whether nothing that was saved of the text is part of it."""
+    """Whether no saved draft is part of the text."""
     reasoning: Reasoning = NOTHING
     model: str = ""
-    """The one that was asked, as far as known."""
+    """The model that was asked, as far as known."""
     finish_reason: str = ""
     error_code: str = ""
     error: str = ""
@@ -99,7 +100,7 @@ class Outcome:
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     tokens: int = 0
-    """What counts toward the person's limits."""
+    """Tokens that count toward the person's limits."""
     first_token_at: datetime | None = None
     window_start: datetime | None = None
     window_cut: bool = False
@@ -107,7 +108,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A reply as the database has it."""
+    """A reply as it is in the database."""
 
     text: str
     reasoning: Reasoning
@@ -116,16 +117,16 @@ class Progress:
 
 
 def _unmade() -> str:
-    """The condition of a reply that this process may take.
+    """The condition of a reply that this process may claim.
 
-    Whoever could not reach the database just now must assume that others could not either, and gave no sign of life for
-    no other reason.
+    A process that could not reach the database just now must assume that others could not either, and that this is why
+    their heartbeats are missing.
     """
     return NO_WORKER if seconds_since_away() >= AWAY_SECONDS else WAITING
 
 
 class Won(NamedTuple):
-    """What the statement that wins a reply returns of it."""
+    """Columns that the statement of a successful claim returns."""
 
     parent_id: UUID | None
     model: str
@@ -135,13 +136,13 @@ class Won(NamedTuple):
     temperature: float | None
     request_id: str
     options: str | None
-    """JSON."""
+    """The options as JSON text, or None."""
     begun: str
     reasoning: str
     reasoning_seconds: float | None
 
     def claim(self, message_id: UUID) -> Claim:
-        """The reply to this message, and what to ask for it."""
+        """The claim for this message's reply."""
         conversation = Conversation(
             pk=self.conversation_id, system_prompt=self.system_prompt, temperature=self.temperature
         )
@@ -152,9 +153,9 @@ class Won(NamedTuple):
 
 
 def claim(message_id: UUID, *, worker: str) -> Claim | None:
-    """Take the reply for `worker`, if it is open and nobody makes it; what to ask for the one that won, else None.
+    """Claim the reply for `worker`, if it is open and has no worker; None if that fails. Causes a query or two.
 
-    One whose worker died with a wish to stop unanswered is ended.
+    A reply whose worker died with an unanswered stop request is ended.
     """
     won = sql.first(
         Won,
@@ -176,7 +177,8 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
     )
     if won:
         return won.claim(message_id)
-    # Its worker died with a stop request unanswered. Made by the ORM, the question would cost more than its answer.
+    # The worker died with an unanswered stop request. The ORM would take longer to build this query than it takes to
+    # run.
     is_stopped = sql.run(
         f"""
         SELECT FROM conversations_generation
@@ -197,9 +199,10 @@ class Saved(NamedTuple):
 
 
 def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
-    """Save the drafts and give a sign of life, in one statement.
+    """Save the drafts and write heartbeats, in one statement.
 
-    Returns for each reply that is still its worker's whether somebody asked to stop it; the others were lost.
+    Returns, for each reply that is still its worker's, whether a stop was requested; replies that are missing were
+    lost.
     """
     saved = sql.rows(
         Saved,
@@ -228,11 +231,10 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
 
 
 def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) -> bool:
-    """Write the reply and how it ended, and count the person's tokens, in one statement. False when it is no longer
-    this worker's; the tokens of one that was deleted count all the same.
+    """Save the reply's end and count the person's tokens, in one statement; returns False for a lost reply.
 
-    Locks what the person's turns wait for first, as storing a turn does; then the message before its generation, as the
-    deletion of a conversation does.
+    The tokens of a deleted reply are counted all the same. Locks the row for which the person's turns wait first, as
+    storing a turn does; then the message before its generation, as the deletion of a conversation does.
     """
     columns: dict[str, Any] = {
         "status": str(outcome.status),
@@ -247,14 +249,14 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) ->
         "window_start": outcome.window_start,
         "window_cut": outcome.window_cut,
     }
-    # Of a reply that was continued, they are those of all its parts.
+    # A continued reply has the tokens of all its parts.
     tokens: dict[str, Any] = {
         name: getattr(outcome, name)
         for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
     }
-    # A second try that ends before its first word leaves the text and the reasoning of the first one.
+    # A second attempt that ends before its first token keeps text and reasoning of the first attempt.
     if outcome.text or outcome.reasoning.text:
-        # The columns have the older name.
+        # The columns keep their older names.
         columns |= {"thought": outcome.reasoning.text, "thought_seconds": outcome.reasoning.seconds}
     written = sql.run(
         f"""
@@ -298,7 +300,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) ->
 
 
 def end_stopped(message_id: UUID) -> bool:
-    """End an open reply that nobody makes, keeping its draft. False when there is none."""
+    """End an open reply without a worker, keeping its draft; returns False when there is none."""
     with transaction.atomic():
         free = Generation.objects.filter(pk=message_id).without_worker(_unmade()).select_for_update()
         draft = free.values_list("draft", flat=True).first()
@@ -313,15 +315,17 @@ def end_stopped(message_id: UUID) -> bool:
 
 
 def stop(message_id: UUID) -> None:
-    """End an open reply that nobody makes; ask the worker of one that is being made to end it, which it hears of within
-    a second. Either way its text so far is kept. A reply that has ended stays as it is."""
+    """End an open reply without a worker; ask the worker of a running one to end it, within a second.
+
+    Its text so far is kept in both cases. A reply that has ended stays as it is.
+    """
     if not end_stopped(message_id):
-        # Not only a running one: its process may have handed it back meanwhile, and who claims it next hears of it.
+        # Any open reply: its process may have handed it back meanwhile, and its next worker reads the request.
         Generation.objects.open().filter(pk=message_id, stop_requested_at=None).update(stop_requested_at=Now())
 
 
 def hand_back(drafts: Iterable[Draft]) -> None:
-    """Give up the replies, drafts saved, so that the next viewer's process makes them again."""
+    """Give up the replies, with their drafts saved, so that the next viewer's process makes them again."""
     for draft in drafts:
         own = Generation.objects.filter(pk=draft.message_id, worker=draft.worker, status=Status.RUNNING)
         changes: dict[str, Any] = {"draft": draft.text} if draft.text else {}
@@ -330,12 +334,12 @@ def hand_back(drafts: Iterable[Draft]) -> None:
         try:
             own.update(status=Status.INTERRUPTED, worker="", **changes)
         except DataError:
-            # Not the others' fault; this one is missed when its heartbeat has ended.
+            # The other replies are still handed back; this one is taken over when its heartbeat has expired.
             logger.exception("Reply %s cannot be handed back.", draft.message_id)
 
 
 def progress_of(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
-    """How far these replies are, in one statement; those that are gone are left out."""
+    """State of these replies, in one statement; deleted ones are missing."""
     rows = Generation.objects.filter(pk__in=list(message_ids)).values_list(
         "pk",
         "status",

@@ -1,4 +1,4 @@
-"""A reply as the process knows that makes or follows it, and those who watch it there."""
+"""A reply in the memory of the process that makes or follows it, shared by its viewers."""
 
 import asyncio
 import time
@@ -12,8 +12,8 @@ from conversations.models.reasoning import NOTHING, Reasoning
 class LiveReply:
     """A reply as this process knows it, shared by its viewers.
 
-    `text` and `reasoning` only grow, except that a new worker begins again, or that the text turns out to have been
-    reasoning: then `restarts` grows by one.
+    `text` and `reasoning` only grow, except when a new worker begins again, or when text turns out to be reasoning:
+    then `restarts` grows by one.
     """
 
     def __init__(self, message_id: UUID) -> None:
@@ -23,27 +23,27 @@ class LiveReply:
         self.restarts = 0
         self.ended = False
         self.failure: UserFacingError | None = None
-        """Why this process failed to make it: more than is stored."""
+        """Why this process failed to make the reply; holds more details than the database."""
         self.lost = False
-        """Whether this object no longer stands for the reply: its viewers have to ask for it again."""
+        """Whether this object no longer represents the reply: its viewers must ask for it again."""
         self.since = time.perf_counter()
-        """When this process took it, to make or to follow it."""
+        """Time at which this process began to make or follow the reply (`time.perf_counter`)."""
         self.joined: asyncio.Task[None] | None = None
-        """Ends when the reply is being made or followed by this process."""
+        """Task that ends when this process makes or follows the reply."""
         self.viewers = 0
-        """How many watch it here."""
+        """Number of viewers in this process."""
         self.changes = 0
-        """Grows whenever the viewers are told that something changed."""
+        """Counter of the changes of which viewers were told."""
         self._watching: set[asyncio.Future[None]] = set()
         self._resting: set[asyncio.Future[None]] = set()
 
     def wake(self) -> None:
-        """Tell the viewers that something changed."""
+        """Tell the viewers that something has changed."""
         self.changes += 1
         _end(self._watching)
 
     def show(self, text: str, reasoning: Reasoning = NOTHING) -> None:
-        """Replace the text and the reasoning by what the database has."""
+        """Replace text and reasoning by those in the database."""
         if text != self.text or reasoning != self.reasoning:
             if not text.startswith(self.text) or not reasoning.text.startswith(self.reasoning.text):
                 self.restarts += 1
@@ -52,35 +52,35 @@ class LiveReply:
             self.wake()
 
     def clear(self) -> None:
-        """Forget what an earlier worker wrote: the reply is made from its beginning."""
+        """Drop what an earlier worker wrote: the reply is made from its beginning."""
         if self.text or self.reasoning.text:
             self.restarts += 1
         self.text = ""
         self.reasoning = NOTHING
 
     def turn_into(self, reasoning: Reasoning, *, text: str = "") -> None:
-        """Keep only this of the text; the rest of it belongs to the reasoning."""
+        """Keep only `text` as the text; the rest is now part of the reasoning."""
         self.restarts += 1
         self.text = text
         self.reasoning = reasoning
 
     def end(self) -> None:
-        """Say that nothing more will come."""
+        """Mark the reply as ended, and wake its viewers."""
         self.ended = True
         self._rouse()
 
     def lose(self) -> None:
-        """Send the viewers away to ask again."""
+        """Disconnect the viewers, so that they ask again."""
         self.lost = True
         self._rouse()
 
     async def change(self, seen: int, seconds: float) -> None:
-        """Wait until there are more `changes` than the viewer has seen, for so many seconds at most."""
+        """Wait until there are more `changes` than `seen`, at most `seconds`."""
         if self.changes == seen and not self.ended:
             await _wait(self._watching, seconds)
 
     async def rest(self, seconds: float) -> None:
-        """Wait, but not past the reply's end."""
+        """Wait for `seconds`, but not beyond the reply's end."""
         if not self.ended and not self.lost:
             await _wait(self._resting, seconds)
 
@@ -90,9 +90,9 @@ class LiveReply:
 
 
 async def _wait(waits: set[asyncio.Future[None]], seconds: float) -> None:
-    """Wait as one of these waits until they are ended, for so many seconds at most.
+    """Add a future to `waits` and wait until it is set, at most `seconds`.
 
-    Each frame of each viewer waits: an event of asyncio's and a time-out would cost more than the frame.
+    Each frame of each viewer waits: an asyncio event with a time-out would cost more than the frame.
     """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()

@@ -1,6 +1,6 @@
-"""The statements that read a reply for its stream: ready-made, because every viewer of every reply waits for them.
+"""Prepared statements that read a reply for its stream, because every viewer waits for them.
 
-They find what `Message.objects.owned_by` finds.
+They find the same rows as `Message.objects.owned_by`.
 """
 
 from functools import cache
@@ -28,12 +28,12 @@ OWNED = """
 
 
 def is_owned(user: User, message_id: UUID) -> bool:
-    """Whether the person has such a reply."""
+    """Whether the reply exists and belongs to the person. Causes a query."""
     return bool(sql.run(f"SELECT {OWNED}", [message_id, user.pk]))
 
 
 def find(user: User, message_id: UUID) -> Message | None:
-    """The person's reply with its conversation, its generation, its feedback if there is any, and its alternatives."""
+    """The person's reply with conversation, generation, feedback if any, and alternatives. Causes a query."""
     return sql.first(_reply, _selection(), [message_id, user.pk])
 
 
@@ -55,7 +55,7 @@ def _selection() -> str:
 
 
 def _instance(model: type[models.Model], values: list[Any]) -> Any:
-    """A row of the model from the first of the values, which are taken away."""
+    """An instance of the model from the first of the values, which are removed from the list."""
     names, converters = _fields(model)
     own = values[: len(names)]
     del values[: len(names)]
@@ -66,7 +66,7 @@ def _instance(model: type[models.Model], values: list[Any]) -> Any:
 
 @cache
 def _fields(model: type[models.Model]) -> tuple[list[str], list[tuple[int, Any]]]:
-    """The names of the model's fields, and what makes the value of those that are not as the driver gives them."""
+    """Names of the model's fields, and converters for values that differ from the driver's."""
     fields = model._meta.concrete_fields
     converters = [(place, field.from_db_value) for place, field in enumerate(fields) if hasattr(field, "from_db_value")]
     return [field.attname for field in fields], converters

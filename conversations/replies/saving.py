@@ -1,4 +1,4 @@
-"""How a reply's end gets into the database, which may be away just then."""
+"""Saving the end of a reply while the database may be away."""
 
 import asyncio
 import logging
@@ -13,21 +13,23 @@ from conversations.usage import limits
 logger = logging.getLogger(__name__)
 
 SECONDS = 600.0
-"""How long a finished reply waits in memory for a database that is away."""
+"""Seconds that an ended reply waits in memory for a database that is away."""
 
 INTERVAL = 0.2
-"""Seconds between two attempts: fewer than between two looks of a follower, to be back before one takes over."""
+"""Seconds between two attempts: less than a follower's interval, so that none takes the reply over before."""
 
 
 class Saver:
-    """Writes the ends of one engine's replies, in its threads."""
+    """Saves the ends of one engine's replies, in its threads."""
 
     def __init__(self, threads: DatabaseThreads) -> None:
         self._database = threads.run
 
     async def save(self, worker: Worker, outcome: Outcome) -> bool:
-        """Write the outcome; one that cannot be written, as a failure. False when the reply is another's or gone, or
-        cannot be written at all."""
+        """Save the outcome; one that cannot be saved is saved as a failure.
+
+        Returns False when the reply is another worker's, deleted, or cannot be saved at all.
+        """
         try:
             return await self._save(worker, outcome)
         except Exception as error:
@@ -40,14 +42,14 @@ class Saver:
             return False
 
     async def count(self, worker: Worker) -> None:
-        """Count the tokens of a reply that was deleted while it was made. One that was taken over is counted there."""
+        """Count the tokens of a reply that was deleted while it was made; one that was taken over is counted there."""
         try:
             await self._database(limits.count_tokens, worker.user_id, worker.tokens(), unless=worker.reply.message_id)
         except Exception:
             logger.exception("The tokens of reply %s cannot be counted.", worker.reply.message_id)
 
     async def once_back[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run the function in a thread, again and again while the database is away."""
+        """Run the function in a thread, repeatedly while the database is away."""
         deadline = asyncio.get_running_loop().time() + SECONDS
         while True:
             try:

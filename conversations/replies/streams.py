@@ -1,12 +1,10 @@
 """A reply as server-sent events: the only place that makes a streaming response.
 
-Events, each with HTML as its data: `reply`, the whole reply as it stands, first on every connection and again when a
-new worker begins or reasoning does; `reasoning`, what to append to the reasoning; `reasoning-title`, how long it took;
-`blocks`, finished blocks to append; `tail`, the block that still grows, which is empty after these; `tail-end`, how
-many of its UTF-16 units stay as they were sent, and what follows them; `end`, the final message.
-
-What is sent is never much more than the text: where a growing block would have to be sent again too often, it waits
-until there is more of it.
+Events, each with HTML as its data: `reply`, the whole reply so far, first on every connection and again when a new
+worker or reasoning begins; `reasoning`, text to append to the reasoning; `reasoning-title`, its duration; `blocks`,
+finished blocks to append; `tail`, the open block, which is empty after new blocks; `tail-end`, how many of its UTF-16
+units are unchanged, and what follows them; `end`, the final message. The bytes sent are bounded by a multiple of the
+text: an open block that would have to be sent again too often waits until it has grown.
 """
 
 import asyncio
@@ -38,11 +36,11 @@ from conversations.replies.live import LiveReply
 logger = logging.getLogger(__name__)
 
 FRAME_INTERVAL = 0.04
-"""Seconds between two frames of one viewer, at least."""
+"""Least seconds between two frames of one viewer."""
 
 FRAME_INTERVAL_MAX = 1.0
 FRAMES_PER_SECOND = 1_000
-"""Frames that one process writes in a second, at most, to all its viewers."""
+"""Most frames that one process writes in a second, to all its viewers."""
 
 FRAME_COST_FACTOR = 10
 """A frame that took t seconds to write is followed by a pause of at least this many times t."""
@@ -51,32 +49,32 @@ LATENESS_FACTOR = 4
 """A viewer who was woken t seconds late waits this many times t: a busy process sends fewer frames, not later ones."""
 
 OPEN_CHARACTERS_PER_SECOND = 200_000
-"""The open block is sent again in each frame; a long one is sent less often, to bound what is sent in a second."""
+"""Characters of the open block that are sent in a second at most: a long block is sent again less often."""
 
 SESSION_INTERVAL = 12.0
-"""Seconds after which a stream looks again whether its viewer is still signed in: it has to end within 15."""
+"""Seconds after which a stream checks again that its viewer is signed in; it must end within 15 of a sign-out."""
 
 PATIENCE_LEAST = 1.0
-"""Seconds that a stream waits at least for a change of a reply before it looks."""
+"""Least seconds that a stream waits for a change of a reply before it checks."""
 
 SENT_RATIO, SENT_FREE = 20, 8_000
-"""Bytes that may be sent for each byte of the text, and beside these before the end, which is sent whatever it is."""
+"""Bytes that may be sent per byte of the text, and an allowance; the `end` event is not limited."""
 
 SAVED_MIN = 100
-"""Characters of the open block that need not be sent again before only its end is sent."""
+"""Unchanged characters of the open block from which only its new end is sent."""
 
 LAST_FEW = 16
-"""Characters at the end of the open block in which it mostly changes."""
+"""Characters at the end of the open block in which most changes occur."""
 
 LONG = 2_000
-"""Characters that are rendered in a thread: what takes longer than a millisecond holds nobody up."""
+"""Characters from which text is rendered in a thread, because it takes longer than a millisecond."""
 
 KEEP_ALIVE = b": still here\n\n"
 RECONNECT = b"retry: 1000\n\n"
 
 
 _open = Part(Counter[UUID])
-"""Streams of this process by person."""
+"""Number of open streams of this process by person."""
 
 
 def has_too_many(user_id: UUID) -> bool:
@@ -85,23 +83,23 @@ def has_too_many(user_id: UUID) -> bool:
 
 
 def open_streams() -> int:
-    """How many event streams this process has open. For any thread."""
+    """Number of event streams that this process has open. Safe in any thread."""
     return _open().total()
 
 
 def response(
     message_id: UUID, *, user_id: UUID, end: Callable[[], str], is_welcome: Callable[[], bool]
 ) -> StreamingHttpResponse:
-    """Stream the reply to the page until it has ended, or until its viewer is no longer welcome.
+    """Stream the reply to the page until it has ended, or its viewer is no longer welcome.
 
-    `end` renders the final event's HTML; both may use the database.
+    `end` renders the final event's HTML; `end` and `is_welcome` may use the database.
     """
     frames = events(message_id, viewer=Viewer(), end=lambda: event("end", end()), is_welcome=is_welcome)
     return sent(user_id, frames)
 
 
 class Closing:
-    """Frames, and what ends their making though nobody ever asked for the first."""
+    """Frames with a function that ends their source even if no frame was requested."""
 
     def __init__(self, frames: AsyncGenerator[bytes], close: Callable[[], None]) -> None:
         self._frames = frames
@@ -114,8 +112,10 @@ class Closing:
 def sent(
     user_id: UUID, frames: AsyncGenerator[bytes], *, close: Callable[[], None] | None = None
 ) -> StreamingHttpResponse:
-    """The frames as an event stream, which counts as one that the person has open; `close` is called when the response
-    is closed."""
+    """A response with the frames as an event stream, counted as one of the person's open streams.
+
+    `close` is called when the response is closed.
+    """
     counting = counted(user_id, frames)
     return StreamingHttpResponse(
         Closing(counting, close) if close else counting,
@@ -125,7 +125,7 @@ def sent(
 
 
 async def counted(user_id: UUID, frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """The same frames, as one open stream of the person."""
+    """The frames unchanged, counted as one open stream of the person meanwhile."""
     with watching(user_id):
         async with aclosing(frames):
             async for frame in frames:
@@ -134,7 +134,7 @@ async def counted(user_id: UUID, frames: AsyncGenerator[bytes]) -> AsyncGenerato
 
 @contextmanager
 def watching(user_id: UUID) -> Iterator[None]:
-    """Count as one open stream of the person."""
+    """Count one open stream of the person, for a `with` block."""
     counts = _open()
     counts[user_id] += 1
     try:
@@ -146,13 +146,13 @@ def watching(user_id: UUID) -> Iterator[None]:
 
 
 class Frames(Protocol):
-    """What one connection has been sent of a reply, in whatever format."""
+    """What one connection has been sent of a reply, in any format."""
 
     opening: bytes
-    """What is sent at once."""
+    """Bytes that are sent at once."""
 
     def frame(self, reply: LiveReply) -> bytes:
-        """The events that bring the viewer to where the reply is."""
+        """The events that bring the viewer up to date with the reply."""
 
     def pause(self, cost: float, late: float, viewers: int) -> float:
         """Seconds to wait after a frame; see `Viewer.pause`."""
@@ -161,8 +161,11 @@ class Frames(Protocol):
 async def events(
     message_id: UUID, *, viewer: Frames, end: Callable[[], bytes], is_welcome: Callable[[], bool]
 ) -> AsyncGenerator[bytes]:
-    """The frames of one viewer; `end` makes the last one. Ends without that when this process shuts down, when its
-    database is away, or when the viewer has signed out: who is welcome reconnects."""
+    """The frames of one viewer; `end` makes the last one.
+
+    Ends without that one when this process shuts down, the database is away, or the viewer has signed out: viewers that
+    are welcome reconnect.
+    """
     yield viewer.opening
     engine = dispatch.engine()
     ended = False
@@ -185,7 +188,7 @@ async def events(
                         return
                 yield viewer.frame(reply)
                 sent = time.perf_counter()
-                # The first words are waited for, and so is the end.
+                # There is no pause before the first text and before the end.
                 if reply.text or reply.reasoning.text:
                     pause = viewer.pause(sent - begun, late, engine.viewers)
                     await reply.rest(pause)
@@ -197,52 +200,52 @@ async def events(
 
 
 async def may_stay(engine: ReplyEngine, is_welcome: Callable[[], bool]) -> bool:
-    """Whether the viewer may see more. A database that is away sends nobody away."""
+    """Whether the viewer may see more; True while the database is away."""
     with suppress(*DATABASE_AWAY):
         return await engine.database(is_welcome)
     return True
 
 
 _thread = Part(lambda: ThreadPoolExecutor(1, thread_name_prefix="rendering"))
-"""One for all replies, so that they never take more of the process than one core's share."""
+"""One thread renders all replies, so that rendering takes at most the share of one core."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """What rendering more of a reply has made."""
+    """The result of rendering more of a reply."""
 
     begin: int
-    """The number of the first block that is new, or has changed."""
+    """Index of the first block that is new or has changed."""
     finished: list[str]
     revision: int
     tail: str
     size: int
-    """Bytes of the text."""
+    """Bytes of the text that is rendered."""
 
 
 class Rendering:
-    """The HTML of a reply that grows, made once for all its viewers."""
+    """The HTML of a growing reply, rendered once for all its viewers."""
 
     def __init__(self, key: UUID) -> None:
         self.finished: list[str] = []
         self.finished_size = 0
-        """Bytes of these."""
+        """Bytes of the finished blocks in `finished`."""
         self.revision = 0
-        """Grows when what was finished has changed."""
+        """Grows when finished blocks have changed."""
         self.tail = ""
         self.text_size = 0
-        """Bytes of the text that they show."""
+        """Bytes of the text that `finished` and `tail` show."""
         self._blocks = BlockStream(key=key)
         self._length = 0
         self._is_busy = False
 
     @property
     def open_size(self) -> int:
-        """Characters of the block that still grows."""
+        """Characters of the open block."""
         return self._blocks.open_size
 
     def grow(self, reply: LiveReply) -> None:
-        """Render what the reply has more than the last time; wakes its viewers later when that is long."""
+        """Render the text that is new since the last call; for long text, in a thread that wakes the viewers later."""
         if self._is_busy or len(reply.text) == self._length:
             return
         more = reply.text[self._length :]
@@ -253,7 +256,7 @@ class Rendering:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            # Nobody is held up.
+            # This is short enough for the event loop.
             self._take(self._grown(more))
             return
         self._is_busy = True
@@ -288,7 +291,7 @@ _renderings = Part(WeakKeyDictionary[LiveReply, tuple[int, Rendering]])
 
 
 def rendering(reply: LiveReply) -> Rendering:
-    """The reply's HTML as of now; a new one when a new worker has begun."""
+    """The reply's current HTML; a new object when a new worker has begun."""
     renderings = _renderings()
     restarts, shared = renderings.get(reply, (-1, None))
     if shared is None or restarts != reply.restarts:
@@ -299,7 +302,7 @@ def rendering(reply: LiveReply) -> Rendering:
 
 
 class Viewer:
-    """What one connection has been sent of a reply."""
+    """What one connection has been sent of a reply, as HTML events."""
 
     opening = RECONNECT
 
@@ -309,21 +312,21 @@ class Viewer:
         self._finished = 0
         self._tail = ""
         self._known_tail = ""
-        """What the viewer can be sent the end of: nothing when the open block came in another event than its own."""
+        """The open block as the viewer has it in its `tail`; empty when it came with another event."""
         self._reasoning = NOTHING
         self._sent = 0
         self._said = 0
-        """Bytes of the texts that came before this one, and of the reasoning."""
+        """Bytes of earlier texts and of the reasoning."""
 
     def frame(self, reply: LiveReply) -> bytes:
-        """The events that bring the viewer to where the reply is."""
+        """The events that bring the viewer up to date with the reply."""
         frame = self._frame(reply)
         self._sent += len(frame)
         return frame
 
     def _frame(self, reply: LiveReply) -> bytes:
         current = rendering(reply)
-        # reasoning that begins needs its place: the reply is sent whole, which then is next to nothing.
+        # New reasoning needs its place: the whole reply is sent, which is next to nothing then.
         is_other = current is not self._rendering
         if self._rendering is not None and is_other:
             self._said += self._rendering.text_size
@@ -341,7 +344,7 @@ class Viewer:
         return (reasoning + (event("blocks", finished) if finished else b"") + self._grow(current)) or KEEP_ALIVE
 
     def _grow(self, current: Rendering) -> bytes:
-        """The event that makes the open block what it is; none while it would cost too much."""
+        """The event that updates the open block; empty while it would cost too much."""
         if current.tail == self._tail:
             return b""
         known, tail = self._known_tail, current.tail
@@ -354,12 +357,12 @@ class Viewer:
         return frame
 
     def _affords(self, current: Rendering, size: int) -> bool:
-        """Whether so many bytes may be sent now: the open block comes again when it is finished, and all at the end."""
+        """Whether `size` bytes may be sent now; the open block is sent again when finished, and all text at the end."""
         to_come = current.finished_size + 2 * len(current.tail.encode())
         return self._sent + size + to_come <= SENT_RATIO * (self._said + current.text_size) + SENT_FREE
 
     def _think(self, reasoning: Reasoning) -> bytes:
-        """The events that bring the viewer to where the reasoning is."""
+        """The events that bring the viewer up to date with the reasoning."""
         sent, self._reasoning = self._reasoning, reasoning
         if reasoning is sent:
             return b""
@@ -369,16 +372,16 @@ class Viewer:
         return frame if reasoning.title == sent.title else frame + event("reasoning-title", reasoning.title)
 
     def pause(self, cost: float, late: float = 0.0, viewers: int = 1) -> float:
-        """Seconds to wait after a frame that took `cost` seconds; the wait before it ended `late` seconds late.
+        """Seconds to wait after a frame that took `cost` seconds, when the wait before it ended `late` seconds late.
 
-        `viewers` are all those of the process.
+        `viewers` is the number of all viewers in the process.
         """
         size = self._rendering.open_size if self._rendering else 0
         return pause(cost, late, viewers, size=size)
 
 
 def pause(cost: float, late: float, viewers: int, *, size: int = 0) -> float:
-    """The same for a frame that sends `size` characters again."""
+    """Seconds to wait after a frame with these costs, in which `size` characters are sent again."""
     shares = (
         viewers / FRAMES_PER_SECOND,
         cost * FRAME_COST_FACTOR,
@@ -389,7 +392,7 @@ def pause(cost: float, late: float, viewers: int, *, size: int = 0) -> float:
 
 
 def render_reply(finished: str, tail: str, reasoning: Reasoning) -> str:
-    """The inside of a reply that is still being made."""
+    """HTML of the inside of an open reply."""
     context = {"finished": SafeString(finished), "tail": SafeString(tail), "reasoning": reasoning}
     return render_to_string("conversations/messages/_reply.html", context)
 
@@ -404,7 +407,7 @@ def _lines(text: str) -> str:
 
 
 def common_length(one: str, other: str) -> int:
-    """How many characters both texts begin with."""
+    """Number of characters with which both texts begin alike."""
     low, high = 0, min(len(one), len(other))
     if high > LAST_FEW and other.startswith(one[: high - LAST_FEW]):
         low = high - LAST_FEW
@@ -418,5 +421,5 @@ def common_length(one: str, other: str) -> int:
 
 
 def utf16_length(text: str) -> int:
-    """The text's length as browsers count it."""
+    """The text's length in UTF-16 units, as browsers count it."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

@@ -1,4 +1,4 @@
-"""One reply being made: the model's events gathered into a text, and how it ended."""
+"""Making one reply: collects the model's events into a text and an outcome."""
 
 import asyncio
 import contextlib
@@ -30,11 +30,13 @@ logger = logging.getLogger(__name__)
 DETAIL_MAX_CHARS = 2_000
 REASON_MAX_CHARS = 50
 OVERHANG = 4_096
-"""Characters that are kept past the limit of a reply: its last piece mostly, but a piece may be of any size."""
+"""Characters kept beyond a reply's limit: mostly the last piece, but a piece may have any size."""
 
 PROGRAM_PATIENCE = 2.0
-"""Seconds that a reply which a program asked for waits before another attempt. A provider that asks for more is told to
-the program, which may ask another model meanwhile."""
+"""Seconds that a program's reply waits before another attempt.
+
+When the provider asks for a longer wait, the program is told, and may ask another model meanwhile.
+"""
 
 Database = Callable[[Callable[[UUID], Window], UUID], Awaitable[Window]]
 """Runs a blocking function with its argument outside the event loop."""
@@ -87,7 +89,7 @@ class ReplyTooLong(UserFacingError):
 
 
 class Worker:
-    """A reply that this process makes, and the task that does it. A `refusal` ends it before the model is asked."""
+    """A reply that this process makes, and its task. A `refusal` ends it before the model is asked."""
 
     def __init__(
         self,
@@ -106,39 +108,39 @@ class Worker:
         self.user_id = user_id
         self.model = model
         self.options = options
-        """What a program asked for beside the text; None for a person's reply."""
+        """Further options from a program; None for a person's reply."""
         self.task: asyncio.Task[None] | None = None
         self.outcome: Outcome | None = None
-        """How the reply ended; from then on it is only to be saved, and no stop changes it."""
+        """How the reply ended; from then on it only has to be saved, and stopping changes nothing."""
         self._asked = "" if model == llm.OTHER_MODEL else model
         self._refusal = refusal
         self._window = window
         self._begun = False
         self._stop_requested = False
         self._sent = False
-        """Whether the model was asked: who stops it before its first word may have to pay for the question."""
+        """Whether the model was asked: a reply stopped before its first token may still cost the question's tokens."""
         self._saved_length = 0
         self._saved_reasoning: Reasoning | None = None
         self._begun_with = begun
-        """The text with which the reply goes on."""
+        """The text that the reply continues."""
         self._reasoning_before = len(reply.reasoning.text) if begun else 0
         self._reasoning_buffer = ReasoningBuffer(before=reply.reasoning) if begun else ReasoningBuffer()
         self._was_reasoning = False
-        """Whether what had come as text turned out to be reasoning."""
+        """Whether earlier text turned out to be reasoning."""
         self._first_token_at: datetime | None = None
         self._usage: llm.Usage | None = None
         self._beside = 0
-        """Characters of what came beside text and reasoning, which is not kept."""
+        """Characters that came besides text and reasoning, which are not kept."""
         self._finish_reason = ""
 
     def draft(self) -> Draft:
-        """What the next checkpoint has to save."""
+        """The parts of the reply that the next checkpoint has to save."""
         text = self.reply.text
         changed = len(text) != self._saved_length
         self._saved_length = len(text)
-        # The last pieces before a pause would wait for the next one otherwise.
+        # Otherwise the last pieces before a pause would wait for the next piece.
         self._think(self._reasoning_buffer.snapshot())
-        # The first words take the place of an earlier worker's reasoning too.
+        # The first text also replaces an earlier worker's reasoning.
         reasoning = self.reply.reasoning
         reasoning_changed = reasoning is not self._saved_reasoning and bool(text or reasoning.text)
         if reasoning_changed:
@@ -148,21 +150,21 @@ class Worker:
         )
 
     def forget_checkpoint(self) -> None:
-        """Let the next checkpoint save everything: the last one failed."""
+        """Make the next checkpoint save everything, because the last one failed."""
         self._saved_length = 0
         self._saved_reasoning = None
 
     def stop(self) -> None:
-        """End the reply with the text that came."""
+        """End the reply with the text so far."""
         if self._stop_requested or self.outcome:
             return
         self._stop_requested = True
-        # A task that is cancelled before its first step would never notice why.
+        # A task that is cancelled before its first step could not read the reason.
         if self._begun and self.task:
             self.task.cancel()
 
     async def run(self, database: Database) -> Outcome:
-        """Ask the model and gather its answer until there is an outcome. Every failure becomes one.
+        """Ask the model and collect its answer until there is an outcome; every failure becomes one.
 
         Raises `asyncio.CancelledError` when the task was cancelled for another reason than `stop`.
         """
@@ -181,7 +183,7 @@ class Worker:
             self.outcome = self._outcome(Status.STOPPED)
         except UserFacingError as error:
             if self._begun_with and getattr(error, "is_empty", False):
-                # Asked to go on, the model has nothing to add.
+                # Asked to continue, the model had nothing to add.
                 self._finish_reason = "stop"
                 self.outcome = self._outcome(Status.COMPLETE)
                 return self.outcome
@@ -195,8 +197,8 @@ class Worker:
         return self.outcome
 
     def failed(self, error: Exception) -> Outcome:
-        """The outcome of a fault of ours: the text and the error, and nothing that may be the fault's cause."""
-        # Staff who may not read what was said may read this: its own words could be the row that was refused.
+        """The outcome of a fault of this site: text and error, without anything that may have caused the fault."""
+        # Staff without permission to read messages may read this: the error's own words could contain a refused row.
         failed = ReplyFailed(faults.described(error))
         return Outcome(
             Status.FAILED,
@@ -210,13 +212,13 @@ class Worker:
         )
 
     def count(self, outcome: Outcome) -> None:
-        """Count the reply, which has ended so."""
+        """Count the ended reply in the metrics."""
         label = metrics.model_label(self._asked)
         metrics.replies.labels(outcome.status, outcome.error_code, label).inc()
         metrics.reply_seconds.labels(label).observe(time.perf_counter() - self.reply.since)
 
     def tokens(self) -> int:
-        """What the reply counts toward the person's limits so far."""
+        """Tokens of the reply so far that count toward the person's limits."""
         answered = self.reply.text[len(self._begun_with) :] + self.reply.reasoning.text[self._reasoning_before :]
         asked = self._window.messages if self._window else ()
         return context.tokens_used(asked, answered, self._usage, stopped=self._stop_requested and self._sent)
@@ -275,12 +277,12 @@ class Worker:
         taken = self._reasoning_buffer.take(self.reply.text[len(self._begun_with) :], seconds)
         self.reply.turn_into(taken, text=self._begun_with)
         self._was_reasoning = True
-        # The next checkpoint saves the text, however short.
+        # The next checkpoint saves the text, however short it is.
         self._saved_length = -1
         self.reply.wake()
 
     def _explained(self, error: UserFacingError) -> UserFacingError:
-        """The error in the words that help: a single message that is too long is no conversation that has grown."""
+        """The error that helps most: when a single message is too long, the conversation has not grown too long."""
         asked = self._window.messages if self._window else []
         if isinstance(error, ContextTooLong) and sum(message.role != "system" for message in asked) == 1:
             return MessageTooLong(error)
@@ -294,7 +296,7 @@ class Worker:
         return self._outcome(Status.COMPLETE)
 
     def _outcome(self, status: Status, error: UserFacingError | None = None) -> Outcome:
-        """How the reply ended."""
+        """The outcome with the worker's counts and times."""
         self._think(self._reasoning_buffer.end())
         return Outcome(
             status=status,
@@ -318,5 +320,5 @@ class Worker:
 
 
 def window_for(message_id: UUID, *, begun: str = "") -> Window:
-    """What to ask the model for a reply that has begun so. Causes queries."""
+    """The model's window for a reply that continues `begun`. Causes queries."""
     return context.window_for(Message.objects.select_related("conversation").get(pk=message_id), begun=begun)

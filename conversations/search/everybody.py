@@ -85,17 +85,17 @@ FIRST = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 
 class Row(NamedTuple):
-    """What was found in a block, with the block's size and end; that alone where `number` is None."""
+    """A hit in a block, with the block's size and end; without a hit `number` is None."""
 
     scanned: int
     last: UUID
     last_time: datetime
     number: int | None
-    """Its place in the block, from 1 on."""
+    """Position of the hit in the block, from 1."""
     key: UUID
     time: datetime
     role: str
-    """Empty for a title."""
+    """Role of the message's author; empty for a title."""
     conversation_id: UUID
     title: str
     is_trashed: bool
@@ -104,7 +104,7 @@ class Row(NamedTuple):
     is_cut: bool
 
     def hit(self) -> Hit:
-        """The title or the message."""
+        """The hit: a title or a message."""
         if not self.role:
             return Hit(self.conversation_id, self.title, self.time, is_trashed=self.is_trashed)
         return Hit(

@@ -189,17 +189,17 @@ SELECT 2, period, messages, tokens FROM conversations_usagelimit WHERE user_id I
 
 
 class LimitRow(NamedTuple):
-    """A limit for a period."""
+    """A row that limits usage in a period."""
 
     level: int
-    """0 for the person's own, 1 for a group's, 2 for everybody's."""
+    """0 for the person's own limit, 1 for a group's, 2 for everybody's."""
     period: str
     messages: int | None
     tokens: int | None
 
     @property
     def limit(self) -> Limit:
-        """How much it allows."""
+        """The numbers of messages and tokens that it allows."""
         return Limit(self.messages, self.tokens)
 
 

@@ -230,16 +230,16 @@ GROUP BY model, measure, bucket
 
 
 class Histogram(NamedTuple):
-    """The times that were measured in a step."""
+    """A histogram of one measure in one step."""
 
     step: int
-    """When it began, in seconds of the epoch."""
+    """Time at which the step began, in seconds since 1970."""
     is_now: bool
     measure: str
     buckets: list[int]
-    """The lowest first."""
+    """Numbers of the buckets, the lowest first."""
     replies: list[int]
-    """How many of each bucket."""
+    """Number of replies in each bucket."""
 
 
 class Bar(NamedTuple):

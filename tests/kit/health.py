@@ -1,4 +1,4 @@
-"""Waiting for a server process that starts."""
+"""Wait for a server process that is starting."""
 
 import time
 import urllib.error
@@ -9,17 +9,17 @@ ANSWER_SECONDS = 30.0
 
 
 class Process(Protocol):
-    """A process that may end."""
+    """A process whose end can be polled."""
 
     returncode: int | None
-    """Its exit code, once `poll` has seen its end."""
+    """The exit code, once `poll` has seen the process's end."""
 
     def poll(self) -> int | None:
         """The exit code; None while it runs."""
 
 
 def wait_for_answer(url: str, process: Process, *, seconds: float, path: str = "/healthz") -> None:
-    """Return once the process serves pages at this address: once `path` is there.
+    """Return once the process answers with success at `path` below this address.
 
     Raises `RuntimeError` when the process has ended, `TimeoutError` when it does not answer in time.
     """

@@ -1,4 +1,4 @@
-"""Texts that a renderer could take long for, make much of, or lose its way in."""
+"""Texts that are expensive for a renderer: slow, large in output, or deeply nested."""
 
 from itertools import chain
 
@@ -60,11 +60,11 @@ UNITS = {
     "code of line feeds": "```java\n" + "\n" * 900 + "x\n```\n",
     "words": "The quick brown fox jumps over the lazy dog. ",
 }
-"""Each is said again and again."""
+"""Name -> a piece of text that is repeated to the requested size."""
 
 
 def hostile(size: int) -> dict[str, str]:
-    """Each text, of so many characters."""
+    """Each hostile text by name, of `size` characters."""
     texts = {name: (unit * (size // len(unit) + 1))[:size] for name, unit in UNITS.items()}
     wide = "|a" * 1_000
     texts |= {

@@ -1,7 +1,7 @@
-"""Finds a Chromium that starts, and installs one where there is none: `python -m tests.kit.install_chromium`.
+"""Finds a Chromium that starts, and installs one if there is none: `python -m tests.kit.install_chromium`.
 
-Preferred is the headless shell, the same engine without the browser's own windows, which take more of the processor
-than the pages in them: with it the tests of pages take half the time.
+The headless shell is preferred: the same engine without the browser's own windows, which use more of the processor than
+the pages in them. With it the tests of pages take half the time.
 """
 
 import os
@@ -30,30 +30,32 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-"""How the tests and the benchmarks start it: without a window, and without errands of its own."""
+"""Arguments with which tests and benchmarks start Chromium: without a window, and without tasks of its own."""
 
 
 def find_chromium(*, whole: bool = False) -> Path | None:
-    """The program of an installed headless shell, Chromium or Chrome that starts, or None; with `whole` rather one with
-    windows, as people have it."""
+    """Path of an installed headless shell, Chromium or Chrome that starts, or None.
+
+    With `whole`, a browser with windows is preferred, as people have it.
+    """
     return (find_browser() or find_shell()) if whole else (find_shell() or find_browser())
 
 
 def find_shell() -> Path | None:
-    """The program of an installed headless shell that starts, or None."""
+    """Path of an installed headless shell that starts, or None."""
     return next(filter(_starts, _shells()), None)
 
 
 def find_browser() -> Path | None:
-    """The program of an installed Chromium or Chrome that starts, with all that people have, or None."""
+    """Path of an installed Chromium or Chrome that starts, with all its features, or None."""
     return next(filter(_starts, _browsers()), None)
 
 
 def install_chromium() -> Path | None:
-    """Install Playwright's Chromium, or the system's where that cannot be had; its program, or None."""
+    """Install Playwright's Chromium, or the system's if that fails; returns its path, or None."""
     for command in _installations():
         sys.stderr.write(f"Installing Chromium for the tests: {' '.join(command)}\n")
-        # The outcome is judged by the browser that is there afterwards, not by what an installer says of itself.
+        # The result is judged by the browser that is there afterwards, not by the installer's exit code.
         subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         if found := find_chromium():
             return found
@@ -98,13 +100,13 @@ def _installations() -> Iterator[list[str]]:
     if shutil.which("apt-get"):
         rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
         yield [*rights, "apt-get", "update", "-qq"]
-        # Ubuntu has no shell.
+        # Ubuntu has no package of the shell.
         for package in (SHELL, "chromium"):
             yield [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", package]
 
 
 def install_shell() -> Path | None:
-    """Install the headless shell beside a browser that is there, where that asks nobody for anything; its program."""
+    """Install the headless shell in addition to a browser, if that needs no interaction; returns its path, or None."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return None
     install([SHELL], {SHELL: SHELL})
@@ -112,7 +114,7 @@ def install_shell() -> Path | None:
 
 
 def main() -> int:
-    """Print the browser's path; 1, with a sentence, when there is none to be had."""
+    """Print the browser's path; returns 1, with a sentence, when no browser can be installed."""
     found = find_shell() or (find_browser() and install_shell()) or find_chromium() or install_chromium()
     if found is None:
         sys.stderr.write(

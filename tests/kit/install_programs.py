@@ -1,6 +1,6 @@
-"""Finds the programs with which the chat is tested, servers before and behind it and curl; installs what is missing.
+"""Finds the programs for the tests, such as proxies and curl, and installs missing ones.
 
-`python -m tests.kit.install_programs` prints where they are.
+`python -m tests.kit.install_programs` prints their paths.
 """
 
 import os
@@ -11,19 +11,19 @@ from pathlib import Path
 
 PACKAGES = {"nginx": "nginx-light", "caddy": "caddy", "pgbouncer": "pgbouncer", "curl": "curl"}
 PROOFS = {"postgres": "postgresql", "cc": "gcc libc6-dev"}
-"""What the longer proofs need besides: a PostgreSQL that is not the embedded one, a compiler."""
+"""Further programs for the longer tests: a PostgreSQL that is not the embedded one, a compiler."""
 
 ELSEWHERE = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin")
 
 
 def find(name: str) -> Path | None:
-    """The program of this name, or None."""
+    """Path of the program with this name, or None."""
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *ELSEWHERE]))
     return Path(found) if found else None
 
 
 def program(name: str) -> str:
-    """The program of this name. Raises `FileNotFoundError` with what to do."""
+    """Path of the program with this name. Raises `FileNotFoundError` with advice."""
     found = find(name)
     if found is None:
         raise FileNotFoundError(f"Install {name}: python -m tests.kit.install_programs")
@@ -31,12 +31,12 @@ def program(name: str) -> str:
 
 
 def install(names: list[str], packages_of: dict[str, str] = PACKAGES) -> None:
-    """Install these programs with the system's package manager; what is there afterwards is looked at again."""
+    """Install these programs with the system's package manager; the caller checks the result."""
     if shutil.which("brew"):
         commands = [["brew", "install", "--quiet", *names]]
     else:
         rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        # They are not to be started as services of this machine.
+        # Keeps the packages from starting services on this machine.
         environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
         packages = [package for name in names for package in packages_of[name].split()]
         commands = [
@@ -52,7 +52,7 @@ def install(names: list[str], packages_of: dict[str, str] = PACKAGES) -> None:
 
 
 def main() -> int:
-    """Print each program's path; 1, with a sentence, when one is not to be had."""
+    """Print each program's path; returns 1, with a sentence, when one cannot be installed."""
     if missing := [name for name in PACKAGES if not find(name)]:
         install(missing)
     missing = [name for name in PACKAGES if not find(name)]

@@ -1,4 +1,4 @@
-"""Ports of this machine that nobody else gets while a test has a use for them."""
+"""Ports of this machine that are reserved for a test."""
 
 import socket
 import sys
@@ -6,10 +6,10 @@ from types import TracebackType
 
 
 class Port:
-    """`with Port() as number:`; nobody listens there, until a program of the test does.
+    """A reserved port: `with Port() as number:`; nothing listens on it until the test's program does.
 
-    It is bound and never listened at. Linux lets servers, which ask to share an address (`SO_REUSEADDR`), listen there
-    all the same, and gives the port to nobody else. Other systems do not: there it is only a port that was free.
+    It is bound without listening. On Linux servers, which ask to share an address (`SO_REUSEADDR`), can still listen on
+    it, and the port is assigned to no other program. On other systems it is only a port that was free.
     """
 
     def __init__(self, host: str = "127.0.0.1") -> None:
@@ -21,7 +21,7 @@ class Port:
             self.close()
 
     def close(self) -> None:
-        """Give it back."""
+        """Release the reserved port for other programs."""
         self._keeper.close()
 
     def __enter__(self) -> int:

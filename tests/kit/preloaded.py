@@ -1,6 +1,6 @@
-"""Server processes of the tests, forked from one that has the packages loaded: loading takes longer than most tests.
+"""Server processes for tests, forked from one with the packages loaded: loading takes longer than most tests.
 
-Only packages are loaded before, none of which looks at the environment then: settings, the project's own modules and
+Only packages that do not read the environment at import are preloaded: settings, the project's own modules and
 uvicorn's options are read after the fork, as in a process of its own.
 """
 
@@ -49,20 +49,20 @@ PACKAGES = (
     "uvloop",
 )
 MESSAGE_MAX = 1_000_000
-"""Bytes of what is asked and answered: mostly an environment."""
+"""Bytes of a request or a response, which consist mostly of an environment."""
 
 LOOK_SECONDS = 0.01
-"""Between two looks whether a process has ended."""
+"""Seconds between two checks whether a process has ended."""
 
 
 class Forked:
-    """A process that was forked, as `subprocess.Popen` shows one."""
+    """A forked process, with the interface of `subprocess.Popen`."""
 
     def __init__(self, origin: "Origin", pid: int) -> None:
         self._origin = origin
         self.pid = pid
         self.returncode: int | None = None
-        # Threads ask, and a process can be waited for only once.
+        # Several threads may ask, and a process can be waited for only once.
         self._lock = threading.Lock()
 
     def poll(self) -> int | None:
@@ -73,7 +73,7 @@ class Forked:
             return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end. Raises `subprocess.TimeoutExpired`."""
+        """Wait for the process's end. Raises `subprocess.TimeoutExpired`."""
         until = float("inf") if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
             if time.monotonic() > until:
@@ -82,21 +82,21 @@ class Forked:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send the process a signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the process to end, with SIGTERM."""
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it."""
+        """End the process at once, with SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
 
 class Origin:
-    """The process that all are forked from; it ends with the one that has started it."""
+    """The process from which all servers are forked; it ends with the process that has started it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -111,27 +111,27 @@ class Origin:
         return Forked(self, self.ask(asked, [listener, errors]))
 
     def ask(self, asked: dict[str, Any], files: Sequence[int] = ()) -> Any:
-        """What it answers."""
+        """Send a request with open files to the process; returns its response."""
         with self._lock:
             socket.send_fds(self._socket, [json.dumps(asked).encode()], files)
             return json.loads(self._socket.recv(MESSAGE_MAX))
 
     def end(self) -> None:
-        """End it; what it has forked goes on."""
+        """End the process; servers forked from it continue."""
         self._socket.close()
         self._process.wait()
 
 
 @cache
 def origin() -> Origin:
-    """This process's."""
+    """The process to fork from, started once per test process."""
     started = Origin()
     atexit.register(started.end)
     return started
 
 
 def serve(channel: socket.socket) -> None:
-    """Fork what is asked for, until nobody is there to ask."""
+    """Fork on request, until the other end of the channel is closed."""
     for name in PACKAGES:
         importlib.import_module(name)
     if settings.configured or not {"chatbot", "conversations", "accounts"}.isdisjoint(sys.modules):
@@ -153,7 +153,7 @@ def serve(channel: socket.socket) -> None:
 
 
 def become(arguments: list[str], environment: dict[str, str], listener: int, errors: int) -> None:
-    """Be uvicorn from here on."""
+    """Turn this process into uvicorn; does not return."""
     from uvicorn.main import main
 
     os.dup2(errors, 2)

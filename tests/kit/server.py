@@ -1,4 +1,4 @@
-"""The chat as production runs it: a process of uvicorn, on the database of the tests."""
+"""The chat as in production: a process of uvicorn, on the database of the tests."""
 
 import os
 import signal
@@ -29,15 +29,15 @@ Started = subprocess.Popen[bytes] | Forked
 class ChatServer:
     """A server process: `with ChatServer(OPENAI_BASE_URL=...) as server:`; `server.url` is its address.
 
-    Keyword arguments are environment variables of the site. What it logs goes to the file `log`, or where this
-    process's log goes.
+    Keyword arguments are environment variables of the site. Its log goes to the file `log`, or to this process's
+    standard error.
     """
 
     options: tuple[str, ...] = ()
-    """More options of uvicorn."""
+    """Further command-line options of uvicorn."""
 
     send_buffer = 0
-    """Bytes that the system keeps for a client that does not read, or 0 for its own choice, which is megabytes."""
+    """Bytes that the system buffers for a client that does not read; 0 for the system's default of megabytes."""
 
     def __init__(self, *, log: Path | None = None, **environment: str) -> None:
         self.environment = environment
@@ -57,33 +57,33 @@ class ChatServer:
 
     @property
     def started(self) -> bool:
-        """Whether it was started at all."""
+        """Whether the server was ever started."""
         return self._process is not None
 
     @property
     def is_up(self) -> bool:
-        """Whether it runs."""
+        """Whether the server's process is running."""
         return self.process.poll() is None
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """Id of the server's process."""
         return self.process.pid
 
     @property
     def process(self) -> Started:
-        """The process. Raises `RuntimeError` before the start."""
+        """The server's process. Raises `RuntimeError` before the start."""
         if self._process is None:
             raise RuntimeError("the server was not started")
         return self._process
 
     def start(self) -> None:
-        """Start it and wait until it answers; at the same address as before, when it was started before."""
+        """Start the server and wait until it answers; a restarted server keeps its address."""
         port = self._kept_port()
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if self.send_buffer:
-                # Its connections have the same.
+                # The listener's connections inherit this size.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer)
             listener.bind(("127.0.0.1", port))
             listener.listen(512)
@@ -97,7 +97,7 @@ class ChatServer:
         self._wait()
 
     def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> None:
-        """End it and wait for its end."""
+        """End the server with a signal, and wait for its end."""
         self.process.send_signal(signal_number)
         try:
             self.process.wait(STOP_SECONDS)
@@ -107,7 +107,7 @@ class ChatServer:
             raise
 
     def _kept_port(self, host: str = "127.0.0.1") -> int:
-        """Its port, which is its own for as long as there is this object: also between an end and the next start."""
+        """The server's port, reserved as long as this object exists, also between an end and the next start."""
         if self._port is None:
             self._port = Port(host)
             weakref.finalize(self, self._port.close)
@@ -132,7 +132,7 @@ class ChatServer:
 
 
 def session_cookie(user: User, server: ChatServer) -> Any:
-    """What a browser keeps after sign-in."""
+    """The session cookie of a signed-in person, as a browser has it."""
     client = Client()
     client.force_login(user)
     assert client.session[SESSION_KEY] == str(user.pk)

@@ -1,4 +1,4 @@
-"""Every address of the site, and what a visitor may put into one."""
+"""All addresses of the site, and values for their parameters."""
 
 import re
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ SENSELESS = (
     "NaN",
     "253402300799999999-" + "f" * 32,
 )
-"""What no program of ours writes; a lone surrogate is sent as its three bytes, which are no UTF-8."""
+"""Values that no client of ours sends; a lone surrogate becomes three bytes that are not UTF-8."""
 
 
 def routes(patterns: list[Any] | None = None, before: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """The pattern of each address with what serves it."""
+    """All URL patterns as text, with the pattern objects."""
     for each in get_resolver().url_patterns if patterns is None else patterns:
         route = before + str(each.pattern).removeprefix("^").removesuffix("$")
         if isinstance(each, URLPattern):
@@ -32,10 +32,10 @@ def routes(patterns: list[Any] | None = None, before: str = "") -> Iterator[tupl
 
 
 def filled(route: str, *, key: str, other: str) -> str:
-    """An address of this pattern: `key` where it wants a UUID, else `other`."""
+    """An address for this pattern: `key` for a UUID parameter, else `other`."""
     return "/" + PARAMETER.sub(lambda found: key if found[1] == "uuid" else other, route).replace("\\", "")
 
 
 def quoted(text: str) -> str:
-    """The text in an address."""
+    """The text, percent-encoded for an address."""
     return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""How the tests of the service module ask for a reply."""
+"""Helpers with which tests of the service module ask for a reply."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ QUESTION = (ChatMessage("system", "Be brief."), ChatMessage("user", "What is the
 
 
 async def events(messages: Sequence[ChatMessage] = QUESTION) -> list[llm.Event]:
-    """Every event of one reply."""
+    """All events of one reply."""
     return [event async for event in llm.stream(messages, model="scripted")]
 
 
 async def text(messages: Sequence[ChatMessage] = QUESTION) -> str:
-    """The text of one reply."""
+    """The whole text of one reply."""
     return "".join(event.text for event in await events(messages) if isinstance(event, TextDelta))
 
 
@@ -32,6 +32,6 @@ async def failure(messages: Sequence[ChatMessage] = QUESTION) -> tuple[str, llm.
 
 
 async def over(request: Request) -> Request:
-    """The request once the provider is through with it."""
+    """The request, once the provider has finished with it."""
     assert await asyncio.to_thread(request.wait_over)
     return request

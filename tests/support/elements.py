@@ -1,4 +1,4 @@
-"""HTML as a test reads it: elements, found by selectors like those of CSS."""
+"""HTML for tests: elements, found with a subset of CSS selectors."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Self
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 FOREIGN = {"svg", "math"}
-"""Within these, `<x/>` is an element without content."""
+"""Tags within which `<x/>` is an element without content."""
 
 TOKEN = re.compile(
     r"""
@@ -19,14 +19,14 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-"""What a selector is made of."""
+"""Regular expression of a selector's parts."""
 
 Compound = list[re.Match[str]]
-"""What a selector says of one element."""
+"""The parts of a selector that describe one element."""
 
 
 class Element:
-    """An element with its attributes, and with what is in it; `read` gives one without a name that holds all others."""
+    """An element with attributes and children; `read` returns a nameless one that contains all others."""
 
     def __init__(self, tag: str, attributes: dict[str, str], parent: Self | None) -> None:
         self.tag = tag
@@ -34,10 +34,10 @@ class Element:
         self.parent = parent
         self.children: list[Self | str] = []
         self.inner = ""
-        """What is between its tags, as it was written."""
+        """HTML between its tags, as it was written."""
 
         self.outer = ""
-        """The same with its tags."""
+        """HTML of the element including its tags."""
 
     def __getitem__(self, name: str) -> str:
         return self.attributes[name]
@@ -46,24 +46,24 @@ class Element:
         return name in self.attributes
 
     def __iter__(self) -> Iterator[Self]:
-        """All elements in it, in the order of their start tags."""
+        """All elements within it, in the order of their start tags."""
         for child in self.children:
             if not isinstance(child, str):
                 yield child
                 yield from child
 
     def all(self, selector: str) -> list[Self]:
-        """The elements in it that a selector means: `a.button[href^="/c/"]`, `#results li`, `h1, h2`."""
+        """The elements within it that match a selector: `a.button[href^="/c/"]`, `#results li`, `h1, h2`."""
         return [element for element in self if element.is_one(selector)]
 
     def one(self, selector: str) -> Self:
-        """The only such element. Fails when there is none, or another one."""
+        """The only element that matches. Fails when there is none, or more than one."""
         found = self.all(selector)
         assert len(found) == 1, f"{len(found)} of {selector}"
         return found[0]
 
     def is_one(self, selector: str) -> bool:
-        """Whether the selector means this element."""
+        """Whether the element matches the selector."""
         return any(self._ends(compounds) for compounds in _alternatives(selector))
 
     def _ends(self, compounds: list[Compound]) -> bool:
@@ -103,12 +103,12 @@ class Element:
                 return sought in value
 
     def text(self, *, without: str = "") -> str:
-        """All text in it as it stands, but for that of the elements that a selector means."""
+        """All text within it as written, without that of elements that match `without`."""
         return "".join(self._texts(without))
 
     @property
     def words(self) -> str:
-        """The text in it, one space between words and between pieces that tags set apart."""
+        """The text within it, with single spaces between words and between pieces separated by tags."""
         return " ".join(" ".join(self._texts("")).split())
 
     def _texts(self, without: str) -> Iterator[str]:
@@ -121,7 +121,7 @@ class Element:
 
 @cache
 def _alternatives(selector: str) -> list[list[Compound]]:
-    """Of each selector in a list of them: its parts, from the outermost element to the one that is meant."""
+    """For each selector in a list: its parts, from the outermost element to the matching one."""
     alternatives: list[list[Compound]] = [[[]]]
     end = 0
     for token in TOKEN.finditer(selector):
@@ -139,13 +139,13 @@ def _alternatives(selector: str) -> list[list[Compound]]:
 
 
 class Reader(HTMLParser):
-    """Makes elements of HTML; fails where tags are not well nested."""
+    """Builds elements from HTML; fails where tags are not properly nested."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.root = self.open = Element("", {}, None)
         self._begins: list[tuple[int, int]] = []
-        """Of each open element: where it begins, and where its content does."""
+        """For each open element: offsets of its start and of its content."""
 
         self._html = html
         self._lines = list(accumulate((len(line) + 1 for line in html.split("\n")), initial=0))
@@ -197,5 +197,5 @@ class Reader(HTMLParser):
 
 
 def read(html: str) -> Element:
-    """The elements of a page or of a part of one. Fails where tags are not well nested."""
+    """The elements of a page or a part of one. Fails where tags are not properly nested."""
     return Reader(html).root

@@ -1,4 +1,4 @@
-"""A process that uses the embedded services, steered by a test: one line of JSON in, one line out."""
+"""A process that uses the embedded services, controlled by a test: one line of JSON in, one line out."""
 
 import json
 import os
@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class EmbeddedUser:
-    """The test's side: a process whose embedded services live in `directory`.
+    """The test's side of the process, whose embedded services are in `directory`.
 
-    As `account` (user and group id) it is an ordinary user, though the test may be run by root.
+    With `account` (user and group id) it runs as an ordinary user, even if the test runs as root.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class EmbeddedUser:
         self.leave()
 
     def ask(self, action: str, *arguments: str) -> Any:
-        """The result of one of the actions below; the text of the error, as `RuntimeError`, where it failed."""
+        """The result of one of the actions below. Raises `RuntimeError` with the text of its error."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps([action, *arguments]) + "\n")
@@ -63,16 +63,16 @@ class EmbeddedUser:
         return answer["result"]
 
     def sql(self, statement: str) -> Any:
-        """The first column of the first row of what a statement answers."""
+        """The first column of the first row that a statement returns."""
         return self.ask("sql", statement)
 
     def kill(self) -> None:
-        """Like `kill -9`."""
+        """End the process at once, as `kill -9` does."""
         self.process.kill()
         self.leave()
 
     def leave(self) -> None:
-        """End it and wait for its end."""
+        """End the process and wait for its end."""
         self.process.communicate()
 
 
@@ -83,13 +83,13 @@ def _becoming(account: tuple[int, int] | None) -> list[str]:
     setpriv = shutil.which("setpriv") or "setpriv"
     plain = [setpriv, f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
     probe = subprocess.run([*plain, "--", sys.executable, "-c", ""], capture_output=True, check=False)
-    # Where Python itself is in root's private home, one capability stands in for a Python that all may run.
+    # If Python is in root's private home, one capability lets the other account run it.
     passes = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"] if probe.returncode else []
     return [*plain, *passes, "--"]
 
 
 def sql(statement: str) -> Any:
-    """What a statement answers, over Django's connection."""
+    """The result of a statement, over Django's connection."""
     from django.db import connection
 
     if connection.connection is not None and not connection.is_usable():
@@ -101,7 +101,7 @@ def sql(statement: str) -> Any:
 
 
 def try_test_database() -> list[Any]:
-    """Make a test database, look where one is, destroy it."""
+    """Create a test database, check that it exists, and destroy it."""
     from django.db import connection
 
     before = connection.settings_dict["NAME"]
@@ -113,7 +113,7 @@ def try_test_database() -> list[Any]:
 
 
 def shell(statement: str) -> str:
-    """What `manage.py dbshell` answers."""
+    """The output of `manage.py dbshell` for a statement."""
     from django.db import connection
 
     command, environment = connection.client.settings_to_cmd_args_env(
@@ -124,10 +124,10 @@ def shell(statement: str) -> str:
 
 
 def fork() -> int:
-    """Leave a child behind, which lives until it is killed; its process id."""
+    """Fork a child that lives until it is killed; returns its process id."""
     child = os.fork()
     if not child:
-        # The test waits for the end of these.
+        # The test waits until these are closed.
         os.close(0)
         os.close(1)
         signal.pause()
@@ -135,7 +135,7 @@ def fork() -> int:
 
 
 def endpoint() -> dict[str, str]:
-    """Where the local model answers."""
+    """Address and key of the local model."""
     from chatbot.embedded import model
 
     return asdict(model.endpoint())
@@ -145,7 +145,7 @@ ACTIONS = {function.__name__: function for function in (sql, try_test_database, 
 
 
 def main() -> None:
-    """Do what each line asks for, until there are no more."""
+    """Execute the action in each line, until there are no more."""
     from django.conf import settings
 
     given = json.loads(sys.argv[1])

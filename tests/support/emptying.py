@@ -1,4 +1,4 @@
-"""How a test that commits leaves the database: empty, as it found it."""
+"""Empties the database after a test that commits."""
 
 from functools import cache
 from typing import Any
@@ -9,19 +9,19 @@ from psycopg.errors import DeadlockDetected
 
 MADE_BY_MIGRATING = frozenset({"auth_permission", "django_content_type"})
 TRIES = 5
-"""How often the tables are emptied against a server that still ends what a request had begun."""
+"""Attempts to empty the tables while a server still completes requests."""
 
 
 def empty_quickly() -> None:
-    """Have every test that commits empty only what it has filled.
+    """Empty only the filled tables after each test that commits.
 
-    Django empties all tables, used or not, and then makes all permissions anew, which takes longer than most tests.
+    Django empties all tables, used or not, and then creates all permissions again, which takes longer than most tests.
     """
     TransactionTestCase._fixture_teardown = _empty  # type: ignore[attr-defined] # the method that does it
 
 
 def end_other_sessions() -> None:
-    """End what still uses the tests' database: a thread that has ended keeps its connection until it is collected."""
+    """End other sessions of the tests' database: an ended thread keeps its connection until it is collected."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -43,13 +43,13 @@ def _truncate() -> None:
     with connection.cursor() as cursor:
         cursor.execute(_question())
         if filled := [table for (table,) in cursor.fetchall()]:
-            # What refers to a filled table has to be named, too; CASCADE names it.
+            # Tables that refer to a filled one must be named, too; CASCADE does that.
             cursor.execute(f"TRUNCATE {', '.join(map(connection.ops.quote_name, filled))} CASCADE")
 
 
 @cache
 def _question() -> str:
-    """The statement that lists the tables in which there are rows."""
+    """The statement that lists the tables with rows."""
     tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False))
     looks = (
         f"SELECT '{table}' WHERE EXISTS (SELECT FROM {connection.ops.quote_name(table)})"  # noqa: S608 (our own names)

@@ -1,4 +1,4 @@
-"""What the doctor has found, for tests."""
+"""Findings of the doctor, for tests."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,11 +6,11 @@ from conversations.management.doctor import proxy
 from conversations.management.doctor.findings import Finding, Level
 
 PAUSES = (1.0, 3.0, 9.0)
-"""Seconds for which the streams are silent that the doctor asks for, one time after the other."""
+"""Seconds of silence in the doctor's streams, for its attempts in order."""
 
 
 def troubles(findings: Iterable[Finding]) -> list[str]:
-    """What is not as it should be; for each there is something to do."""
+    """Findings that are not OK, as text; fails if one has no advice."""
     bad = [finding for finding in findings if finding.level != Level.OK]
     assert all(finding.advice for finding in bad)
     return [f"{finding.level}: {finding.what}" for finding in bad]
@@ -22,9 +22,9 @@ def only(findings: Iterable[Finding], words: str) -> None:
 
 
 def sought(url: str, wanted: Callable[[list[str]], bool]) -> list[str]:
-    """What is wrong at this address; the doctor looks again, with a longer pause, until that is what is wanted.
+    """Findings at this address that are not OK; repeated with longer pauses until `wanted` accepts them.
 
-    A machine that rests for as long as its stream does looks like a proxy that holds events back, or hides one.
+    A machine that pauses for as long as its stream looks like a proxy that holds events back, or hides one.
     """
     for pause in PAUSES:
         found = troubles(proxy.everything(url, pause=pause))

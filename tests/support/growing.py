@@ -1,4 +1,4 @@
-"""How the tests of growing Markdown feed it, and what."""
+"""Growing Markdown for tests, and how to feed it."""
 
 from collections.abc import Iterable
 
@@ -58,13 +58,13 @@ Done <b>x</b> [text](https://x.example/(x)).
 
 
 def fed(parts: Iterable[str]) -> str:
-    """All that a viewer gets who looks after each part."""
+    """The HTML of a viewer who reads after each part."""
     stream = BlockStream()
     seen, revision = "", 0
     for part in parts:
         stream.append(part)
         blocks = stream.take()
-        # Whoever sees that what is there has changed takes the whole, as `streams.Viewer` does.
+        # A viewer that sees a new revision takes the whole, as `streams.Viewer` does.
         seen = seen + blocks.finished if stream.revision == revision else stream.whole().finished
         revision = stream.revision
     stream.close()

@@ -1,4 +1,4 @@
-"""How the tests of the import make files, and what they read of the page that answers."""
+"""Files for tests of the import, and the results from the page."""
 
 import json
 from typing import Any
@@ -22,14 +22,14 @@ def conversation(title: str = "Capitals", messages: list[dict[str, Any]] | None 
 
 
 def document(*conversations: Any, **head: Any) -> bytes:
-    """A file as the export lays it out."""
+    """A file in the format of the export."""
     lines = ",\n".join(json.dumps(each) for each in conversations)
     start = json.dumps({"format": "chatbot-conversations", "version": 1} | head)
     return f'{start[:-1]}, "conversations": [\n{lines}\n]}}\n'.encode()
 
 
 def told(answer: Answer) -> list[tuple[str, str]]:
-    """What the page says of each conversation: its class and its words."""
+    """The page's result for each conversation: CSS class and text."""
     assert answer.status == 200, answer.text
     return [(entry["class"], entry.words) for entry in read(answer.text).all("li[class]")]
 

@@ -1,4 +1,4 @@
-"""What tests of limits do: store a limit, end a reply, look at what was used, let a day go by."""
+"""Helpers for tests of usage limits: store a limit, end a reply, read usage, move time."""
 
 from django.contrib.auth.models import Group
 from django.db import connection
@@ -11,12 +11,12 @@ from conversations.replies.leases import Outcome
 
 
 def limit(user: User | None = None, *, group: Group | None = None, **numbers: int | str | None) -> UsageLimit:
-    """A stored limit, of the day unless it is said otherwise."""
+    """A stored limit, for a day unless `period` says otherwise."""
     return UsageLimit.objects.create(user=user, group=group, **numbers)
 
 
 def ended(turn: turns.Turn, tokens: int = 0) -> turns.Turn:
-    """The turn with its reply made."""
+    """The turn, with its reply completed."""
     assert leases.claim(turn.reply.pk, worker="worker")
     leases.finish(
         turn.reply.pk, Outcome(Status.COMPLETE, "Good day", tokens=tokens), worker="worker", user_id=turn.reply.user_id
@@ -31,7 +31,7 @@ def usage(user: User) -> list[int]:
 
 
 def move(user: User, interval: str) -> None:
-    """Let what was counted be so much older."""
+    """Make the person's counts older by this interval."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -1,4 +1,4 @@
-"""What HTML made of Markdown may consist of, and attacks that must leave nothing else."""
+"""HTML allowed from Markdown, and attacks that must produce nothing else."""
 
 import os
 import random
@@ -38,7 +38,7 @@ VOID = {"br", "hr", "input"}
 
 
 class Checker(HTMLParser):
-    """Reads HTML and fails on anything that the page does not make itself."""
+    """Parses HTML and fails on anything that the page does not make itself."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Checker(HTMLParser):
 
 
 def check(html: str) -> str:
-    """The words of HTML that is the page's own, well nested; fails on any other."""
+    """The text of valid, well-nested HTML of the page; fails on any other HTML."""
     assert not any("\ufdd0" <= character <= "\ufdef" for character in html)
     checker = Checker()
     checker.feed(html)
@@ -102,7 +102,7 @@ def check(html: str) -> str:
 
 
 def random_from_a_seed() -> tuple[int, random.Random]:
-    """The seed of this run, for the test to name when it fails, and the random numbers from it."""
+    """The seed of this run, to be named in a failure, and random numbers from it."""
     seed = int(os.environ.get("MARKDOWN_SEED", "1"))
     return seed, random.Random(seed)  # noqa: S311 (nothing secret: tests are drawn from it)
 
@@ -129,7 +129,7 @@ PIECES = [
     *("[^1]", "[^1]: ", "[x]", "[x]: https://x.example\n", "www.x.example", "a@x.example", "```md\n", "。", "请", "“"),
     *("😀", "word ", "   ```\n", "```\n", "\n- ", "\n\n1. ", "\n> ", "# ", "***\n", "---\n", "  \n"),
 ]
-"""What random texts are made of: signs, halves of signs, and what must not come through."""
+"""Pieces of random texts: signs, parts of signs, and attacks."""
 
 ATTACKS = [
     "<script>alert(1)</script>",

@@ -1,4 +1,4 @@
-"""Mail servers: one that takes mail, refuses it, or accepts connections and never says a word."""
+"""Mail servers for tests: accepting, refusing, or silent."""
 
 import re
 import socketserver
@@ -8,12 +8,12 @@ from typing import Self
 
 
 class PostOffice:
-    """`with PostOffice() as office:`; what comes is in `office.mails`."""
+    """A mail server: `with PostOffice() as office:`; received mails are in `office.mails`."""
 
     def __init__(self, *refusals: str, is_mute: bool = False) -> None:
         self.mails: list[str] = []
         self.refusals = list(refusals)
-        """What it answers to those who want to send something, one after the other, before it takes mail."""
+        """Replies to the next attempts to send, in order, before mail is accepted."""
         self.came = threading.Condition()
         self.speaks = threading.Event()
         if not is_mute:
@@ -23,7 +23,7 @@ class PostOffice:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 office.speaks.wait()
-                # Who was kept waiting may have gone.
+                # A client that had to wait may be gone.
                 with suppress(OSError):
                     self.converse()
 
@@ -58,7 +58,7 @@ class PostOffice:
 
     @property
     def url(self) -> str:
-        """What EMAIL_URL says of it."""
+        """The value of EMAIL_URL for this server."""
         return f"smtp://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
@@ -71,12 +71,12 @@ class PostOffice:
         self._server.server_close()
 
     def wait_for(self, count: int) -> list[str]:
-        """The mails, once so many have come."""
+        """The mails, once at least `count` have come."""
         with self.came:
             assert self.came.wait_for(lambda: len(self.mails) >= count, 30), self.mails
             return list(self.mails)
 
 
 def links(mail: str) -> list[str]:
-    """The links in a mail."""
+    """All links in a mail."""
     return re.findall(r"https?://\S+", mail.replace("=\r\n", ""))

@@ -1,4 +1,4 @@
-"""The proxies of docs/examples, as they stand there, running before servers of the tests."""
+"""The proxies of docs/examples, unchanged, in front of the tests' servers."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ NAME = "chat.example.org"
 HOST = "localhost"
 UPSTREAM = "127.0.0.1:8000"
 BELIEVED = "127.0.0.1"
-"""Where they are, as the servers see it: FORWARDED_ALLOW_IPS."""
+"""The proxies' address as servers see it, for FORWARDED_ALLOW_IPS."""
 
 START_SECONDS = 60.0
 
@@ -38,13 +38,13 @@ http {{
     include {folder}/chatbot.conf;
 }}
 """
-"""What stands around the example; compression is on, to be seen to leave streams alone."""
+"""Configuration around the example; compression is on, to test that streams are not compressed."""
 
 CADDY = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n"
 
 
 def certified(folder: Path) -> tuple[Path, Path]:
-    """A new certificate for HOST, and its key."""
+    """A new certificate for HOST, and its key, as paths."""
     files = folder / "cert.pem", folder / "key.pem"
     subject = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"]
     out = ["-out", str(files[0]), "-keyout", str(files[1])]
@@ -61,7 +61,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    """The program, once it listens on the port."""
+    """Run the program for a `with` block, once it listens on the port."""
     environment = os.environ | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     log = (folder / "log").open("wb")
     with log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process:
@@ -82,7 +82,7 @@ def listens(port: int) -> bool:
 
 
 def replaced(name: str, *changes: tuple[str, str]) -> str:
-    """The example with what everybody has to change; each of it is there to be changed."""
+    """The example with the values that every operator changes; fails if one is missing."""
     text = (EXAMPLES / name).read_text()
     for before, after in changes:
         assert before in text
@@ -91,7 +91,7 @@ def replaced(name: str, *changes: tuple[str, str]) -> str:
 
 
 def address(server: ChatServer) -> str:
-    """Where the server listens, as a proxy's configuration names it."""
+    """Host and port of the server, for a proxy's configuration."""
     return server.url.removeprefix("http://")
 
 
@@ -102,7 +102,7 @@ Start = Callable[[str, tuple[Path, Path], Path], AbstractContextManager[str]]
 def nginx(
     upstream: str, certificate: tuple[Path, Path], folder: Path, change: tuple[str, str] = (NAME, HOST)
 ) -> Iterator[str]:
-    """nginx with the example, but for a change; its address."""
+    """nginx with the example and one change, for a `with` block; yields its address."""
     (folder / "nginx.conf").write_text(("user root;" if os.geteuid() == 0 else "") + NGINX.format(folder=folder))
     command = [program("nginx"), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
     with Port() as port, Port() as plain:
@@ -122,7 +122,7 @@ def nginx(
 
 @contextmanager
 def caddy(upstream: str, certificate: tuple[Path, Path], folder: Path) -> Iterator[str]:
-    """Caddy with the example; its address."""
+    """Caddy with the example, for a `with` block; yields its address."""
     with Port() as port:
         site = f"https://{HOST}:{port} {{\n\ttls {certificate[0]} {certificate[1]}"
         text = CADDY + replaced("Caddyfile", (UPSTREAM, upstream), (f"{NAME} {{", site))

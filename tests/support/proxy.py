@@ -1,4 +1,4 @@
-"""A proxy before the site that does one thing wrong, or nothing."""
+"""A proxy in front of the site with at most one fault."""
 
 import http.client
 import threading
@@ -15,27 +15,27 @@ OWN_HEADERS = {"transfer-encoding", "connection", "content-length", "date", "ser
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What it does wrong."""
+    """The fault of a proxy; without any it is correct."""
 
     buffers: bool = False
-    """It passes an answer on when it has all of it."""
+    """Passes a response on only when it is complete."""
     caches: bool = False
-    """It gives the first answer to everybody who asks for the same address."""
+    """Answers the same address with the first response again."""
     cuts_silence: bool = False
-    """It cuts a stream that says nothing after its first event."""
+    """Cuts a stream that is silent after its first event."""
     cuts_talk: bool = False
-    """It cuts a stream that talks, at its first sign of life."""
+    """Cuts a stream that is not silent, at its first heartbeat."""
     is_empty: bool = False
-    """It passes nothing of an answer on but its head."""
+    """Passes on only the head of a response."""
     headers: dict[str, str] = field(default_factory=dict)
-    """What it tells the site of the request, other than what was said."""
+    """Headers that replace those of the request."""
     answers: dict[str, str] = field(default_factory=dict)
-    """What it adds to an answer."""
+    """Headers that are added to the response."""
     status: int = 0
-    """With what it answers by itself."""
+    """Status with which the proxy itself answers, or 0."""
 
     def last_line(self, path: str) -> bytes:
-        """The line after which it cuts the probe's stream that is asked for with this path, or nothing."""
+        """The line after which the probe's stream at this path is cut, or empty."""
         asked = parse_qs(urlsplit(path).query)
         if not float(asked.get("pause", ["0"])[0]):
             return b""
@@ -45,13 +45,13 @@ class Fault:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request."""
+    """Handles one request to the proxy."""
 
     protocol_version = "HTTP/1.1"
     server: "Listener"
 
     def do_GET(self) -> None:  # noqa: N802 (the name that the server looks for)
-        """Ask the site, and pass its answer on."""
+        """Send the request to the site, and pass its response on."""
         fault, kept = self.server.fault, self.server.kept
         if fault.status:
             self._begin(fault.status, http.client.HTTPMessage())
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._begin(answer.status, answer.headers)
             last = fault.last_line(self.path)
-            # The reader may have gone.
+            # The client may be gone.
             with suppress(OSError):
                 for line in () if fault.is_empty else answer:
                     self.wfile.write(line)
@@ -94,11 +94,11 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing, to keep the tests' output clean."""
 
 
 class Listener(ThreadingHTTPServer):
-    """The port, and what its requests share."""
+    """The listening server, with the state that requests share."""
 
     daemon_threads = False
 

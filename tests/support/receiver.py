@@ -1,4 +1,4 @@
-"""What tests of watching need: a server that takes what the site sends of itself, and a database that crashes it."""
+"""Helpers for tests of telemetry: a server that receives reports, and a database that refuses messages."""
 
 import gzip
 import threading
@@ -16,11 +16,11 @@ UNPACKED: dict[str | None, Callable[[bytes], bytes]] = {None: bytes, "gzip": gzi
 
 
 class Receiver:
-    """An HTTP server that keeps the bodies of what is posted to it: `with Receiver() as receiver:`."""
+    """An HTTP server that keeps the bodies of requests: `with Receiver() as receiver:`."""
 
     def __init__(self) -> None:
         self.bodies: list[tuple[str, bytes]] = []
-        """Path and body of each request, unpacked."""
+        """Path and decompressed body of each request."""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -46,7 +46,7 @@ class Receiver:
         self._server.server_close()
 
     def wait_for[T](self, find: Callable[[], T | None]) -> T:
-        """What `find` finds in what has come, once it is there."""
+        """The result of `find`, once it is not None. Fails after `WAIT_SECONDS`."""
         deadline = time.monotonic() + WAIT_SECONDS
         while (found := find()) is None:
             assert time.monotonic() < deadline, f"{len(self.bodies)} bodies, not the one"
@@ -55,7 +55,7 @@ class Receiver:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """The database refuses to store what is said, and repeats the whole row where it says why."""
+    """Make the database refuse messages; its error repeats the whole row."""
     with connection.cursor() as cursor:
         condition = "content NOT LIKE '%saffron%' AND content NOT LIKE '%turnips%'"
         cursor.execute(f"ALTER TABLE conversations_message ADD CONSTRAINT no_food CHECK ({condition}) NOT VALID")

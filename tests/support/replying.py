@@ -1,4 +1,4 @@
-"""What tests of making replies do: watch, wait, get in the way."""
+"""Helpers for tests of replies: watch, wait, lock rows."""
 
 import asyncio
 import threading
@@ -48,7 +48,7 @@ async def until_stored(message: Message, condition: Callable[[Message], bool]) -
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Ask until it is so, for tests that are not asynchronous."""
+    """Poll until the condition holds, in synchronous tests. Fails after `WAIT_SECONDS`."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
         assert time.monotonic() < deadline
@@ -56,7 +56,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 @contextmanager
 def locked(rows: QuerySet[Any]) -> Iterator[None]:
-    """Another session holds these rows: statements that want them wait."""
+    """Lock these rows in another session, for a `with` block: statements that need them wait."""
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -98,7 +98,7 @@ def execute(sql: str, *parameters: int) -> None:
 
 
 def gated(*pieces: str) -> Script:
-    """An answer that stops at the gate `next` before each piece but the first."""
+    """An answer that waits at a gate before each piece but the first."""
     steps: list[Text | Gate] = [Text(pieces[0])]
     for number, piece in enumerate(pieces[1:]):
         steps += [Gate(f"next{number}"), Text(piece)]

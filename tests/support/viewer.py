@@ -1,4 +1,4 @@
-"""A viewer of a reply over HTTP, as a browser is one."""
+"""A viewer of a reply over HTTP, like a browser."""
 
 import http.client
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from tests.kit.server import ChatServer, session_cookie
 
 
 class Stream:
-    """A viewer of a reply over HTTP: `with Stream(...) as viewer:`."""
+    """The event stream of a reply over HTTP: `with Stream(...) as viewer:`."""
 
     def __init__(self, server: ChatServer, user: User, message: Message, *, cookies: str = "") -> None:
         cookie = session_cookie(user, server)
@@ -35,7 +35,7 @@ class Stream:
         self._connection.close()
 
     def last(self) -> tuple[str, str]:
-        """The last event."""
+        """Name and data of the last event."""
         *_, last = self.events()
         return last
 
@@ -54,6 +54,6 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def with_end(tail: str, data: str) -> str:
-    """The open block that was sent as `tail`, after an event has said what its end is now."""
+    """The open block that was sent as `tail`, with the new end from an event."""
     kept, _, end = data.partition(" ")
     return tail.encode("utf-16-le")[: 2 * int(kept)].decode("utf-16-le") + end

@@ -1,4 +1,4 @@
-"""Somebody who asks the server for pages and files, as a browser without scripts does."""
+"""A client that requests pages and files, like a browser without scripts."""
 
 import http.client
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ TOKEN = "a" * 32
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said."""
+    """The server's response to a request."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -23,12 +23,12 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text."""
+        """The body of the response as text."""
         return self.body.decode()
 
 
 class Visitor:
-    """A person, or with `user=None` somebody who is not signed in."""
+    """A person's client, or with `user=None` that of an anonymous user."""
 
     def __init__(self, server: ChatServer, user: User | None = None) -> None:
         self._host = urlsplit(server.url).netloc
@@ -38,11 +38,11 @@ class Visitor:
             self._cookies += f"; {cookie['name']}={cookie['value']}"
 
     def get(self, path: str, **headers: str) -> Answer:
-        """Ask for a page or a file."""
+        """Request a page or a file."""
         return self.ask("GET", path, None, **headers)
 
     def post(self, path: str, fields: dict[str, str | list[str]] | None = None, **headers: str) -> Answer:
-        """Send a form."""
+        """Send a form by POST, with a CSRF token."""
         body = urlencode(fields or {}, doseq=True).encode()
         return self.ask("POST", path, body, Content_Type="application/x-www-form-urlencoded", **headers)
 
@@ -57,7 +57,7 @@ class Visitor:
         return self.ask("POST", path, body, Content_Type=f"multipart/form-data; boundary={mark}")
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """Send a request and read the whole answer. Raises `http.client.IncompleteRead` when that is cut off."""
+        """Send a request and read the whole response. Raises `http.client.IncompleteRead` when it is cut off."""
         connection = http.client.HTTPConnection(self._host, timeout=60)
         sent = {"Cookie": self._cookies, "X-CSRFToken": TOKEN}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}

@@ -36,7 +36,7 @@ def everything() -> Iterator[Finding]:
     for check in (of_settings, proxies, database, model, static_files, clock, mailer, watching):
         try:
             yield from check()
-        except Exception as error:  # the doctor goes on to the next one, whatever this one met
+        except Exception as error:  # the doctor continues with the next check in any case
             name = check.__name__.removeprefix("of_").replace("_", " ")
             yield failure(f"{name}: {error or type(error).__name__}", "Fix what it says, then run this again.")
 

@@ -12,7 +12,7 @@ from tests.kit.provider.server import Server
 
 
 def main() -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM arrives."""
     parser = argparse.ArgumentParser(prog="python -m tests.kit.provider", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--tokens", type=int, default=200, help="per answer; 0 answers with an echo")

@@ -1,4 +1,4 @@
-"""Scripts by name: what goes wrong with providers, ready to be asked for with the message `script: NAME`."""
+"""Scripts by name for faults of providers, requested with the message `script: NAME`."""
 
 from functools import cache
 
@@ -65,9 +65,9 @@ CATALOGUE: dict[str, Script] = {
 
 @cache
 def named(name: str) -> Script | None:
-    """The script of this name; the numbers of a longer one follow the name.
+    """The script with this name, or None; numbers for a longer script follow its name.
 
-    `tokens COUNT INTERVAL FIRST` is so many words at this pace in seconds; `held COUNT` stalls after so many.
+    `tokens COUNT INTERVAL FIRST` is COUNT words at this pace in seconds; `held COUNT` stalls after COUNT words.
     """
     match name.split(" "):
         case ["tokens", count, interval, first]:

@@ -1,4 +1,4 @@
-"""Answers of real providers, byte for byte, each in a file: status and content type in its first line."""
+"""Recorded answers of real providers, byte for byte; a file's first line has status and content type."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / "answers"
 
 @cache
 def recorded(name: str) -> Script:
-    """The answer in the file of this name."""
+    """The recorded answer from the file with this name."""
     head, _, body = (FOLDER / f"{name}.txt").read_bytes().partition(b"\n\n")
     _, status, content_type = head.decode().split()
     return Script((Raw(body),), status=int(status), content_type=content_type)

@@ -1,4 +1,4 @@
-"""What the scripted provider answers: small steps, composed into scripts. Plain data, nothing runs here."""
+"""Scripts of the scripted provider: plain data, composed of small steps."""
 
 import json
 import re
@@ -16,7 +16,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """One chunk with the next piece of what the model thinks; `field` is the name that the provider gives it."""
+    """One chunk with the next piece of reasoning; `field` is the name that the provider gives it."""
 
     text: str
     field: str = "reasoning_content"
@@ -31,7 +31,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The chunk that counts tokens; sent only to those who asked for it with `stream_options`."""
+    """The chunk with token counts; sent only to clients that asked for it with `stream_options`."""
 
     prompt_tokens: int = 7
     completion_tokens: int = 5
@@ -39,12 +39,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The line `data: [DONE]`."""
+    """The last line of a stream, `data: [DONE]`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Exactly these bytes."""
+    """Bytes that are sent exactly as given."""
 
     data: bytes
 
@@ -59,40 +59,40 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing for `seconds`. Waits follow one timetable: a late step does not delay those after it."""
+    """A pause of `seconds`; all pauses follow one timetable, so a late step does not delay later ones."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Nothing until the test opens the gate of this name."""
+    """A pause until the test opens the gate with this name."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Nothing more, with the connection left open."""
+    """No further bytes, with the connection left open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The end of the connection, in the middle of the body."""
+    """Closes the connection in the middle of the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The end of the connection by a TCP reset."""
+    """Ends the connection with a TCP reset."""
 
 
 Step = Text | Reasoning | Finish | Usage | Done | Raw | Split | Wait | Gate | Stall | Close | Reset
 
 
-# Compared by identity: its hundreds of steps would be hashed for each request.
+# Compared by identity: hashing hundreds of steps for each request would be slow.
 @dataclass(frozen=True, slots=True, eq=False)
 class Script:
-    """One answer: `before` its head is sent, its head, then its `steps`.
+    """One answer: the steps `before` its head, the head, then its `steps`.
 
     Without `chunked` the body ends with the connection.
     """
@@ -106,7 +106,7 @@ class Script:
 
     @property
     def text(self) -> str:
-        """The text that a client ends up with."""
+        """The whole text that a client gets."""
         return "".join(step.text for step in self.steps if isinstance(step, Text))
 
 
@@ -115,7 +115,7 @@ WORDS = ("The", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", 
 
 
 def stream(*steps: Step, before: tuple[Step, ...] = ()) -> Script:
-    """An answer of exactly these steps."""
+    """An answer that consists of exactly these steps."""
     return Script(steps, before)
 
 
@@ -128,7 +128,7 @@ def reply(text: str, *, interval: float = 0.0, first: float = 0.0, usage: bool =
 
 
 def tokens(count: int, *, interval: float = 0.0, first: float = 0.0) -> Script:
-    """A whole answer of `count` words."""
+    """A whole answer of `count` words, at a given pace."""
     pieces = [Text(f"{word} ") for word in islice(cycle(WORDS), count)]
     return Script((*_timed(pieces, interval, first), Finish(), Usage(completion_tokens=count), Done()))
 
@@ -150,7 +150,7 @@ def error(
 
 
 def json_answer(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Script:
-    """Any JSON, in one piece."""
+    """An answer with any JSON as its body, in one piece."""
     steps = (Raw(json.dumps(body).encode()),)
     return Script(steps, status=status, headers=tuple((headers or {}).items()), content_type="application/json")
 

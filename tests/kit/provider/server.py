@@ -1,4 +1,4 @@
-"""The scripted provider's server: HTTP over bare sockets, so that it can misbehave byte by byte."""
+"""The scripted provider's server: HTTP on plain sockets, so that it can misbehave in every byte."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ CATALOGUE_PREFIX = "script: "
 
 @dataclass(eq=False)
 class Request:
-    """One request as the provider saw it, kept up to date while it is answered."""
+    """A request as the provider received it, updated while it is answered."""
 
     method: str
     path: str
@@ -29,23 +29,23 @@ class Request:
     body: bytes
     at: float = field(default_factory=time.monotonic)
     sent: int = 0
-    """Pieces of the answer handed to the network so far, its head among them."""
+    """Number of pieces of the answer sent so far, its head included."""
     finished: bool = False
     """Whether the script was played to its end."""
     finished_at: float | None = None
-    """When that was."""
+    """Time when the script ended, or None."""
     disconnected_at: float | None = None
-    """When the client went away before the end."""
+    """Time when the client left before the end, or None."""
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def json(self) -> Any:
-        """The decoded body."""
+        """The body of the request, decoded from JSON."""
         return json.loads(self.body)
 
     @property
     def last_user_message(self) -> str:
-        """The text of the newest message of role `user`, or nothing."""
+        """Text of the newest message with the role `user`, or empty."""
         try:
             messages = self.json["messages"]
             return next(str(one["content"]) for one in reversed(messages) if one["role"] == "user")
@@ -54,16 +54,16 @@ class Request:
 
     @property
     def disconnected(self) -> bool:
-        """Whether the client went away before the end."""
+        """Whether the client left before the end."""
         return self.disconnected_at is not None
 
     def wait_over(self, timeout: float = 60.0) -> bool:
-        """Block until the script has ended or the client has gone; whether that happened within `timeout` seconds."""
+        """Block until the script has ended or the client left, at most `timeout` seconds; returns whether it has."""
         return self.over.wait(timeout)
 
 
 class Door:
-    """The gate of one name: scripts wait at it until the test opens it. Once open it stays open."""
+    """A gate with a name: scripts wait at it until the test opens it. It then stays open."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -72,11 +72,11 @@ class Door:
         self.reached = threading.Event()
 
     def open(self) -> None:
-        """Let every script pass, now and later. From any thread."""
+        """Open the gate for all scripts, now and later. Safe in any thread."""
         self._loop.call_soon_threadsafe(self._open)
 
     def wait_reached(self, timeout: float = 60.0) -> bool:
-        """Block until a script stands at the gate; whether that happened within `timeout` seconds."""
+        """Block until a script waits at the gate; returns whether that happened within `timeout` seconds."""
         return self.reached.wait(timeout)
 
     def pass_or_wait(self, then: Callable[[], None]) -> bool:
@@ -100,16 +100,16 @@ class Server:
         self.default = self._first_default = default
         self.models = [MODEL]
         self.listing: Script | None = None
-        """What is answered to whoever asks for the models, if not a list of `models`."""
+        """Answer to a request for the list of models, in place of `models`."""
         self.embeddings: Script | None = None
-        """What is answered to whoever asks for embeddings."""
+        """Answer to requests for embeddings, or None."""
         self.queue: deque[Script] = deque()
         self.rules: list[tuple[str, Script]] = []
         self.of_request: Callable[[Request], Script] | None = None
-        """What chooses by all that a request says, not by its last message alone."""
+        """Function that chooses a script by the whole request instead of its last message."""
         self.requests: list[Request] = []
         self.changed = threading.Condition()
-        """Told of each new request and of each connection that ends."""
+        """Condition that is notified of each new request and each closed connection."""
         self.connections: set[Connection] = set()
         self._doors: dict[str, Door] = {}
         self._doors_lock = threading.Lock()
@@ -122,7 +122,7 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening and cut every connection."""
-        # asyncio leaks a client that it has let in but not yet given to a server when that closes.
+        # When a server closes, asyncio leaks clients that it has accepted but not yet handed over.
         while entering := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(entering)
         self._server.close()
@@ -131,7 +131,7 @@ class Server:
         await self._server.wait_closed()
 
     def reset(self) -> None:
-        """Forget the scripts, rules, gates and requests so far."""
+        """Remove all scripts, rules, gates and requests."""
         for kept in (self.queue, self.rules, self.requests):
             kept.clear()
         self.default = self._first_default
@@ -140,14 +140,14 @@ class Server:
             self._doors.clear()
 
     def door(self, name: str) -> Door:
-        """Return the gate of this name. From any thread."""
+        """The gate with this name. Safe in any thread."""
         with self._doors_lock:
             if name not in self._doors:
                 self._doors[name] = Door(self.loop)
             return self._doors[name]
 
     def remember(self, request: Request) -> None:
-        """Keep the request and tell those who wait for it."""
+        """Store the request, and notify the threads that wait for it."""
         with self.changed:
             self.requests.append(request)
             self.changed.notify_all()
@@ -195,12 +195,12 @@ class Connection(asyncio.Protocol):
         self._wants_usage = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has come."""
+        """Register a new connection of a client."""
         self.transport = cast("asyncio.Transport", transport)
         self.server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over, whoever ended it."""
+        """Unregister the connection, whichever side has ended it."""
         with self.server.changed:
             self.server.connections.discard(self)
             self.server.changed.notify_all()
@@ -211,14 +211,14 @@ class Connection(asyncio.Protocol):
             self._over()
 
     def cut(self) -> None:
-        """End the connection at once, with a reset."""
+        """End the connection at once, with a TCP reset."""
         sock = self.transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Collect a request; answer it when it is whole and the one before is answered."""
+        """Collect a request; answer it when it is complete and the one before is answered."""
         self._received += data
         if self._request is None:
             self._answer_next()
@@ -245,7 +245,7 @@ class Connection(asyncio.Protocol):
         self._play()
 
     def _play(self) -> None:
-        """Do what is due; come back by timer or gate for the rest."""
+        """Do the steps that are due; a timer or a gate continues with the rest."""
         request = self._request
         if request is None or self.transport.is_closing():
             return
@@ -269,7 +269,7 @@ class Connection(asyncio.Protocol):
         self._end(request)
 
     def _stops(self, operation: Gate | Stall | Close | Reset, out: list[bytes]) -> bool:
-        """Send what is ready; do what the operation says; return whether the script rests or is over."""
+        """Send what is ready, then do the operation; returns whether the script pauses or has ended."""
         self._send(out)
         out.clear()
         match operation:

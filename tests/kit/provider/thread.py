@@ -39,17 +39,17 @@ class ScriptedProvider:
 
     @property
     def requests(self) -> list[Request]:
-        """Every request so far, oldest first."""
+        """All requests so far, oldest first."""
         return list(self._server.requests)
 
     @property
     def chats(self) -> list[Request]:
-        """Every request for an answer so far, oldest first."""
+        """All requests for chat completions so far, oldest first."""
         return [request for request in self.requests if request.path.endswith("/chat/completions")]
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
+        """Number of connections that are open."""
         return len(self._server.connections)
 
     @property
@@ -58,46 +58,46 @@ class ScriptedProvider:
         return self._server.models
 
     def play(self, *scripts: Script) -> None:
-        """Answer the next requests with these, in order, before any rule."""
+        """Answer the next requests with these scripts, in order, before any rule."""
         self._server.queue.extend(scripts)
 
     def when(self, substring: str, script: Script) -> None:
-        """Answer so whenever the last user message contains `substring`."""
+        """Answer with this script when the last user message contains `substring`."""
         self._server.rules.insert(0, (substring, script))
 
     def always(self, script: Script) -> None:
-        """Answer so when neither the queue nor a rule says otherwise."""
+        """Answer with this script when neither the queue nor a rule applies."""
         self._server.default = lambda _message: script
 
     def listing(self, script: Script) -> None:
-        """Answer so to whoever asks for the models, whatever `models` says."""
+        """Answer requests for the list of models with this script, in place of `models`."""
         self._server.listing = script
 
     def embeddings(self, script: Script) -> None:
-        """Answer so to whoever asks for embeddings; without a script there are none."""
+        """Answer requests for embeddings with this script; without one they fail."""
         self._server.embeddings = script
 
     def answer(self, choose: Callable[[str], Script]) -> None:
-        """Answer what `choose` makes of the last user message when neither the queue nor a rule says otherwise."""
+        """Answer with the script that `choose` makes of the last user message, when neither queue nor rule applies."""
         self._server.default = choose
 
     def answer_requests(self, choose: Callable[[Request], Script]) -> None:
-        """Answer what `choose` makes of a whole request when the queue does not say otherwise."""
+        """Answer with the script that `choose` makes of a whole request, when the queue is empty."""
         self._server.of_request = choose
 
     def gate(self, name: str) -> Door:
-        """The gate of this name: `.open()` it, or `.wait_reached()`."""
+        """The gate with this name, for `open()` or `wait_reached()`."""
         return self._server.door(name)
 
     def wait_for_requests(self, count: int = 1, timeout: float = TIMEOUT_SECONDS) -> list[Request]:
-        """Block until `count` requests for an answer have come; return them. Raises TimeoutError."""
+        """Block until `count` requests for chat completions have come; returns them. Raises TimeoutError."""
         with self._server.changed:
             if not self._server.changed.wait_for(lambda: len(self.chats) >= count, timeout):
                 raise TimeoutError(f"{len(self.chats)} of {count} requests came within {timeout:g} s")
         return self.chats
 
     def reset(self) -> None:
-        """Forget the scripts, rules, gates and requests so far."""
+        """Remove all scripts, rules, gates and requests."""
         self._server.reset()
 
     def wait_for_silence(self, timeout: float = TIMEOUT_SECONDS) -> None:

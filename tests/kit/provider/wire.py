@@ -1,4 +1,4 @@
-"""Scripts as bytes: everything that can be computed before a request comes is."""
+"""Scripts as bytes, computed before requests come as far as possible."""
 
 import json
 from functools import lru_cache
@@ -22,7 +22,7 @@ from tests.kit.provider.script import (
 )
 
 SPLIT_SECONDS = 0.004
-"""Between the packets of a split step, so that the client's system hands them out one by one."""
+"""Seconds between the packets of a split step, so that the client receives them one by one."""
 
 Operation = bytes | float | Gate | Stall | Close | Reset | Usage
 """Bytes to send, seconds to wait, or a step that depends on the request."""
@@ -33,7 +33,7 @@ COMMON = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_70
 
 
 def event(step: Text | Reasoning | Finish | Usage | Done | Raw) -> bytes:
-    """The bytes of one step as they stand in the stream."""
+    """The bytes of one step, in the format of the stream."""
     match step:
         case Raw(data):
             return data
@@ -56,13 +56,13 @@ def _data(body: object) -> bytes:
 
 
 def framed(data: bytes, *, chunked: bool) -> bytes:
-    """`data` as one chunk of the HTTP body."""
+    """`data` as one chunk of the HTTP body, or unchanged."""
     return b"%x\r\n%b\r\n" % (len(data), data) if chunked and data else data
 
 
 @lru_cache(maxsize=512)
 def operations(script: Script) -> tuple[Operation, ...]:
-    """What to do for `script`, from its first byte to the end of its body."""
+    """The operations for `script`, from its first byte to the end of its body."""
     listed: list[Operation] = []
     for step in script.before:
         listed += _operations(step, chunked=False)
@@ -90,7 +90,7 @@ def _operations(step: Step, *, chunked: bool) -> list[Operation]:
 
 
 def head(script: Script) -> bytes:
-    """The status line and headers."""
+    """The status line and headers of an answer, as bytes."""
     body = [("Transfer-Encoding", "chunked")] if script.chunked else [("Connection", "close")]
     lines = [f"{name}: {value}\r\n" for name, value in (("Content-Type", script.content_type), *body, *script.headers)]
     phrase = HTTPStatus(script.status).phrase if script.status in KNOWN else "Unassigned"
