@@ -65,6 +65,10 @@ REMEMBERED = {
 """What else it may remember, and why."""
 
 
+REGISTRIES = {"CODES": "each error enters it as its class is defined; nothing changes it after that"}
+"""What is made empty and filled while the code is loaded, and why."""
+
+
 def kept(code: str) -> Iterator[str]:
     """What a module with this code keeps in variables of its own."""
     module = ast.parse(code)
@@ -85,14 +89,19 @@ def is_kept(node: ast.Assign | ast.AnnAssign, value: ast.expr) -> bool:
         is_filled = bool(value.args or value.keywords)
         return (called(value) in MUTABLE and not is_filled) or (is_small(node) and called(value) not in CONSTANT)
     if isinstance(value, ast.Dict | ast.List | ast.Set):
-        return not ast.unparse(value).strip("{[]}")
+        return not ast.unparse(value).strip("{[]}") and REGISTRIES.keys().isdisjoint(names(node))
     return isinstance(value, ast.Constant) and is_small(node) and not isinstance(value.value, str)
 
 
 def is_small(node: ast.Assign | ast.AnnAssign) -> bool:
     """Whether a variable has a name in small letters, as those have that change."""
+    return any(name == name.lower() for name in names(node))
+
+
+def names(node: ast.Assign | ast.AnnAssign) -> list[str]:
+    """The variables that are assigned."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return any(isinstance(target, ast.Name) and target.id == target.id.lower() for target in targets)
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def called(node: ast.expr) -> str:
@@ -154,6 +163,7 @@ def test_what_changes_is_found(code: str) -> None:
     [
         "_open = Part(Counter[UUID])",
         "NAMES = {'a': 1}",
+        "CODES: dict[str, Code] = {}",
         "logger = logging.getLogger(__name__)",
         "LIMIT = 0",
         "def count():\n    found = {}\n    return found",
