@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +11,7 @@ from django.urls import get_script_prefix
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from chatbot.core import readiness
-from chatbot.core.errors import Refusal, UserFacingError
+from chatbot.core.errors import CODES, Kind, Refusal, UserFacingError, add_kinds
 from chatbot.core.threads import DATABASE_AWAY
 from chatbot.core.upstream import Upstream
 from chatbot.web import door_errors
@@ -26,17 +26,7 @@ DOCS = "/api/docs"
 DOOR = "/v1/"
 """Path prefix of the API in OpenAI's format, whose errors have its form."""
 
-
-class Kind(NamedTuple):
-    """One reason for an error: status, sentence, and time to wait."""
-
-    status: int
-    sentence: str
-    retry_after: int = 0
-    """Seconds after which the same request may succeed; 0 when that is unknown."""
-
-
-KINDS = {
+OWN = {
     "bad_request": Kind(400, "The server does not understand this request."),
     "invalid_token": Kind(401, "The token is missing, invalid or expired, or it belongs to another user."),
     "wrong_credentials": Kind(401, "The e-mail address or the password is wrong."),
@@ -45,49 +35,21 @@ KINDS = {
     "not_found": Kind(404, "This does not exist, or it belongs to somebody else."),
     "model_not_found": Kind(404, "This site does not offer that model."),
     "method_not_allowed": Kind(405, "This address does not support that method."),
-    "reply_in_progress": Kind(409, "The assistant is still answering in this conversation. Wait for it, or stop it."),
-    "nothing_to_continue": Kind(409, "Only a branch's last reply can be continued, if it was cut, stopped or failed."),
-    "nothing_to_retry": Kind(409, "Only a failed or stopped reply can be retried."),
-    "too_many_pinned": Kind(409, "The maximum number of conversations is pinned. Unpin one first."),
     "too_large": Kind(413, "The request is too large."),
     "invalid": Kind(422, "The request is not valid: `errors` names the fields."),
     "idempotency_key_reused": Kind(422, "This Idempotency-Key was used for another message."),
     "too_many_requests": Kind(429, "This token has reached its limit of requests per minute.", 60),
     "too_many_attempts": Kind(429, "Too many attempts to sign in. Try again later.", 300),
-    "too_many_turns": Kind(429, "You are sending messages faster than this site allows.", 60),
-    "too_many_replies": Kind(429, "You have reached the limit of replies running at the same time. Retry this one.", 5),
-    "usage_limit_reached": Kind(429, "You have reached your usage limit for the day or the month."),
     "too_many_streams": Kind(429, "You have reached the limit of requests waiting for a reply at the same time.", 5),
     "internal": Kind(500, "Something went wrong on the server."),
-    "empty_reply": Kind(502, "The model ended without an answer."),
-    "content_filter": Kind(502, "The model provider refused to answer this."),
-    "context_too_long": Kind(502, "The conversation is longer than the model can read."),
-    "cut_before_answer": Kind(502, "The model reached its limit before it came to an answer."),
-    "message_too_long": Kind(502, "The message is longer than the model can read."),
-    "provider_address": Kind(502, "The configured address of the model provider is wrong."),
-    "provider_blocked": Kind(502, "A firewall or proxy before the model provider refused the request."),
-    "provider_broke_off": Kind(502, "The model provider broke off during the answer."),
-    "provider_instructions": Kind(502, "The model does not accept instructions (a system message)."),
-    "provider_key": Kind(502, "The model provider did not accept this site's key."),
-    "provider_model": Kind(502, "The model provider does not offer this model."),
-    "provider_protocol": Kind(502, "The model provider gave an answer that cannot be read."),
-    "provider_quota": Kind(502, "This site's quota at the model provider is exhausted."),
-    "provider_refused": Kind(502, "The model provider refused the request."),
-    "provider_temperature": Kind(502, "The model does not accept this temperature."),
-    "provider_unreachable": Kind(502, "The model provider cannot be reached."),
-    "provider_rate_limited": Kind(503, "The model provider is receiving too many requests.", 20),
-    "provider_unavailable": Kind(503, "The model provider is temporarily unavailable.", 20),
-    "server_busy": Kind(503, "This server has reached its limit of replies running at the same time.", 5),
     "interrupted": Kind(503, "This server is restarting. The reply continues: request its stream.", 1),
     "unavailable": Kind(503, "The database or the identity provider cannot be reached now.", 5),
-    "provider_timeout": Kind(504, "The model provider did not answer in time."),
 }
-"""Code -> kind of error, in the order of statuses."""
+"""Code -> kind of error, for errors that only programs read. The classes of the others enter their own."""
+
+add_kinds(OWN)
 
 NOT_JSON = "The body of the request is not valid JSON."
-
-SAME = {"turn_taken": "idempotency_key_reused", "conversation_gone": "not_found", "message_gone": "not_found"}
-"""Code of an error of the page -> its code in the API."""
 
 
 class Problem(Exception):
@@ -103,15 +65,15 @@ class Problem(Exception):
         is_lasting: bool = False,
         **members: Any,
     ) -> None:
-        """Make the problem with a `code` of `KINDS`.
+        """Make the problem with a `code` of which programs are told; any other becomes `internal`.
 
         `upstream` is the provider's refusal, if there was one; `is_lasting` means that the same request would fail
         again; `members` are added to the response's body.
         """
-        self.code = code if code in KINDS else "internal"
+        row = CODES.get(code)
+        self.code, self.kind = (code, row.kind) if row and row.kind else ("internal", OWN["internal"])
         self.upstream = upstream
         self.is_lasting = is_lasting
-        self.kind = KINDS[self.code]
         super().__init__(detail or self.kind.sentence)
         self.members = members
         self.headers = dict(headers or {})
@@ -145,6 +107,12 @@ class Problem(Exception):
             upstream=self.upstream,
             is_lasting=self.is_lasting or "message_id" in self.members,
         )
+
+
+def kinds() -> dict[str, Kind]:
+    """Return code -> kind of error for all that programs are told of, in the order of statuses."""
+    found = {code: row.kind for code, row in CODES.items() if row.kind}
+    return dict(sorted(found.items(), key=lambda item: (item[1].status, item[0])))
 
 
 def is_door(request: HttpRequest) -> bool:
@@ -190,7 +158,7 @@ def as_problem(error: Exception) -> Problem:
 def _user_facing(error: UserFacingError) -> Problem:
     """The problem for an error that people read as a sentence."""
     return Problem(
-        SAME.get(error.code, error.code),
+        error.program_code or error.code,
         str(error) if error.is_told else "",
         headers=error.headers,
         upstream=error.upstream,

@@ -26,6 +26,7 @@ class TooManyPinned(UserFacingError):
 
     code = "too_many_pinned"
     http_status = 409
+    for_programs = "The maximum number of conversations is pinned. Unpin one first."
 
 
 @dataclass(frozen=True, slots=True)

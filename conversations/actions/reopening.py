@@ -6,9 +6,9 @@ from django.db.models import Case, Exists, OuterRef, Q, Subquery, Value, When
 
 from chatbot.core.errors import UserFacingError
 from chatbot.telemetry import origin
-from conversations.llm.errors import ContextTooLong, ProviderInstructions, ProviderModel, ProviderRefused
+from conversations.errors.providers import ContextTooLong, ProviderInstructions, ProviderModel, ProviderRefused
+from conversations.errors.replies import MessageTooLong, ReplyTooLong
 from conversations.models import CUT, Generation, Message, Status
-from conversations.replies.workers import MessageTooLong, ReplyTooLong
 
 RETRYABLE = (Status.FAILED, Status.STOPPED)
 
@@ -21,6 +21,7 @@ class NothingToContinue(UserFacingError):
 
     code = "nothing_to_continue"
     http_status = 409
+    for_programs = "Only a branch's last reply can be continued, if it was cut, stopped or failed."
 
 
 class NothingToRetry(UserFacingError):
@@ -28,6 +29,7 @@ class NothingToRetry(UserFacingError):
 
     code = "nothing_to_retry"
     http_status = 409
+    for_programs = "Only a failed or stopped reply can be retried."
 
 
 def can_resume(message: Message) -> bool:
@@ -87,6 +89,7 @@ def _pending() -> dict[str, Any]:
         "request_id": origin.request_id(),
         "error": "",
         "error_code": "",
+        "error_params": None,
         "error_detail": "",
         "heartbeat_at": None,
         "stop_requested_at": None,

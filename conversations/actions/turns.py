@@ -23,6 +23,7 @@ from conversations.actions import reopening, turn_rows
 from conversations.actions.reopening import NothingToContinue as NothingToContinue
 from conversations.actions.reopening import NothingToRetry as NothingToRetry
 from conversations.errors import ConversationGone, MessageGone
+from conversations.errors.replies import TooManyReplies as TooManyReplies
 from conversations.models import Configuration, Conversation, Generation, Message, Role, Status, paths
 from conversations.models.titles import title_from
 from conversations.replies import dispatch, leases
@@ -39,6 +40,7 @@ class ReplyInProgress(UserFacingError):
 
     code = "reply_in_progress"
     http_status = 409
+    for_programs = "The assistant is still answering in this conversation. Wait for it, or stop it."
 
 
 class TooManyTurns(UserFacingError):
@@ -46,14 +48,8 @@ class TooManyTurns(UserFacingError):
 
     code = "too_many_turns"
     http_status = 429
-
-
-class TooManyReplies(UserFacingError):
-    """You have as many replies running at once as this site allows: {limit}. Your message is saved. Wait until one has
-    ended, or stop one, then press Retry."""
-
-    code = "too_many_replies"
-    http_status = 429
+    for_programs = "You are sending messages faster than this site allows."
+    retry_seconds = 60
 
 
 class TurnTaken(UserFacingError):
@@ -62,6 +58,7 @@ class TurnTaken(UserFacingError):
 
     code = "turn_taken"
     http_status = 409
+    program_code = "idempotency_key_reused"
 
 
 NOT_ADMITTED = (TooManyTurns, LimitReached)
@@ -302,7 +299,7 @@ def store_reply(
         if not is_new and conversation.generations.open().exists():
             raise ReplyInProgress
         generation.status = Status.FAILED
-        generation.error_code, generation.error = full.code, str(full)
+        generation.error_code, generation.error_params = full.code, full.parameters or None
         generation.finished_at = reply.created_at
         metrics.replies.labels(Status.FAILED, full.code, metrics.OTHER).inc()
     if is_new:

@@ -52,7 +52,7 @@ class GenerationAdmin(KeysetAdmin):
         "status",
         "model",
         "error_code",
-        "error",
+        "person_read",
         "finish_reason",
         "prompt_tokens",
         "completion_tokens",
@@ -104,6 +104,11 @@ class GenerationAdmin(KeysetAdmin):
     def duration(self, generation: Generation) -> str:
         """Seconds from the start to the end."""
         return seconds(generation.started_at, generation.finished_at)
+
+    @admin.display(description="the person read")
+    def person_read(self, generation: Generation) -> str:
+        """Why it failed, in the person's words."""
+        return generation.sentence or "-"
 
     @admin.display(description="conversation")
     def conversation_link(self, generation: Generation) -> SafeString:

@@ -114,7 +114,7 @@ def problem_of(message: Message, failure: UserFacingError | None = None) -> Prob
     known = problems.as_problem(failure) if failure else None
     return Problem(
         generation.error_code,
-        generation.error,
+        generation.sentence,
         headers=known.headers if known else None,
         upstream=known.upstream if known else None,
         conversation_id=str(message.conversation_id),

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import get_script_prefix
 
-from chatbot.web.problems import KINDS
+from chatbot.web import problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ def page(request: HttpRequest, document: dict[str, Any]) -> HttpResponse:
     for path, operations in document["paths"].items():
         for method, details in operations.items():
             groups.setdefault(details["tags"][0], []).append(operation(method, path, details, document))
-    context = {"groups": groups, "kinds": KINDS, "address": request.build_absolute_uri(get_script_prefix()).rstrip("/")}
+    address = request.build_absolute_uri(get_script_prefix()).rstrip("/")
+    context = {"groups": groups, "kinds": problems.kinds(), "address": address}
     return render(request, "api/docs.html", context)
 
 

@@ -22,6 +22,7 @@ from conversations.api.completion_schemas import CompletionIn
 from conversations.api.completions import Completion
 from conversations.api.fields import NOT_KEPT
 from conversations.api.finding import find_conversation
+from conversations.errors.replies import CutBeforeAnswer
 from conversations.forms.configurations import InstructionsField
 from conversations.forms.messages import MessageField
 from conversations.llm import model_choices
@@ -30,7 +31,6 @@ from conversations.models import Configuration, Message
 from conversations.replies import dispatch, streams
 from conversations.replies.dispatch import Audience
 from conversations.replies.live import LiveReply
-from conversations.replies.workers import CutBeforeAnswer
 
 NEW = "new"
 

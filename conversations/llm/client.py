@@ -19,6 +19,7 @@ from django.conf import settings
 from chatbot.core.process import Part
 from chatbot.embedded.model import Endpoint
 from chatbot.telemetry import origin
+from conversations.errors import providers
 from conversations.llm import catalogue, errors
 from conversations.llm.protocol import looks_like
 from conversations.llm.reading import TRANSPORT_ERRORS, translated
@@ -173,7 +174,7 @@ async def opened(
         async with asyncio.timeout_at(deadline):
             response = await _ask(endpoint, body, headers or {})
     except TimeoutError:
-        raise errors.ProviderTimeout("no response in time") from None
+        raise providers.ProviderTimeout("no response in time") from None
     except TRANSPORT_ERRORS as failure:
         raise translated(failure, begun=False) from None
     except openai.APIStatusError as answer:
@@ -181,10 +182,10 @@ async def opened(
     except openai.APIConnectionError as failure:
         raise translated(failure, begun=False) from None
     except openai.OpenAIError as failure:
-        raise errors.ProviderProtocol(f"{type(failure).__name__}: {failure}") from None
+        raise providers.ProviderProtocol(f"{type(failure).__name__}: {failure}") from None
     except (UnicodeError, httpx2.InvalidURL) as failure:
         # OPENAI_BASE_URL or OPENAI_API_KEY holds characters that no request can carry.
-        raise errors.ProviderUnreachable(f"{type(failure).__name__}: {failure}") from None
+        raise providers.ProviderUnreachable(f"{type(failure).__name__}: {failure}") from None
     try:
         yield response
     finally:
@@ -201,30 +202,30 @@ async def whole(response: httpx2.Response, deadline: float, *, most: int) -> byt
                 parts.append(part)
                 room -= len(part)
                 if room < 0:
-                    raise errors.ProviderProtocol(f"an answer of more than {most} bytes")
+                    raise providers.ProviderProtocol(f"an answer of more than {most} bytes")
     except TimeoutError:
-        raise errors.ProviderTimeout("no whole answer in time") from None
+        raise providers.ProviderTimeout("no whole answer in time") from None
     except TRANSPORT_ERRORS as failure:
         raise translated(failure, begun=False) from None
     body = b"".join(parts)
     if looks_like(body) != "json":
-        raise errors.ProviderProtocol(f"an answer that begins with {body[:300]!r}")
+        raise providers.ProviderProtocol(f"an answer that begins with {body[:300]!r}")
     return body
 
 
-def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusError) -> errors.LLMError:
+def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusError) -> providers.LLMError:
     response = answer.response
     error = errors.from_response(answer.status_code, response.content, response.headers, model=body["model"])
     # The provider finds the request by this id; when it repeats ours, it adds nothing.
     theirs = origin.id_in(response.headers.get(origin.HEADER, ""))
     if theirs and theirs != origin.request_id():
         error.detail += f" (the provider's request {theirs})"
-    if isinstance(error, errors.ProviderModel):
+    if isinstance(error, providers.ProviderModel):
         catalogue.forget(endpoint.base_url)
-    if isinstance(error, errors.ProviderInstructions) and not _is_instructed(body):
-        return errors.ProviderRefused(error.detail, upstream=error.upstream)
-    if isinstance(error, errors.ProviderRefused) and "temperature" in body and "temperature" in error.detail.lower():
-        return errors.ProviderTemperature(error.detail, upstream=error.upstream)
+    if isinstance(error, providers.ProviderInstructions) and not _is_instructed(body):
+        return providers.ProviderRefused(error.detail, upstream=error.upstream)
+    if isinstance(error, providers.ProviderRefused) and "temperature" in body and "temperature" in error.detail.lower():
+        return providers.ProviderTemperature(error.detail, upstream=error.upstream)
     return error
 
 
@@ -238,7 +239,7 @@ async def _ask(endpoint: Endpoint, body: dict[str, Any], headers: Mapping[str, s
     try:
         return await _post_as_understood(client, endpoint.base_url, body, headers)
     except openai.APIStatusError as answer:
-        if not isinstance(_refusal(endpoint, body, answer), errors.ProviderModel):
+        if not isinstance(_refusal(endpoint, body, answer), providers.ProviderModel):
             raise
         # The model was removed after the server listed it: ask the one that is now first.
         body["model"] = await _first_model(client, endpoint.base_url)
@@ -260,7 +261,7 @@ async def _post_as_understood(
             error = errors.from_response(refusal.status_code, refusal.response.content, refusal.response.headers)
             if counts and refusal.status_code in {400, 422} and "stream_options" in refusal.response.text:
                 lacks.stream_options.add(base_url)
-            elif instructs and isinstance(error, errors.ProviderInstructions) and _is_instructed(body):
+            elif instructs and isinstance(error, providers.ProviderInstructions) and _is_instructed(body):
                 lacks.instructions.add(model)
             else:
                 raise
@@ -310,9 +311,9 @@ async def _first_model(client: openai.AsyncOpenAI, base_url: str) -> str:
         try:
             names = catalogue.names_in(await client.get("/models", cast_to=object, options=LISTING))
         except (TypeError, ValueError) as failure:
-            raise errors.ProviderProtocol(f"no list of models: {type(failure).__name__}") from None
+            raise providers.ProviderProtocol(f"no list of models: {type(failure).__name__}") from None
         if not names:
-            raise errors.ProviderModel("the server lists no model; set CHAT_MODELS")
+            raise providers.ProviderModel("the server lists no model; set CHAT_MODELS")
         catalogue.remember(base_url, names)
     return catalogue.for_chat(names)[0]
 

@@ -1,169 +1,30 @@
-"""Failures between the chat and a model provider, in words for people and in details for staff."""
+"""Which error a model provider answered with, read from its response."""
 
-# ruff: noqa: N818 (the errors are named by what happened, as the other errors that a person reads)
-
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from chatbot.core.errors import UserFacingError
 from chatbot.core.upstream import Upstream
+from conversations.errors.providers import (
+    ContentFiltered,
+    ContextTooLong,
+    LLMError,
+    ProviderAddress,
+    ProviderBlocked,
+    ProviderInstructions,
+    ProviderKey,
+    ProviderModel,
+    ProviderQuota,
+    ProviderRateLimited,
+    ProviderRefused,
+    ProviderUnavailable,
+)
 from conversations.llm import upstream as llm_upstream
-from conversations.llm.upstream import retry_after
 
-__all__ = ["LLMError", "Upstream", "from_response", "retry_after", "wait_in_words"]
-
-UNREDACTED_MAX_CHARS = 100_000
-"""Characters of a detail before redaction; it is shortened only afterwards, as a cut key would not be recognised."""
 RETRIED_STATUSES = frozenset({408, 409, 425, 429})
 PERMANENT_STATUSES = frozenset({501, 505})
 """Statuses of requests that the server will never accept, however often they are repeated."""
-
-
-class LLMError(UserFacingError):
-    """The assistant could not answer. Your message is saved; please try again."""
-
-    code: ClassVar[str] = "provider_error"
-    may_pass: ClassVar[bool] = False
-    """Whether the same request may succeed a moment later, if nothing else is known."""
-
-    def __init__(
-        self,
-        detail: str = "",
-        *,
-        upstream: Upstream | None = None,
-        retry_after: float | None = None,
-        retryable: bool | None = None,
-    ) -> None:
-        """Keep, besides the person's sentence, what staff, programs and the retry loop need.
-
-        `detail` is technical text, cut at 2,000 characters; `upstream` what the provider said; `retry_after` the wait
-        in seconds that the provider asked for; `retryable` whether the same request may succeed a moment later.
-        """
-        super().__init__(wait=wait_in_words(retry_after))
-        self.detail = detail[:UNREDACTED_MAX_CHARS]
-        self.upstream = upstream
-        self.retry_after = retry_after
-        self.retryable = self.may_pass if retryable is None else retryable
-        self.is_lasting = retryable is False
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """`Retry-After` in whole seconds when the provider asked to wait, else empty."""
-        return {} if self.retry_after is None else {"Retry-After": str(math.ceil(self.retry_after))}
-
-
-class ProviderKey(LLMError):
-    """The assistant is not set up: the model provider did not accept this site's key. Your message is saved.
-    Please tell the people who run this site."""
-
-    code = "provider_key"
-
-
-class ProviderModel(LLMError):
-    """The model provider does not offer this model. Your message is saved. Choose another model, or tell the people
-    who run this site."""
-
-    code = "provider_model"
-
-
-class ProviderAddress(LLMError):
-    """The assistant is not set up: there is no model provider at the address that this site asks. Your message is
-    saved. Please tell the people who run this site."""
-
-    code = "provider_address"
-
-
-class ProviderBlocked(LLMError):
-    """Something between this site and the model provider, a firewall or a proxy, refused this request. Your message is
-    saved. Try to word it differently; if it happens again, tell the people who run this site."""
-
-    code = "provider_blocked"
-
-
-class ProviderInstructions(LLMError):
-    """This model takes no instructions. Your message is saved. Take the instructions out of the chat's settings, or
-    choose another model, then press Retry."""
-
-    code = "provider_instructions"
-
-
-class ProviderRateLimited(LLMError):
-    """The model provider is receiving too many requests. Your message is saved. Please try again {wait}."""
-
-    code = "provider_rate_limited"
-    may_pass = True
-
-
-class ProviderQuota(LLMError):
-    """This site has used up what it may ask of the model provider. Your message is saved. Please tell the people who
-    run this site."""
-
-    code = "provider_quota"
-
-
-class ContextTooLong(LLMError):
-    """This conversation has grown too long for the model. Everything in it is saved. Send a shorter message, or start
-    a new chat."""
-
-    code = "context_too_long"
-
-
-class ContentFiltered(LLMError):
-    """The model provider's content filter stopped this answer. What was written so far is saved. Try to word your
-    message differently."""
-
-    code = "content_filter"
-
-
-class ProviderUnreachable(LLMError):
-    """The model provider could not be reached. Your message is saved. Please try again in a moment."""
-
-    code = "provider_unreachable"
-
-
-class ProviderTimeout(LLMError):
-    """The model took too long to answer. What was written so far is saved. Please try again."""
-
-    code = "provider_timeout"
-
-
-class ProviderBrokeOff(LLMError):
-    """The answer broke off in the middle. What was written so far is saved. Try again for a whole answer."""
-
-    code = "provider_broke_off"
-
-
-class ProviderUnavailable(LLMError):
-    """The model provider is having trouble at the moment. Your message is saved. Please try again {wait}."""
-
-    code = "provider_unavailable"
-    may_pass = True
-
-
-class ProviderProtocol(LLMError):
-    """The model provider sent something that could not be read as an answer. Your message is saved. Please try again;
-    if it happens again, tell the people who run this site."""
-
-    code = "provider_protocol"
-    is_empty = False
-    """Whether the provider sent a valid answer without any text."""
-
-
-class ProviderRefused(LLMError):
-    """The model provider refused this request. Your message is saved. Please try again; if it happens again, tell the
-    people who run this site."""
-
-    code = "provider_refused"
-
-
-class ProviderTemperature(LLMError):
-    """This model does not take the temperature of this chat. Your message is saved. Take the temperature out of the
-    chat's settings, then press Retry."""
-
-    code = "provider_temperature"
 
 
 # Providers have many names for the same failure. Each pattern is searched in the error's code, type and message.
@@ -256,14 +117,3 @@ def _refused(said: Upstream, model: str) -> type[LLMError] | None:
     if status == 404 or (status < 500 and MODEL.search(text)):
         return ProviderModel
     return ProviderRefused if status in PERMANENT_STATUSES else None
-
-
-def wait_in_words(seconds: float | None) -> str:
-    """Return "in about 20 seconds", or "in a moment" when the wait is short or unknown."""
-    if seconds is None or seconds < 3:
-        return "in a moment"
-    for unit, size, least in (("hour", 3_600, 5_400), ("minute", 60, 90), ("second", 1, 0)):
-        if seconds >= least:
-            count = max(1, round(seconds / size))
-            return f"in about {count} {unit}{'' if count == 1 else 's'}"
-    raise AssertionError  # the last row matches every wait

@@ -11,8 +11,9 @@ import aiohttp
 import httpx2
 
 from chatbot.core.process import Part
+from conversations.errors import providers
+from conversations.errors.providers import LLMError
 from conversations.llm import errors
-from conversations.llm.errors import LLMError
 from conversations.llm.events import Event, Finish
 from conversations.llm.protocol import Answer, SentError
 from conversations.llm.sse import EVENT_MAX_BYTES, EventStream, ProtocolError, looks_like
@@ -167,7 +168,7 @@ async def _next(body: _Body, answer: Answer, deadline: float) -> bytes:
         if answer.finish or answer.done:
             return b""
         if isinstance(failure, TimeoutError):
-            raise errors.ProviderTimeout("silent in mid-answer" if answer.begun else "no text in time") from None
+            raise providers.ProviderTimeout("silent in mid-answer" if answer.begun else "no text in time") from None
         raise
 
 
@@ -187,17 +188,18 @@ def _check_end(answer: Answer) -> None:
     """Raise LLMError when the body ended before the answer did."""
     reason = answer.finish.lower()
     if reason in FILTERED:
-        raise errors.ContentFiltered(f"finish_reason {reason}")
+        raise providers.ContentFiltered(f"finish_reason {reason}")
     if reason in BROKEN:
-        raise errors.ProviderUnavailable(f"finish_reason {reason}")
+        raise providers.ProviderUnavailable(f"finish_reason {reason}")
     if not answer.begun and answer.finish in {"", "stop"}:
-        empty = errors.ProviderProtocol("an answer without any text")
+        empty = providers.ProviderProtocol("an answer without any text")
         empty.is_empty = True
         raise empty
     if not answer.finish and answer.unknown:
-        raise errors.ProviderBrokeOff(f"the stream ended without finish_reason after an object with {answer.unknown}")
+        detail = f"the stream ended without finish_reason after an object with {answer.unknown}"
+        raise providers.ProviderBrokeOff(detail)
     if not answer.finish and not answer.done:
-        raise errors.ProviderBrokeOff("the stream ended without finish_reason and [DONE]")
+        raise providers.ProviderBrokeOff("the stream ended without finish_reason and [DONE]")
 
 
 def translated(problem: BaseException, *, begun: bool) -> LLMError:
@@ -207,22 +209,22 @@ def translated(problem: BaseException, *, begun: bool) -> LLMError:
     elif isinstance(problem, SentError):
         error = errors.from_response(0, problem.body, {})
     elif isinstance(problem, ProtocolError):
-        error = errors.ProviderProtocol(str(problem))
+        error = providers.ProviderProtocol(str(problem))
     else:
         error = _network_error(problem)
     interrupted = (
-        errors.ProviderAddress,
-        errors.ProviderBlocked,
-        errors.ProviderInstructions,
-        errors.ProviderKey,
-        errors.ProviderModel,
-        errors.ProviderProtocol,
-        errors.ProviderRefused,
-        errors.ProviderUnavailable,
-        errors.ProviderUnreachable,
+        providers.ProviderAddress,
+        providers.ProviderBlocked,
+        providers.ProviderInstructions,
+        providers.ProviderKey,
+        providers.ProviderModel,
+        providers.ProviderProtocol,
+        providers.ProviderRefused,
+        providers.ProviderUnavailable,
+        providers.ProviderUnreachable,
     )
     if begun and isinstance(error, interrupted):
-        return errors.ProviderBrokeOff(error.detail, upstream=error.upstream)
+        return providers.ProviderBrokeOff(error.detail, upstream=error.upstream)
     return error
 
 
@@ -237,11 +239,11 @@ def _network_error(problem: BaseException) -> LLMError:
 
     detail = " < ".join(f"{type(link).__name__}: {link}" for link in reversed(chain))
     if has(aiohttp.ConnectionTimeoutError):
-        return errors.ProviderUnreachable(detail)
+        return providers.ProviderUnreachable(detail)
     if has(TimeoutError):
-        return errors.ProviderTimeout(detail)
+        return providers.ProviderTimeout(detail)
     if has(aiohttp.ClientResponseError, httpx2.DecodingError):
-        return errors.ProviderProtocol(detail)
+        return providers.ProviderProtocol(detail)
     # A wrong certificate or address does not become right within seconds.
     lasting = has(ssl.SSLError, ssl.CertificateError, aiohttp.InvalidURL, httpx2.UnsupportedProtocol)
-    return errors.ProviderUnreachable(detail, retryable=not lasting)
+    return providers.ProviderUnreachable(detail, retryable=not lasting)

@@ -15,14 +15,16 @@ from typing import Any
 
 from django.conf import settings
 
+from chatbot.core.upstream import Upstream
 from chatbot.embedded import model as local_model
 from chatbot.embedded.locks import EmbeddedServiceError
 from chatbot.embedded.model import Endpoint
 from chatbot.embedded.weights import MODEL as DEMO_MODEL
 from chatbot.telemetry import metrics
 from chatbot.telemetry.model_calls import ModelCall
-from conversations.llm import catalogue, errors, redaction
-from conversations.llm.errors import LLMError, Upstream
+from conversations.errors import providers
+from conversations.errors.providers import LLMError
+from conversations.llm import catalogue, redaction
 from conversations.llm.events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasReasoning, Usage
 from conversations.llm.protocol import Answer
 
@@ -247,9 +249,9 @@ async def _endpoint() -> Endpoint:
     if not is_demo():
         return _configured()
     if not local_model.available():
-        raise errors.ProviderKey("OPENAI_API_KEY and OPENAI_BASE_URL are empty, the demo model is not installed")
+        raise providers.ProviderKey("OPENAI_API_KEY and OPENAI_BASE_URL are empty, the demo model is not installed")
     try:
         return await asyncio.to_thread(local_model.endpoint)
     except (EmbeddedServiceError, OSError) as error:
         logger.exception("The local demo model did not start")
-        raise errors.ProviderUnreachable(f"the local demo model did not start: {error}") from None
+        raise providers.ProviderUnreachable(f"the local demo model did not start: {error}") from None

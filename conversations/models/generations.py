@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 
 from chatbot.telemetry.origin import MAX_CHARS as REQUEST_ID_MAX_CHARS
+from conversations.errors import sentence_of
 from conversations.models.conversations import Conversation
 from conversations.models.messages import Message
 
@@ -113,7 +114,10 @@ class Generation(models.Model):
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=50, blank=True)
     error_detail = models.TextField(blank=True, help_text="The technical cause, for staff.")
-    error = models.TextField(blank=True, help_text="The sentence that the person read.")
+    error_params = models.JSONField(null=True, blank=True, help_text="What the sentence of the error depends on.")
+    error = models.TextField(
+        blank=True, help_text="The sentence itself, of a reply that was stored or imported with one."
+    )
     request_id = models.CharField(
         max_length=REQUEST_ID_MAX_CHARS,
         blank=True,
@@ -174,6 +178,11 @@ class Generation(models.Model):
     def is_cut(self) -> bool:
         """Whether the reply ended at a length limit."""
         return self.status == Status.COMPLETE and self.finish_reason == CUT
+
+    @property
+    def sentence(self) -> str:
+        """Why the reply failed, in the words for its person; nothing where it did not."""
+        return self.error or (sentence_of(self.error_code, self.error_params) if self.error_code else "")
 
     def lacks_worker(self) -> bool:
         """Whether the reply is open and no living process makes it. Causes a query."""

@@ -20,6 +20,7 @@ from django.conf import settings
 
 from chatbot.core.threads import DATABASE_AWAY, DatabaseThreads
 from chatbot.telemetry import origin
+from conversations.errors.replies import ServerBusy
 from conversations.llm import model_choices
 from conversations.replies import context, leases
 from conversations.replies.affinity import Affinity
@@ -27,7 +28,7 @@ from conversations.replies.context import Window
 from conversations.replies.leases import Claim, Draft
 from conversations.replies.live import LiveReply
 from conversations.replies.saving import Saver
-from conversations.replies.workers import ServerBusy, Worker
+from conversations.replies.workers import Worker
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ made again. Messages and the ends of replies do wait.
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import DataError, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
 
 from chatbot.core import sql
 from chatbot.core.database import WITHOUT_WAITING, seconds_since_away
@@ -93,7 +94,8 @@ class Outcome:
     """The model that was asked, as far as known."""
     finish_reason: str = ""
     error_code: str = ""
-    error: str = ""
+    error_params: Mapping[str, Any] = field(default_factory=dict)
+    """What the sentence of the error depends on."""
     error_detail: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -243,7 +245,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) ->
         "finish_reason": outcome.finish_reason,
         "model": outcome.model,
         "error_code": outcome.error_code,
-        "error": outcome.error,
+        "error_params": Jsonb(outcome.error_params) if outcome.error_params else None,
         "error_detail": outcome.error_detail,
         "first_token_at": outcome.first_token_at,
         "window_start": outcome.window_start,

@@ -16,8 +16,9 @@ from django.conf import settings
 from chatbot.core import faults
 from chatbot.core.errors import UserFacingError
 from chatbot.telemetry import metrics
+from conversations.errors.providers import ContextTooLong
+from conversations.errors.replies import CutBeforeAnswer, EmptyReply, MessageTooLong, ReplyFailed, ReplyTooLong
 from conversations.llm import service as llm
-from conversations.llm.errors import ContextTooLong
 from conversations.models import CUT, Message, Status
 from conversations.models.reasoning import Reasoning, ReasoningBuffer
 from conversations.replies import context
@@ -27,7 +28,6 @@ from conversations.replies.live import LiveReply
 
 logger = logging.getLogger(__name__)
 
-DETAIL_MAX_CHARS = 2_000
 REASON_MAX_CHARS = 50
 OVERHANG = 4_096
 """Characters kept beyond a reply's limit: mostly the last piece, but a piece may have any size."""
@@ -40,52 +40,6 @@ When the provider asks for a longer wait, the program is told, and may ask anoth
 
 Database = Callable[[Callable[[UUID], Window], UUID], Awaitable[Window]]
 """Runs a blocking function with its argument outside the event loop."""
-
-
-class ReplyFailed(UserFacingError):
-    """Something went wrong on our side while the answer was written. Your message is saved. Please try again."""
-
-    code = "internal"
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__()
-        self.detail = detail[:DETAIL_MAX_CHARS].replace("\0", "").encode(errors="replace").decode()
-
-
-class EmptyReply(UserFacingError):
-    """The assistant ended without an answer. Your message is saved. Please try again."""
-
-    code = "empty_reply"
-
-
-class CutBeforeAnswer(UserFacingError):
-    """The model reached its limit before it came to an answer. Your message is saved. Try again, or ask for something
-    that takes less thought."""
-
-    code = "cut_before_answer"
-
-
-class MessageTooLong(UserFacingError):
-    """Your message is longer than this model reads. It is saved. Shorten it, or choose another model and try again."""
-
-    code = "message_too_long"
-
-    def __init__(self, error: ContextTooLong | None = None) -> None:
-        super().__init__()
-        self.detail = error.detail if error else ""
-        self.upstream = error.upstream if error else None
-
-
-class ServerBusy(UserFacingError):
-    """This server is writing as many replies as it can at once. Your message is saved. Please try again in a moment."""
-
-    code = "server_busy"
-
-
-class ReplyTooLong(UserFacingError):
-    """The answer did not end, so it was stopped at {limit:,} characters. What came is kept. Ask for a shorter one."""
-
-    code = "reply_too_long"
 
 
 class Worker:
@@ -204,7 +158,7 @@ class Worker:
             Status.FAILED,
             self.reply.text,
             error_code=failed.code,
-            error=str(failed),
+            error_params=failed.parameters,
             error_detail=failed.detail,
             reasoning=self.reply.reasoning,
             model=self._asked,
@@ -306,7 +260,7 @@ class Worker:
             model=self._asked,
             finish_reason=self._finish_reason,
             error_code=error.code if error else "",
-            error=str(error) if error else "",
+            error_params=error.parameters if error else {},
             error_detail=getattr(error, "detail", ""),
             prompt_tokens=self._usage.prompt_tokens if self._usage else None,
             completion_tokens=self._usage.completion_tokens if self._usage else None,

@@ -11,6 +11,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from chatbot.telemetry import origin
+from conversations.errors import sentence_of
+from conversations.errors.replies import UnfinishedImport
 from conversations.models import (
     COMMENT_MAX_CHARS,
     MODEL_MAX_CHARS,
@@ -31,6 +33,9 @@ ERROR_MAX_CHARS = 4_000
 CALLS_MAX_CHARS = 50_000
 """Characters of a message's tool calls as JSON."""
 
+PARAMS_MAX_CHARS = 1_000
+"""Characters of what the sentence depends on, as JSON."""
+
 CODE_MAX_CHARS = REASON_MAX_CHARS = 50
 CODE = re.compile(r"[a-z0-9_]*")
 """Form of an error code; staff who may not read messages see it."""
@@ -39,8 +44,6 @@ CLOCK_SLACK = timedelta(days=1)
 COUNT_MAX = 2**31 - 1
 SECONDS_MAX = 10.0**9
 VISIBLE = re.compile(r"\S")
-UNFINISHED = "unfinished_import"
-UNFINISHED_SENTENCE = "This reply was still being made when the conversation was exported."
 
 
 class Refused(Exception):
@@ -107,8 +110,12 @@ def generation(value: Any, name: str) -> dict[str, Any]:
     if not CODE.fullmatch(code):
         raise Refused(f"{name}: its “error_code” is not a code.")
     sentence = text(value.get("error", ""), f"{name}: its “error”", ERROR_MAX_CHARS)
+    parameters = error_params(value.get("error_params"), f"{name}: its “error_params”")
+    if "error_params" in value and sentence == sentence_of(code, parameters):
+        # It is made when it is shown, as in the place that it comes from; any other is kept as it is.
+        sentence = ""
     if status in OPEN:
-        status, code, sentence = Status.FAILED.value, UNFINISHED, UNFINISHED_SENTENCE
+        status, code, parameters, sentence = Status.FAILED.value, UnfinishedImport.code, None, ""
     return {
         "status": status,
         "model": text(value.get("model", ""), f"{name}: its model", MODEL_MAX_CHARS),
@@ -116,6 +123,7 @@ def generation(value: Any, name: str) -> dict[str, Any]:
         "thought_seconds": number(value.get("thought_seconds"), f"{name}: its “thought_seconds”", SECONDS_MAX),
         "finish_reason": text(value.get("finish_reason", ""), f"{name}: its “finish_reason”", REASON_MAX_CHARS),
         "error_code": code,
+        "error_params": parameters,
         "error": sentence,
         "error_detail": text(value.get("error_detail", ""), f"{name}: its “error_detail”", ERROR_MAX_CHARS),
         "request_id": origin.id_in(text(value.get("request_id", ""), f"{name}: its “request_id”", origin.MAX_CHARS)),
@@ -217,6 +225,17 @@ def tool_calls(value: Any, what: str) -> list[Any] | None:
         raise Refused(f"{what} contains something that is neither text nor a number.")
     if len(json.dumps(value, ensure_ascii=False)) > CALLS_MAX_CHARS:
         raise Refused(f"{what} are longer than {CALLS_MAX_CHARS:,} characters.")
+    return value
+
+
+def error_params(value: Any, what: str) -> dict[str, Any] | None:
+    """An object of what a sentence depends on, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not storable(value):
+        raise Refused(f"{what} is no object of texts and numbers.")
+    if len(json.dumps(value, ensure_ascii=False)) > PARAMS_MAX_CHARS:
+        raise Refused(f"{what} are longer than {PARAMS_MAX_CHARS:,} characters.")
     return value
 
 

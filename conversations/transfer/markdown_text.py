@@ -51,8 +51,8 @@ def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[
         yield "*This reply was in progress.*"
     elif generation and generation.status == Status.STOPPED:
         yield "*You stopped this reply.*"
-    elif generation and generation.status == Status.FAILED and generation.error:
-        yield f"*{generation.error}*"
+    elif generation and generation.status == Status.FAILED and generation.sentence:
+        yield f"*{generation.sentence}*"
     elif generation and generation.is_cut:
         yield "*This reply reached the model's length limit.*"
 

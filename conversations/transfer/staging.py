@@ -30,6 +30,7 @@ GENERATION = {
     "thought_seconds": "float8",
     "finish_reason": "text",
     "error_code": "text",
+    "error_params": "jsonb",
     "error": "text",
     "error_detail": "text",
     "request_id": "text",
@@ -45,6 +46,7 @@ GENERATION = {
 }
 FEEDBACK = {"rating": "text", "comment": "text", "created_at": "timestamptz", "updated_at": "timestamptz"}
 KEYS = {"position": "int", "id": "uuid", "parent_id": "uuid"}
+JSON = ("tool_calls", "error_params")
 COLUMNS = KEYS | MESSAGE | GENERATION | {f"feedback_{name}": kind for name, kind in FEEDBACK.items()}
 
 CREATE = f"""
@@ -112,8 +114,8 @@ def gather(rows: Iterable[dict[str, Any]], *, begin: int) -> int:
     sql.run(CREATE)
     with connection.cursor() as cursor, cursor.copy(f"COPY imported_message ({', '.join(COLUMNS)}) FROM STDIN") as copy:
         for row in rows:
-            calls = row["tool_calls"]
-            filled = row | {"position": position, "tool_calls": None if calls is None else Jsonb(calls)}
+            objects = {name: Jsonb(row[name]) for name in JSON if row.get(name) is not None}
+            filled = row | objects | {"position": position}
             copy.write_row([filled.get(column) for column in COLUMNS])
             position += 1
     return position

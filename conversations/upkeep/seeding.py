@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import User
 from chatbot.core import sql
+from conversations.errors.providers import ProviderUnreachable
 from conversations.models import Conversation, Feedback, Generation, Message, Rating, Role, Status
 from conversations.upkeep.seeding_texts import (
     ANSWERS,
@@ -161,8 +162,7 @@ def _make(rows: Rows, message: Message, chance: Random) -> None:
         finished_at=ended,
     )
     if generation.status == Status.FAILED:
-        generation.error_code = "unreachable"
-        generation.error = "The model cannot be reached. Try again in a moment."
+        generation.error_code = ProviderUnreachable.code
     if chance.random() < 0.1:
         generation.reasoning, generation.reasoning_seconds = chance.choice(REASONING), chance.uniform(0.5, 9)
     rows.generations.append(generation)

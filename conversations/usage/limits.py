@@ -89,11 +89,30 @@ class LimitReached(UserFacingError):
 
     code = "usage_limit_reached"
     http_status = 429
+    for_programs = "You have reached your usage limit for the day or the month."
     is_told = True
 
     def __init__(self, standing: Standing) -> None:
-        super().__init__(amount=standing.amount, period=standing.period_name, when=standing.ends)
+        super().__init__(
+            period=standing.period.value,
+            unit=standing.unit,
+            limit=standing.limit,
+            used=standing.used,
+            resets_at=standing.ends_at.isoformat(),
+        )
         self.standing = standing
+
+    @classmethod
+    def words(cls, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The limit, its period and the period's end in words."""
+        standing = Standing(
+            Period(parameters["period"]),
+            parameters["unit"],
+            parameters["used"],
+            parameters["limit"],
+            datetime.fromisoformat(parameters["resets_at"]),
+        )
+        return {"amount": standing.amount, "period": standing.period_name, "when": standing.ends}
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -106,18 +125,14 @@ class LimitReached(UserFacingError):
     @property
     def members(self) -> Mapping[str, Any]:
         """What is used up, and when the period ends."""
-        limit = self.standing
-        return {
-            "period": limit.period,
-            "unit": limit.unit,
-            "limit": limit.limit,
-            "used": limit.used,
-            "resets_at": limit.ends_at.isoformat(),
-        }
+        return self.parameters
 
 
 class NothingAllowed(LimitReached):
     """Your limit here is {amount}, so nothing can be asked. Whoever runs this site can raise it."""
+
+    code = "nothing_allowed"
+    program_code = LimitReached.code
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -70,6 +70,14 @@ def test_beside_a_reply_stands_how_it_was_made_and_what_the_person_thinks(staff:
         assert text in html, text
 
 
+def test_staff_read_what_the_person_reads_of_a_failure(staff: Staff, answer: Message) -> None:
+    failed = Generation.objects.filter(pk=answer.pk)
+    failed.update(status=Status.FAILED, error_code="reply_too_long", error_params={"limit": 20_000})
+    assert "stopped at 20,000 characters" in read(staff(*READ), answer.conversation)
+    listed = staff().get(f"/admin/conversations/generation/{answer.pk}/change/")
+    assert "stopped at 20,000 characters" in listed.content.decode()
+
+
 def test_a_reply_that_was_cut_says_so(staff: Staff, answer: Message) -> None:
     Generation.objects.filter(pk=answer.pk).update(finish_reason="length")
     html = read(staff(*READ), answer.conversation)

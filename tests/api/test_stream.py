@@ -2,6 +2,7 @@
 
 import pytest
 
+from conversations.errors import sentence_of
 from conversations.models import Conversation, Message, Role, Status
 from tests.api.program import Event, Program
 from tests.factories import ReplyFactory, exchange
@@ -43,6 +44,7 @@ def test_a_failure_is_an_event(program: Program, module_provider: ScriptedProvid
         *_, last = events
     assert last.name == "error"
     assert (last.data["status"], last.data["code"]) == (502, "provider_key")
+    assert last.data["detail"] == sentence_of("provider_key")
     assert last.data["message_id"] == str(Message.objects.get(role=Role.ASSISTANT).pk)
 
 

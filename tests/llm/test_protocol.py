@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from chatbot.core.errors import UserFacingError
-from conversations.llm.errors import LLMError, ProviderRateLimited, retry_after, wait_in_words
+from conversations.errors.providers import LLMError, ProviderRateLimited, wait_in_words
 from conversations.llm.protocol import (
     EVENT_MAX_BYTES,
     Answer,
@@ -22,6 +22,7 @@ from conversations.llm.protocol import (
     Usage,
     looks_like,
 )
+from conversations.llm.upstream import retry_after
 
 STREAM = (
     b"\xef\xbb\xbfdata: first\r\n\r\n: a comment\r\ndata:second\n\nevent: x\rdata: two\rdata:  lines\r\r"

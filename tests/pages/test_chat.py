@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -184,6 +185,30 @@ def test_a_failed_reply_shows_its_sentence_and_retry(signed_in: Client, conversa
     assert f"/messages/{reply.pk}/stream/" in response.content.decode()
     assert "HX-Retarget" not in response
     assert Generation.objects.get(pk=reply.pk).status == Status.PENDING
+
+
+@pytest.mark.parametrize(
+    ("code", "parameters", "sentence"),
+    [
+        (
+            "provider_rate_limited",
+            {"retry_after": 20.0},
+            "receiving too many requests. Your message is saved. Please try again in about 20 seconds.",
+        ),
+        ("of_next_year", {"moon": 7}, "Something went wrong. Nothing you wrote is lost. Please try again."),
+    ],
+)
+def test_a_reply_that_failed_for_a_code_shows_the_sentence_of_it(
+    signed_in: Client, conversation: Conversation, code: str, parameters: dict[str, Any], sentence: str
+) -> None:
+    ReplyFactory.create(
+        conversation=conversation,
+        content="",
+        generation__status="failed",
+        generation__error_code=code,
+        generation__error_params=parameters,
+    )
+    assert sentence in page(signed_in, conversation.get_absolute_url())
 
 
 def test_a_retry_of_a_failed_reply_with_text_brings_the_branch_of_its_alternative(

@@ -1,12 +1,14 @@
 """Migrations go both ways, with rows in the tables."""
 
+from typing import Any
+
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from conversations.models import Conversation, Message
-from tests.factories import ConversationFactory, exchange
+from conversations.models import Conversation, Generation, Message
+from tests.factories import ConversationFactory, ReplyFactory, exchange
 
 
 @pytest.mark.django_db(transaction=True)
@@ -32,6 +34,28 @@ def test_a_conversation_from_before_branches_shows_its_newest_message() -> None:
     call_command("migrate", "conversations", "0004", verbosity=0)
     call_command("migrate", verbosity=0)
     assert Conversation.objects.get().current_message == newest
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sentences_of_failures_survive_the_way_down_and_up() -> None:
+    failures: list[dict[str, Any]] = [
+        {"error_code": "reply_too_long", "error_params": {"limit": 20_000}},
+        {"error_code": "provider_timeout"},
+        {"error_code": "provider_timeout", "error": "It took too long."},
+        {"error": "It failed."},
+    ]
+    for failure in failures:
+        made = {f"generation__{name}": value for name, value in failure.items()}
+        ReplyFactory.create(content="", generation__status="failed", **made)
+    exchange(ConversationFactory.create(), "Hello", "Good day")
+    read = {generation.pk: generation.sentence for generation in Generation.objects.all()}
+    assert [sentence for sentence in read.values() if sentence]
+    call_command("migrate", "conversations", "0027", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT message_id, error FROM conversations_generation")
+        assert dict(cursor.fetchall()) == read
+    call_command("migrate", verbosity=0)
+    assert {generation.pk: generation.sentence for generation in Generation.objects.all()} == read
 
 
 @pytest.mark.django_db(transaction=True)

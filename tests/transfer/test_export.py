@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import User
+from conversations.errors import sentence_of
 from conversations.models import Conversation, Feedback, Generation, Message, Role, Status
 from conversations.transfer import documents
 from conversations.transfer.markdown_text import split
@@ -82,6 +83,18 @@ def test_a_reply_that_was_cut_says_so(owner: Visitor, user: User) -> None:
     assert found["messages"][1]["generation"]["finish_reason"] == "length"
     text = owner.get(f"/c/{reply.conversation_id}/export/?format=markdown").text
     assert text.rstrip().endswith("One two thr\n\n*This reply reached the model's length limit.*")
+
+
+def test_a_reply_that_failed_says_why_in_words_and_for_programs(owner: Visitor, user: User) -> None:
+    reply = exchange(ConversationFactory.create(user=user), "Hello", "On and on")
+    Generation.objects.filter(pk=reply.pk).update(
+        status=Status.FAILED, error_code="reply_too_long", error_params={"limit": 20_000}
+    )
+    sentence = sentence_of("reply_too_long", {"limit": 20_000})
+    assert f"*{sentence}*" in owner.get(f"/c/{reply.conversation_id}/export/?format=markdown").text
+    (found,) = exported(owner)
+    made = found["messages"][1]["generation"]
+    assert (made["error_code"], made["error_params"], made["error"]) == ("reply_too_long", {"limit": 20_000}, sentence)
 
 
 def test_many_conversations_are_an_archive_of_texts(owner: Visitor, user: User) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
+from conversations.errors import sentence_of
 from conversations.models import Conversation, Feedback, Generation, Message, Status
 from conversations.transfer import staging
 from tests.factories import ConversationFactory, ReplyFactory, exchange
@@ -82,6 +83,39 @@ def test_a_finish_reason_that_is_none_is_refused(owner: Visitor, user: User, wor
     answer = owner.upload("/import/", document(conversation("Hello", [asked, said])))
     assert "its “finish_reason”" in told(answer)[0][1]
     assert not Generation.objects.exists()
+
+
+OF_THIS_SITE = sentence_of("too_many_replies", {"limit": 3})
+
+
+@pytest.mark.parametrize(
+    ("made", "kept"),
+    [
+        # As it is exported here: the sentence is made anew when it is shown.
+        ({"error_code": "too_many_replies", "error_params": {"limit": 3}, "error": OF_THIS_SITE}, ""),
+        ({"error_code": "too_many_replies", "error_params": {"limit": 4}, "error": OF_THIS_SITE}, OF_THIS_SITE),
+        ({"error_code": "too_many_replies", "error_params": {"limit": 3}, "error": "Trop."}, "Trop."),
+        (
+            {"error_code": "of_next_year", "error_params": {"moon": 7}, "error": "It is away."},
+            "It is away.",
+        ),
+        # Older files carry nothing but the sentence beside the code.
+        ({"error_code": "provider_timeout", "error": "It took too long."}, "It took too long."),
+        ({"error_code": "provider_timeout", "error": sentence_of("provider_timeout")}, sentence_of("provider_timeout")),
+        ({"error": "It failed."}, "It failed."),
+    ],
+)
+def test_an_import_shows_the_sentence_that_its_file_carries(owner: Visitor, made: dict[str, Any], kept: str) -> None:
+    asked = message("Hello")
+    said = message("", parent=asked["id"], role="assistant", generation={"status": "failed"} | made)
+    found = conversation("Hello", [asked, said])
+    assert outcomes(owner.upload("/import/", document(found))) == ["imported"]
+    generation = Generation.objects.get()
+    assert (generation.error, generation.sentence) == (kept, made["error"])
+    assert made["error"] in owner.get(f"/c/{found['id']}/").text
+    (exported,) = json.loads(export(owner))["conversations"]
+    (again,) = [said["generation"] for said in exported["messages"] if said["role"] == "assistant"]
+    assert again.items() >= made.items()
 
 
 def test_what_was_deleted_comes_back_under_its_own_keys(owner: Visitor, user: User) -> None:

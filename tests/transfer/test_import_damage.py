@@ -43,6 +43,15 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         put_in(1, generation={"status": "failed", "error_code": "Call me!"}),
         "Message 2: its “error_code” is not a code",
     ),
+    "an error that depends on no object": (
+        put_in(1, generation={"error_params": [20]}),
+        "no object of texts",
+    ),
+    "an error that depends on a null": (put_in(1, generation={"error_params": {"a": "\0"}}), "no object of texts"),
+    "an error that depends on very much": (
+        put_in(1, generation={"error_params": {"a": "x" * 1_001}}),
+        "its “error_params” are longer than 1,000",
+    ),
     "the same key twice": (twice, "Message 2 has the same “id”"),
     "a parent that is nowhere": (put_in(1, parent=str(uuid4())), "Message 2 answers a message that is not in"),
     "a parent that is no key": (put_in(1, parent=7), "Message 2: its “parent” is not a UUID"),

@@ -20,8 +20,8 @@ from django.db import connection
 
 from chatbot.core import sql
 from chatbot.core.errors import UserFacingError
+from conversations.errors.providers import ProviderRefused
 from conversations.llm import service as llm
-from conversations.llm.errors import ProviderRefused
 from conversations.llm.service import ChatMessage
 from conversations.management.doctor.database import database
 from conversations.management.doctor.findings import Finding, failure, ok, some, warning

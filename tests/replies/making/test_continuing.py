@@ -63,7 +63,7 @@ async def test_reasoning_that_use_up_the_limit_say_so(
     await text_at_end(engine, turn.reply)
     generation = (await stored(turn.reply)).generation
     assert (generation.error_code, generation.finish_reason) == ("cut_before_answer", "length")
-    assert "limit" in generation.error
+    assert "limit" in generation.sentence
     assert generation.reasoning == "Long thoughts that use up the whole budget"
 
 
@@ -382,7 +382,7 @@ async def test_a_first_message_that_is_too_long_is_told_in_words_of_its_own(
     await text_at_end(engine, turn.reply)
     generation = (await stored(turn.reply)).generation
     assert generation.error_code == "message_too_long"
-    assert "Shorten it" in generation.error
+    assert "Shorten it" in generation.sentence
     assert "maximum context length" in generation.error_detail
     provider.play(reply("Better."), too_long)
     shorter = await sync_to_async(turns.send)(turn.message.user, text="Hi", conversation=turn.conversation)

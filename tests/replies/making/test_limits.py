@@ -39,7 +39,8 @@ def test_a_turn_past_the_persons_limit_is_stored_and_its_reply_has_failed(user: 
     assert turn.message.content == "One more"
     generation = Generation.objects.get(pk=turn.reply.pk)
     assert (generation.status, generation.error_code) == (Status.FAILED, "too_many_replies")
-    assert "as this site allows: 2." in generation.error
+    assert (generation.error, generation.error_params) == ("", {"limit": 2})
+    assert "as this site allows: 2." in generation.sentence
     assert generation.finished_at
 
 
@@ -116,7 +117,7 @@ async def test_a_reply_past_the_processs_limit_fails_without_asking_the_model(
     assert await text_at_end(engine, refused.reply) == ""
     generation = (await stored(refused.reply)).generation
     assert (generation.status, generation.error_code) == (Status.FAILED, "server_busy")
-    assert generation.error.startswith("This server is writing as many replies as it can")
+    assert generation.sentence.startswith("This server is writing as many replies as it can")
     assert len(provider.chats) == 1
     provider.gate("next0").open()
     assert await text_at_end(engine, turn.reply) == "One two."
@@ -173,7 +174,8 @@ async def test_a_reply_that_never_ends_is_stopped_and_its_text_kept(
     message = await stored(turn.reply)
     assert message.content == "On and on and on "
     assert message.generation.error_code == "reply_too_long"
-    assert "10 characters" in message.generation.error
+    assert (message.generation.error, message.generation.error_params) == ("", {"limit": 10})
+    assert "10 characters" in message.generation.sentence
 
 
 @pytest.mark.parametrize("piece", [Text("On " * 500_000), Reasoning("Hm " * 500_000)])

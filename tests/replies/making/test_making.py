@@ -117,7 +117,7 @@ async def test_a_failed_model_keeps_the_partial_text_and_says_why(
     message = await stored(turn.reply)
     assert (message.content, message.generation.status) == ("Good ", Status.FAILED)
     assert message.generation.error_code == "provider_broke_off"
-    assert message.generation.error
+    assert message.generation.sentence
 
 
 async def test_a_retry_that_fails_at_once_keeps_the_text_of_the_first_try(
