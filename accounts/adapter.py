@@ -22,11 +22,11 @@ NOT_YET = " If you have just signed up, follow the link in your mail first."
 
 
 class AccountAdapter(CountedAttempts):
-    """allauth's behaviour, with sign-up governed by `SIGNUP_OPEN`."""
+    """allauth's behaviour, with sign-up controlled by `SIGNUP_OPEN`."""
 
     @property
     def error_messages(self) -> dict[str, Any]:
-        """What is said of a form's errors, without telling who has an account."""
+        """Messages for errors of forms, which do not reveal who has an account."""
         said: dict[str, Any] = dict(CountedAttempts.error_messages)
         said["email_password_mismatch"] = f"{WRONG}{NOT_YET if settings.VERIFY_EMAIL else ''}"
         said["too_many_login_attempts"] = f"{TOO_MANY}{BY_MAIL if mail.works() else '.'}"
@@ -76,7 +76,7 @@ class AccountAdapter(CountedAttempts):
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the attempt; a correct password subtracts it again. Programs have separate counts."""
         action = "token_failed" if request.path_info.startswith(PROGRAMS) else "login_failed"
-        # By network address and account together: guesses from elsewhere do not lock the owner out.
+        # By network address and account: guesses from elsewhere do not lock the owner out.
         near = (action, self.attempt_key(request, **credentials))
         anywhere = (f"{action}_anywhere", self.account_key(request, **credentials))
         self.count_attempt(request, (near, anywhere))

@@ -17,7 +17,7 @@ from accounts import allauth_inside
 from accounts.models import User
 
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "A year", "": "Forever"}
-"""Days for which a token is good, as the form offers them."""
+"""Days for which a token is valid -> label in the form."""
 
 
 class AccessTokenForm(forms.Form):

@@ -17,7 +17,7 @@ from accounts import ranks
 READS = {"view", "read"}
 """Permissions of actions that change nothing."""
 SENSELESS = (ValueError, OverflowError, IndexError, DataError, ProgrammingError)
-"""What a list raises for values that no column can have, here or in the database."""
+"""Exceptions that a list raises for values that no column can have, here or in the database."""
 NOT_YOURS = "Only a superuser can do this for a member of staff. Nothing was changed."
 
 

@@ -41,10 +41,10 @@ class SessionStore(db.SessionStore):
 
     def load(self) -> dict[str, Any]:
         """What the session holds; nothing where there is none. Causes a query."""
-        # The ORM takes longer to write this statement than the database to run it.
+        # The ORM takes longer to build this statement than the database to run it.
         key = self.session_key or ""
         data = None
-        # Anything else was made up; some of it the database would refuse with an error.
+        # Any other key was made up; the database would refuse some of them with an error.
         if key.isalnum():
             data = sql.value(SELECT, [key])
         if data is None:

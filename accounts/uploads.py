@@ -17,7 +17,7 @@ REST_OF_FORM = 65_536
 
 
 def may_import(scope: Any) -> bool:
-    """Whether the request comes from somebody who has signed in and may import, as the database says. Blocks."""
+    """Whether the request is by a signed-in person who may import, according to the database. Blocks."""
     cookies = parse_cookie("; ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"))
     asking = HttpRequest()
     asking.session = import_module(settings.SESSION_ENGINE).SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))

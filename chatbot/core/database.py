@@ -72,8 +72,8 @@ def check_connection(connection: Connection[Any]) -> None:
         ConnectionPool.check_connection(connection)
     except psycopg.OperationalError:
         note_away()
-        # The server was restarted, most likely, and has ended the others too. The pool would meet them one by one, and
-        # wait longer after each, until the request has waited too long.
+        # Most likely the server was restarted and has ended the other connections too. The pool would find them one by
+        # one, waiting longer after each, until the request has waited too long.
         if pool := pool_of(connection):
             pool.check()
         raise

@@ -16,7 +16,7 @@ FILES = "/static/"
 
 
 class FileHandler:
-    """Serves what is below FILES through three middleware; nobody is signed in there and no database is asked."""
+    """Serves paths below FILES through three middleware, without sessions and database."""
 
     def __init__(self) -> None:
         self._django = OneView(not_found, (ServeStaticMiddleware, CompressionMiddleware, SecurityMiddleware))

@@ -23,4 +23,4 @@ PAGE_HEADERS: Headers = [
     *FILE_HEADERS,
     (b"permissions-policy", ", ".join(f"{feature}=()" for feature in UNUSED).encode()),
 ]
-"""Sent with all else."""
+"""Headers of all responses except static files."""

@@ -22,7 +22,7 @@ NAME_MAX_CHARS = 100
 
 
 class ChatRequest(Request):
-    """A request; in debug it may also ask for an address or the name of this machine, as other computers do."""
+    """A request that, in debug, also accepts this machine's own address and name, as other computers use."""
 
     def get_host(self) -> str:
         """Host and port of the request. Raises `DisallowedHost` for a host that is not the site's."""

@@ -26,10 +26,10 @@ register = Library()
 
 
 class Fragment(IncludeNode):
-    """An `include` of a template whose name is written out: found at the first rendering, and kept."""
+    """An `include` with a literal name, whose template is looked up at the first rendering and kept."""
 
     def render(self, context: Context) -> SafeString:
-        """Render the template."""
+        """Render the template with the context and the tag's variables."""
         found: Any = self.template.var
         if isinstance(found, str):
             # The node lives as long as the template around it, which the loader forgets when a file changes.
@@ -83,10 +83,10 @@ def address(parser: Parser, token: Token) -> URLNode:
 
 
 class CsrfField(CsrfTokenNode):
-    """The field of a form with the token that Django asks for, written once in a rendering."""
+    """The field of a form with the CSRF token, rendered once per rendering."""
 
     def render(self, context: Context) -> str:
-        """Write the field."""
+        """Write the field with the token."""
         known = of_rendering(context)
         if (field := known.get(CsrfField)) is None:
             field = known[CsrfField] = super().render(context)

@@ -94,7 +94,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         """Refuse anonymous users, and add the person to the request's log lines."""
         refusal = super().process_view(request, view_func, *args)
-        # Only where it is known: a view for everybody need not ask the database.
+        # Only if the person was read already: a public view need not query the database.
         if user := signed_in(request):
             origin.add(user_id=str(user.pk))
         return refusal

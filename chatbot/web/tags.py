@@ -23,13 +23,13 @@ class Icon(Node):
 
 
 class WrittenIcon(Node):
-    """An icon whose name is written out; drawn once, when the template is read."""
+    """An icon with a literal name, drawn once when the template is read."""
 
     def __init__(self, name: str) -> None:
         self.drawing = drawing(name)
 
     def render(self, context: Context) -> SafeString:
-        """The drawing."""
+        """The drawing of the icon as HTML."""
         return self.drawing
 
 

@@ -36,7 +36,7 @@ class Change:
     count: int
     """Number of conversations that were changed."""
     at: datetime
-    """The time that it wrote into each of them, by which they can be found again to undo it."""
+    """The time written into each of them, by which an undo finds them."""
 
 
 def rename(conversation: Conversation, *, title: str) -> None:

@@ -108,14 +108,14 @@ def send(
     Raises `ReplyInProgress` while the conversation's last reply is open, `TooManyTurns` past
     `CHAT_TURNS_PER_MINUTE`, `LimitReached` for a person who has nothing left, `TurnTaken` when another text,
     conversation or person has the key, `MessageGone` when the message that it follows was deleted meanwhile,
-    `ConversationGone` when the conversation was, be it only to the trash.
+    `ConversationGone` when the conversation was deleted or moved to the trash.
     """
     key = turn or uuid7()
     try:
         with transaction.atomic():
             sent = _store_turn(user, text, conversation, key, beside, configuration, model=model, options=options)
     except (IntegrityError, *NOT_ADMITTED) as error:
-        # The same turn may have been stored before: a double click arrives as two requests.
+        # The same turn may have been stored before: a double click sends two requests.
         if not (found := _find_turn(user, key, text, conversation)):
             raise refusal(error) from error
         sent = found

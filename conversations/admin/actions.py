@@ -83,8 +83,8 @@ def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
         contents = contents_of(keys)
         record(request, [one.key for one in contents], "Erasing permanently.", flag=DELETION)
         organizing.trash(conversations)
-    # By itself: the transaction before holds the generations that it stopped, and a reply's end waits for these while
-    # it holds the message.
+    # Outside the transaction above, which holds the generations that it stopped: the end of a reply waits for these
+    # while it holds the message.
     change = organizing.delete(conversations)
     said = _many(sum(one.messages for one in contents), "message")
     told = f"{_many(change.count, 'conversation')} with {said} erased permanently."

@@ -43,11 +43,11 @@ class BareChangeList(ChangeList):
         raise NotImplementedError
 
     def address(self, new: Mapping[str, Any] | None = None, without: Iterable[str] = ()) -> str:
-        """The list's address, from its `?` on, with other parameters and without those that begin so."""
+        """The list's query string, with `new` parameters and without those that begin with one of `without`."""
         return self.get_query_string(dict(new or {}), [*without])
 
     def place_address(self, place: str) -> str:
-        """The same list from this place on."""
+        """Address of the list's page that begins at this cursor."""
         return self.address({PLACE: place})
 
     def asked(self, name: str) -> Any:
@@ -81,5 +81,5 @@ class BareChangeList(ChangeList):
         self.can_show_all = self.multi_page = False
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
-        """Always the same."""
+        """The list's only order, whatever the request asks for."""
         return [*self.order()]

@@ -28,7 +28,7 @@ class DateLinks:
 
 
 def date_links(changes: BareChangeList, rows: QuerySet[Any]) -> DateLinks | None:
-    """The narrower ranges of the list's dates; None without rows. Causes a query of an index's two ends."""
+    """Links to the narrower ranges of the list's dates; None without rows. Causes a query of an index's two ends."""
     column = changes.date_column
     if not column:
         return None
@@ -56,7 +56,7 @@ def date_links(changes: BareChangeList, rows: QuerySet[Any]) -> DateLinks | None
 
 
 def date_places(changes: BareChangeList, ends: tuple[datetime, datetime], place: str) -> DateLinks:
-    """The same for a list in the order of keys, which hold their time: not a range but the place where one ends.
+    """Links to dates of a list ordered by UUIDv7: each opens the page that begins at the date's end.
 
     `ends` are the times of the first and the last row; `place` is where the page begins, empty for the first page.
     """

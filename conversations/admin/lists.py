@@ -76,7 +76,7 @@ class Edge:
 
 
 class KeysetChangeList(BareChangeList):
-    """One page of such a list."""
+    """One page of a list with keyset paging."""
 
     model_admin: "KeysetAdmin"
     place = ""
@@ -125,7 +125,7 @@ class KeysetChangeList(BareChangeList):
 
     @property
     def newest(self) -> str:
-        """The address of the first page; empty on it."""
+        """Address of the first page; empty on it."""
         return self.address() if self.place else ""
 
     @cached_property

@@ -169,7 +169,7 @@ class MetadataIn(Body):
 
 
 def with_extras(described: dict[str, Any]) -> None:
-    """Tell the fields of other providers, and that there are no more."""
+    """Add the fields of other providers to the schema, and forbid further ones."""
     described["properties"] |= {name: {"description": "Passed to the provider."} for name in sorted(EXTRAS)}
     described["additionalProperties"] = False
     described["example"] = {"model": "auto", "messages": [{"role": "user", "content": "Hello!"}]}

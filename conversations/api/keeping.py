@@ -84,7 +84,7 @@ def options_of(body: CompletionIn) -> dict[str, Any]:
     options = {name: value for name, value in body.options.items() if value or name not in NOT_KEPT}
     if refused := sorted(options.keys() & NOT_KEPT):
         raise invalid(*((name, "A conversation cannot keep the result of this field.") for name in refused))
-    # Also for a conversation that has another: this answer was asked for with this one.
+    # The temperature applies to this answer even if the conversation has another.
     return options if body.temperature is None else options | {"temperature": body.temperature}
 
 

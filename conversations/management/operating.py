@@ -14,7 +14,7 @@ class OperatorCommand(BaseCommand):
     """A command that reports a failed database or an interruption in one sentence; `--traceback` shows where."""
 
     interrupted = "Its work so far is kept. Run it again for the rest."
-    """What is true when somebody has pressed Ctrl-C."""
+    """The sentence that follows “Interrupted.” after Ctrl-C."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command. Raises `CommandError` for a failed database or an interruption."""

@@ -90,7 +90,7 @@ class Message(models.Model):
     )
 
     alternatives: list[UUID]
-    """The keys of the messages in its place, itself among them; see `with_alternatives`."""
+    """Keys of the messages at its place, itself included; see `with_alternatives`."""
 
     objects: ClassVar = MessageQuerySet.as_manager()
 

@@ -28,7 +28,7 @@ class Part:
     """Consecutive messages of a branch that a page shows."""
 
     messages: list[Message]
-    """Oldest first."""
+    """The messages of the part, oldest first."""
     cut: frozenset[UUID]
     """The keys of those whose text was not read to its end."""
     has_older: bool
@@ -74,7 +74,7 @@ def newest(conversation: Conversation) -> Part:
 
 
 def before(conversation: Conversation, message: UUID) -> Part:
-    """What leads to a message, without it. Raises `Message.DoesNotExist` when nothing of this conversation does."""
+    """The messages before one, without it. Raises `Message.DoesNotExist` when the conversation has none."""
     messages, cut = _read(paths.before(conversation, message, MESSAGES_PER_PAGE + 1))
     if not messages:
         raise Message.DoesNotExist

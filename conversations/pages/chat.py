@@ -35,7 +35,7 @@ def chat_context(
     context |= picker(conversation.model)
     page = message_page(conversation, before=before, at=at)
     messages = [shown.message for shown in page["messages"]]
-    # What is shown decides: a reply that ends between two queries would leave a page that waits for nothing.
+    # Taken from the shown messages: a reply that ends between two queries would leave a page that waits for nothing.
     is_open = [message for message in messages if message.role == Role.ASSISTANT and message.generation.is_open]
     return (
         context
@@ -61,7 +61,7 @@ def composer_context(conversation: Conversation | None) -> dict[str, Any]:
 
 
 def turn_context(turn: Turn) -> dict[str, Any]:
-    """What an answer to a turn needs: its two messages and the composer."""
+    """Context of the response to a turn: its two messages and the composer."""
     context = composer_context(turn.conversation)
     if turn.is_first:
         context |= picker(turn.conversation.model)
@@ -74,7 +74,7 @@ def turn_context(turn: Turn) -> dict[str, Any]:
 
 
 def message_context(message: Message) -> dict[str, Any]:
-    """What one reply needs that has just ended, or begins again; read `with_alternatives`."""
+    """Context of one reply that has just ended, or begins again; the message must be read `with_alternatives`."""
     return shown_context(message) | {
         "window": window_at_end(message),
         "open_message": message if message.generation.is_open else None,

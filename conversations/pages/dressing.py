@@ -97,7 +97,7 @@ def _begin(texts: Sequence[str]) -> None:
 
 
 def _reply(message: Message, budget: Budget, *, is_cut: bool) -> Said:
-    """Of a reply that is still open, what the last checkpoint has: the rest comes by itself."""
+    """The text of a reply; an open one has that of its last checkpoint, without a rest, as more will be streamed."""
     text = message.text_so_far
     if not text:
         return Said(SafeString())

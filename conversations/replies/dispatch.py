@@ -65,7 +65,7 @@ def start(message_id: UUID, *, audience: Audience = Audience.NOBODY) -> None:
 
 
 def stop(message_id: UUID) -> None:
-    """End the reply at once if this process makes it. For any thread."""
+    """Stop the reply at once if this process makes it. Safe in any thread."""
     _tell(lambda engine: engine.stop(message_id))
 
 

@@ -117,7 +117,7 @@ def new_branch(request: ChatRequest, reply: Message) -> HttpResponse:
 
 
 def message_fragment(request: ChatRequest, message: Message, **more: Any) -> HttpResponse:
-    """One message in its place."""
+    """HTML of one message in its place."""
     return render(request, "conversations/messages/_message.html", shown_context(message) | more)
 
 

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     """Checks everything that the chat needs, one line each; fails if anything does not work."""
 
     help = "Check settings, database, model, static files, clock and mail; with the public URL, the proxies too."
-    # It runs the checks itself, and goes on when one fails.
+    # The command runs Django's checks itself, and continues when one fails.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

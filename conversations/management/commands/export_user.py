@@ -23,7 +23,7 @@ from conversations.upkeep import erasure
 IN_CONVERSATIONS = {Conversation, Message, Generation, Feedback}
 SECRETS = {"password", "key", "digest"}
 ENTRY = ("action_time", "action_flag", "content_type__model", "object_id", "object_repr", "change_message")
-"""Without who made it: that is somebody else's."""
+"""Fields of a log entry without its author, who is another person."""
 README = """All data of {email} in this chat, as of {now:%Y-%m-%d %H:%M} UTC.
 
 conversations.json   all conversations with all branches, including the trash; can be imported again

@@ -19,7 +19,7 @@ class Command(OperatorCommand):
     help = "Restore the conversations of an archive. Running it again changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Which archive."""
+        """The path of the archive to restore."""
         parser.add_argument("file", type=Path, help="a file that --archive-to wrote")
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
