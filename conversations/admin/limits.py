@@ -129,7 +129,6 @@ class UsageLimitInline(admin.TabularInline):  # type: ignore[type-arg] # not sub
     max_num = len(Period)
 
 
-admin.site.unregister(User)
 admin.site.unregister(Group)
 
 

@@ -24,9 +24,11 @@ from conversations.upkeep.erasure import NotErased
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
-@admin.register(User)
 class PersonAdmin(UserAdmin):
-    """Admin of accounts with a link to each person's conversations; a deletion erases everything of the person."""
+    """Admin of accounts with a link to each person's conversations; a deletion erases everything of the person.
+
+    A base: `conversations.admin.limits` adds the limits and registers it.
+    """
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """The link to the conversations and, for everybody but superusers, the fields that grant permissions."""

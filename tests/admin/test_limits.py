@@ -77,7 +77,7 @@ def test_a_limit_is_made_changed_and_deleted(staff: Client, user: User, group: G
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        ({"period": "day"}, "Give a number of messages, of tokens, or both."),
+        ({"period": "day"}, "Enter a number of messages, of tokens, or both."),
         ({"period": "day", "messages": "1", "both": "yes"}, "Choose a person or a group, not both."),
     ],
 )
@@ -136,7 +136,7 @@ def test_the_page_of_a_person_has_their_limits_and_what_holds(staff: Client, use
     page = f"/admin/accounts/user/{user.pk}/change/"
     assert "Limit: 12 of 20 messages today" in staff.get(page).content.decode()
     row = {"period": "day", "messages": "50", "tokens": ""}
-    assert b"one limit for the day" in staff.post(page, inline(row, row, user=user)).content
+    assert b"only one limit per day" in staff.post(page, inline(row, row, user=user)).content
     sent = inline(row, row | {"period": "month"}, user=user) | {"groups": [group.pk]}
     assert staff.post(page, sent).status_code == 302
     assert UsageLimit.objects.filter(user=user).count() == 2
