@@ -33,6 +33,8 @@ WEB_THREADS = env.integer("WEB_THREADS", 4, least=1)
 """Requests that one process works on at the same time, not counting open streams."""
 
 ROOT_URLCONF = "chatbot.urls"
+# What the sidebar of every page shows.
+SIDEBAR = "conversations.pages.lists.sidebar_context"
 ASGI_APPLICATION = "chatbot.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

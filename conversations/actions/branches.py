@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from conversations.actions import turns
 from conversations.actions.turns import NOT_ADMITTED, ReplyInProgress, Turn, TurnTaken
-from conversations.errors import ConversationGone, MessageGone
+from conversations.errors.gone import ConversationGone, MessageGone
 from conversations.models import Conversation, Generation, Message, Role, paths
 from conversations.replies.dispatch import Audience
 

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from chatbot.core.errors import UserFacingError
 from conversations.actions.reopening import RETRYABLE
-from conversations.errors import ConversationGone
+from conversations.errors.gone import ConversationGone
 from conversations.llm import model_choices
 from conversations.models import Configuration, Conversation, Generation, Preset
 

@@ -4,7 +4,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from conversations.errors import ConversationGone
+from conversations.errors.gone import ConversationGone
 from conversations.models import Conversation, Feedback, Message
 
 

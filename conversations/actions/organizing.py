@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from chatbot.core.errors import UserFacingError
-from conversations.errors import ConversationGone
+from conversations.errors.gone import ConversationGone
 from conversations.models import Conversation, ConversationQuerySet, Generation
 from conversations.replies import dispatch, leases
 

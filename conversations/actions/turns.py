@@ -22,7 +22,7 @@ from chatbot.telemetry import metrics, origin
 from conversations.actions import reopening, turn_rows
 from conversations.actions.reopening import NothingToContinue as NothingToContinue
 from conversations.actions.reopening import NothingToRetry as NothingToRetry
-from conversations.errors import ConversationGone, MessageGone
+from conversations.errors.gone import ConversationGone, MessageGone
 from conversations.errors.replies import TooManyReplies as TooManyReplies
 from conversations.models import Configuration, Conversation, Generation, Message, Role, Status, paths
 from conversations.models.titles import title_from

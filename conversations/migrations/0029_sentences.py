@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.db import migrations
 
-from conversations.errors import sentence_of
+from conversations.errors.table import sentence_of
 
 ROWS_AT_A_TIME = 1_000
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 
 from chatbot.telemetry.origin import MAX_CHARS as REQUEST_ID_MAX_CHARS
-from conversations.errors import sentence_of
+from conversations.errors.table import sentence_of
 from conversations.models.conversations import Conversation
 from conversations.models.messages import Message
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.models import User
+from accounts.requests import PersonRequest, cursor
 from chatbot.core.cursors import Cursor
 from conversations.models import Conversation, ConversationQuerySet
 
@@ -40,6 +41,11 @@ def conversation_list(user: User, after: Cursor | None = None) -> dict[str, Any]
         "conversation_groups": grouped(shown, now=timezone.now()),
         "conversations_cursor": str(shown[-1].cursor) if len(conversations) > len(shown) else "",
     }
+
+
+def sidebar_context(request: PersonRequest) -> dict[str, Any]:
+    """Context of the sidebar for a request; its address may hold the cursor `conversations`. Causes one query."""
+    return conversation_list(request.user, cursor(request, "conversations"))
 
 
 def sidebar(user: User, after: Cursor | None) -> ConversationQuerySet:

@@ -11,8 +11,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from chatbot.telemetry import origin
-from conversations.errors import sentence_of
 from conversations.errors.replies import UnfinishedImport
+from conversations.errors.table import sentence_of
 from conversations.models import (
     COMMENT_MAX_CHARS,
     MODEL_MAX_CHARS,

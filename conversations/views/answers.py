@@ -5,21 +5,19 @@ from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.utils.cache import patch_cache_control
 from uuid_utils.compat import uuid7
 
+from accounts.requests import PersonRequest
+from chatbot.web import shell
 from conversations.models import Configuration, Conversation, Message, Preset
 from conversations.pages.chat import chat_context
 from conversations.pages.configurations import new_chat
-from conversations.pages.lists import conversation_list
 from conversations.replies import dispatch
-from conversations.views.notices import notices
 from conversations.views.presets import preset_in, typed_configuration
-from conversations.views.requests import ChatRequest, cursor
 
 
 def chat_page(
-    request: ChatRequest,
+    request: PersonRequest,
     conversation: Conversation | None = None,
     *,
     before: UUID | None = None,
@@ -35,10 +33,10 @@ def chat_page(
         raise Http404 from error
     if (reply := context.get("open_message")) and reply.generation.lacks_worker():
         dispatch.start(reply.pk)
-    return _page(request, "conversations/chat.html", context | begun_with | more, status)
+    return shell.page(request, "conversations/chat.html", context | begun_with | more, status)
 
 
-def chosen(request: ChatRequest) -> tuple[Configuration, Preset | None]:
+def chosen(request: PersonRequest) -> tuple[Configuration, Preset | None]:
     """The configuration for a new chat: as typed, or from the preset in the address, or empty; and that preset."""
     preset = preset_in(request)
     if request.method == "POST":
@@ -46,21 +44,8 @@ def chosen(request: ChatRequest) -> tuple[Configuration, Preset | None]:
     return preset.configuration if preset else Configuration(), preset
 
 
-def list_page(request: ChatRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    """A whole page beside the chat, with the sidebar."""
-    return _page(request, template, context)
-
-
-def _page(request: ChatRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    context |= conversation_list(request.user, cursor(request, "conversations"))
-    page = render(request, template, context | {"notices": notices(request)}, status=status)
-    # Keeps the page out of the browser's cache, where others could read it after sign-out.
-    patch_cache_control(page, private=True, no_store=True)
-    return page
-
-
 def refuse(
-    request: ChatRequest, notice: str, status: int, conversation: Conversation | None, *, turn_id: str = "turn"
+    request: PersonRequest, notice: str, status: int, conversation: Conversation | None, *, turn_id: str = "turn"
 ) -> HttpResponse:
     """Respond with a sentence and the typed text still in the box; `turn_id` is the field with the turn's key."""
     if request.htmx:

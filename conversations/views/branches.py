@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views import View
 
+from accounts.requests import PersonRequest
 from chatbot.core.errors import UserFacingError
 from conversations.actions import branches
 from conversations.forms.messages import NOT_TEXT, RegenerateForm, TurnForm, is_utf8
@@ -20,7 +21,7 @@ from conversations.pages.chat import (
     shown_context,
 )
 from conversations.views.answers import chat_page, refuse
-from conversations.views.requests import ChatRequest, audience, find_message, find_reply
+from conversations.views.requests import audience, find_message, find_reply
 
 UNKNOWN_MODEL = "This model is no longer available. Reload the page, then choose another one."
 
@@ -28,7 +29,7 @@ UNKNOWN_MODEL = "This model is no longer available. Reload the page, then choose
 class MessageDetailView(View):
     """A message in its place on the page."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Respond with the message that replaces a form; without htmx, redirect to the message's place."""
         message = find_message(request, pk, *Role)
         if not request.htmx:
@@ -39,7 +40,7 @@ class MessageDetailView(View):
 class MessageEditView(View):
     """Edits a person's own message, on a new branch."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Show the form in the message's place."""
         message = find_message(request, pk, Role.USER)
         form = editing_context(message)
@@ -47,7 +48,7 @@ class MessageEditView(View):
             return message_fragment(request, message, **form)
         return chat_page(request, message.conversation, at=message.pk, **form)
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Store the edited text beside the message, as a branch of its own."""
         message = find_message(request, pk, Role.USER)
         form = TurnForm(request.POST)
@@ -66,7 +67,7 @@ class MessageEditView(View):
 class MessageRegenerateView(View):
     """Asks for another answer beside a reply."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Show the form that chooses another model."""
         reply = find_reply(request, pk)
         form = regenerating_context(reply)
@@ -74,7 +75,7 @@ class MessageRegenerateView(View):
             return message_fragment(request, reply, **form)
         return chat_page(request, reply.conversation, at=reply.pk, **form)
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Ask the model that the form names, else the conversation's own, for another answer."""
         reply = find_reply(request, pk)
         form = RegenerateForm(request.POST)
@@ -95,7 +96,7 @@ class MessageRegenerateView(View):
 class MessageChooseView(View):
     """Chooses the branch through a message."""
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Make the message's branch the chosen one and show it."""
         message = find_message(request, pk, *Role)
         try:
@@ -108,7 +109,7 @@ class MessageChooseView(View):
         return render(request, "conversations/messages/_branch.html", context)
 
 
-def new_branch(request: ChatRequest, reply: Message) -> HttpResponse:
+def new_branch(request: PersonRequest, reply: Message) -> HttpResponse:
     """The response to a turn that begins a branch: the branch's end, with the open reply."""
     if not request.htmx:
         return redirect(reply.conversation)
@@ -116,12 +117,12 @@ def new_branch(request: ChatRequest, reply: Message) -> HttpResponse:
     return render(request, "conversations/messages/_branch.html", context)
 
 
-def message_fragment(request: ChatRequest, message: Message, **more: Any) -> HttpResponse:
+def message_fragment(request: PersonRequest, message: Message, **more: Any) -> HttpResponse:
     """HTML of one message in its place."""
     return render(request, "conversations/messages/_message.html", shown_context(message) | more)
 
 
-def refuse_edit(request: ChatRequest, message: Message, notice: str, status: int) -> HttpResponse:
+def refuse_edit(request: PersonRequest, message: Message, notice: str, status: int) -> HttpResponse:
     """Respond with a sentence and the typed text still in the form."""
     if request.htmx:
         return refuse(request, notice, status, message.conversation, turn_id=f"turn-{message.pk}")

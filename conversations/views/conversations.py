@@ -7,29 +7,30 @@ from django.shortcuts import redirect, render
 from django.views import View
 from django_htmx.http import push_url, reswap, retarget
 
+from accounts.requests import PersonRequest, cursor
 from chatbot.core.errors import UserFacingError
 from conversations.actions import organizing, turns
-from conversations.errors import ConversationGone
+from conversations.errors.gone import ConversationGone
 from conversations.forms.configurations import ConfigurationForm
 from conversations.forms.messages import NOT_TEXT, RenameForm, TurnForm, is_utf8
 from conversations.models import Configuration, Conversation, Message, paths
 from conversations.pages.chat import chat_context, composer_context, message_page, turn_context
 from conversations.pages.lists import conversation_list
 from conversations.views.answers import chat_page, refuse
-from conversations.views.requests import ChatRequest, audience, cursor, find_conversation, message_key
+from conversations.views.requests import audience, find_conversation, message_key
 
 
 class ConversationNewView(View):
     """The page of a new chat, whose first message creates the conversation."""
 
-    def get(self, request: ChatRequest) -> HttpResponse:
+    def get(self, request: PersonRequest) -> HttpResponse:
         """Show the empty page, or the next part of the list of conversations."""
         if "conversations" in request.GET and request.htmx:
             listed = conversation_list(request.user, cursor(request, "conversations"))
             return render(request, "conversations/sidebar/_conversations.html", listed)
         return chat_page(request)
 
-    def post(self, request: ChatRequest) -> HttpResponse:
+    def post(self, request: PersonRequest) -> HttpResponse:
         """Create a conversation with its first message."""
         return send(request)
 
@@ -37,7 +38,7 @@ class ConversationNewView(View):
 class ConversationDetailView(View):
     """The page of one conversation."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Show the end of the chosen branch, the part before a message, or the part around one."""
         conversation = find_conversation(request, pk)
         before = message_key(request, "before")
@@ -52,7 +53,7 @@ class ConversationDetailView(View):
             return missed(request, conversation, seen)
         return chat_page(request, conversation, before=before, at=message_key(request, "at"))
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Add a message to the conversation."""
         return send(request, find_conversation(request, pk))
 
@@ -60,7 +61,7 @@ class ConversationDetailView(View):
 class ConversationRenameView(View):
     """The title of a conversation."""
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Change the title, then show the conversation."""
         conversation = find_conversation(request, pk)
         form = RenameForm(request.POST)
@@ -73,14 +74,14 @@ class ConversationRenameView(View):
         return redirect(conversation)
 
 
-def missed(request: ChatRequest, conversation: Conversation, seen: UUID) -> HttpResponse:
+def missed(request: PersonRequest, conversation: Conversation, seen: UUID) -> HttpResponse:
     """The branch's end for a page that ends with the message `seen`; status 204 when nothing has changed."""
     if paths.current_end(conversation) == seen and not conversation.generations.open().exists():
         return HttpResponse(status=204)
     return render(request, "conversations/messages/_missed.html", chat_context(request.user, conversation))
 
 
-def send(request: ChatRequest, conversation: Conversation | None = None) -> HttpResponse:
+def send(request: PersonRequest, conversation: Conversation | None = None) -> HttpResponse:
     """Store what the composer sent and respond with the turn; a refusal has a sentence and keeps the typed text."""
     form = TurnForm(request.POST)
     if not is_utf8(request):

@@ -9,11 +9,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views import View
 
+from accounts.requests import PersonRequest
 from accounts.sessions import is_signed_in
 from conversations.models import Conversation, ConversationQuerySet
 from conversations.transfer import responses
 from conversations.transfer.writers import ArchiveWriter, JsonWriter, MarkdownWriter, collection_name, dated_name
-from conversations.views.requests import ChatRequest, find_conversation
+from conversations.views.requests import find_conversation
 
 FORMATS = ("markdown", "json")
 
@@ -21,7 +22,7 @@ FORMATS = ("markdown", "json")
 class ConversationExportView(View):
     """One conversation as a file."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponseBase:
         """Send the file in the format that the address names; without one, ask for the format."""
         conversation = find_conversation(request, pk)
         chosen = chosen_format(request.GET)
@@ -37,16 +38,16 @@ class ConversationExportView(View):
 class ConversationsExportView(View):
     """All of a person's conversations as a file, or those that `ids` names."""
 
-    def get(self, request: ChatRequest) -> HttpResponseBase:
+    def get(self, request: PersonRequest) -> HttpResponseBase:
         """Send the file in the format that the address names; without one, ask for the format."""
         return export(request, request.GET)
 
-    def post(self, request: ChatRequest) -> HttpResponseBase:
+    def post(self, request: PersonRequest) -> HttpResponseBase:
         """Send the file for a form, which may hold more keys than an address."""
         return export(request, request.POST)
 
 
-def export(request: ChatRequest, form: QueryDict) -> HttpResponseBase:
+def export(request: PersonRequest, form: QueryDict) -> HttpResponseBase:
     """The file that the form requests, or the page that asks for its format."""
     keys = chosen_keys(form)
     conversations = exportable(request)
@@ -63,7 +64,7 @@ def export(request: ChatRequest, form: QueryDict) -> HttpResponseBase:
     )
 
 
-def exportable(request: ChatRequest) -> ConversationQuerySet:
+def exportable(request: PersonRequest) -> ConversationQuerySet:
     """The person's conversations that an export may contain."""
     return Conversation.objects.owned_by(request.user)
 

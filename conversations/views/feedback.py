@@ -6,17 +6,18 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views import View
 
+from accounts.requests import PersonRequest
 from conversations.actions import feedback
-from conversations.errors import ConversationGone
+from conversations.errors.gone import ConversationGone
 from conversations.forms.messages import FeedbackForm, is_utf8
 from conversations.views.answers import refuse
-from conversations.views.requests import ChatRequest, find_reply
+from conversations.views.requests import find_reply
 
 
 class MessageFeedbackView(View):
     """A person's rating of an answer, with a comment."""
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Store the feedback; without a rating, remove it."""
         message = find_reply(request, pk)
         form = FeedbackForm(request.POST)

@@ -16,9 +16,9 @@ from django.views import View
 
 from accounts import addresses
 from accounts.models import User
+from accounts.requests import PersonRequest
 from conversations.transfer import responses
 from conversations.transfer.progress import Progress
-from conversations.views.requests import ChatRequest
 
 PLACE = "<!-- results -->"
 """Marks the place in the template at which results are inserted until the import has ended."""
@@ -37,11 +37,11 @@ class ImportForm(forms.Form):
 class ConversationsImportView(View):
     """Imports a file that an export has written."""
 
-    def get(self, request: ChatRequest) -> HttpResponse:
+    def get(self, request: PersonRequest) -> HttpResponse:
         """Show the page that asks for the file."""
         return page_of_form(request)
 
-    def post(self, request: ChatRequest) -> HttpResponseBase:
+    def post(self, request: PersonRequest) -> HttpResponseBase:
         """Import the file, and stream each conversation's result while the import runs."""
         form = ImportForm(request.POST, request.FILES)
         if addresses.has_to_verify(request.user):
@@ -52,7 +52,7 @@ class ConversationsImportView(View):
         return responses.page(told(page, request.user, kept(form.cleaned_data["file"])))
 
 
-def page_of_form(request: ChatRequest, *, problem: str = "", status: int = 200) -> HttpResponse:
+def page_of_form(request: PersonRequest, *, problem: str = "", status: int = 200) -> HttpResponse:
     """The page that asks for the file, or for the address to be verified first."""
     context = {
         "problem": problem,

@@ -3,9 +3,9 @@
 from django.http import HttpResponse
 from django.views import View
 
+from accounts.requests import PersonRequest, cursor
+from chatbot.web import shell
 from conversations.pages.lists import listing
-from conversations.views.answers import list_page
-from conversations.views.requests import ChatRequest, cursor
 
 
 class ListingView(View):
@@ -13,7 +13,7 @@ class ListingView(View):
 
     name = ""
 
-    def get(self, request: ChatRequest) -> HttpResponse:
+    def get(self, request: PersonRequest) -> HttpResponse:
         """Show one page of the list."""
         context = listing(self.name, request.user, cursor(request, "after"))
-        return list_page(request, "conversations/listing.html", context)
+        return shell.page(request, "conversations/listing.html", context)

@@ -13,6 +13,7 @@ from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone
 from django.views import View
 
+from accounts.requests import PersonRequest
 from accounts.sessions import is_signed_in
 from chatbot.core.errors import UserFacingError
 from conversations.actions import turns
@@ -22,13 +23,13 @@ from conversations.pages.dressing import more
 from conversations.replies import dispatch, reply_rows, streams
 from conversations.views.answers import refuse
 from conversations.views.branches import new_branch
-from conversations.views.requests import ChatRequest, audience, find_reply
+from conversations.views.requests import audience, find_reply
 
 
 class MessageStreamView(View):
     """Streams a reply while it is made."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponseBase:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponseBase:
         """Stream the reply as server-sent events; makes it if no process does."""
         if not reply_rows.is_owned(request.user, pk):
             raise Http404
@@ -54,7 +55,7 @@ class MessageStreamView(View):
 class MessageStopView(View):
     """Stops a reply at a person's request."""
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Stop the reply and keep its text so far."""
         message = find_reply(request, pk)
         turns.stop(message)
@@ -64,7 +65,7 @@ class MessageStopView(View):
 class MessageMarkdownView(View):
     """The text of a message as it was written: the source of the formatted text."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Respond with the source, for copying."""
         message = get_object_or_404(Message.objects.owned_by(request.user), pk=pk)
         return HttpResponse(
@@ -77,7 +78,7 @@ class MessageMarkdownView(View):
 class MessagePartView(View):
     """The part of a long message that its page does not show formatted."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Show as much of it as one request may format, from the offset in the address."""
         message = get_object_or_404(Message.objects.owned_by(request.user).select_related("conversation"), pk=pk)
         begin = request.GET.get("from", "")
@@ -91,7 +92,7 @@ class MessagePartView(View):
 class MessageRetryView(View):
     """Makes a failed or stopped reply again."""
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Make the reply again, in its place or beside it."""
         message = find_reply(request, pk)
         try:
@@ -109,7 +110,7 @@ class MessageRetryView(View):
 class MessageContinueView(View):
     """Continues a reply that ended too early."""
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Continue the reply where its text ended."""
         message = find_reply(request, pk)
         try:
@@ -119,7 +120,7 @@ class MessageContinueView(View):
         return begun(request, pk)
 
 
-def begun(request: ChatRequest, pk: UUID) -> HttpResponse:
+def begun(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The response to a request for a reply that is already in its place."""
     message = find_reply(request, pk)
     if not request.htmx:

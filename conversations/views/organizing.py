@@ -11,13 +11,13 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views import View
 
+from accounts.requests import PersonRequest, next_url
 from chatbot.core.cursors import from_microseconds
 from chatbot.core.errors import UserFacingError
+from chatbot.web.notices import say
 from conversations.actions import organizing
 from conversations.actions.organizing import Change
 from conversations.models import Conversation, ConversationQuerySet
-from conversations.views.notices import say
-from conversations.views.requests import ChatRequest, next_url
 
 NOTHING_SELECTED = "Select a conversation first."
 
@@ -54,7 +54,7 @@ class OrganizeView(View):
 
     name = ""
 
-    def post(self, request: ChatRequest, pk: UUID | None = None) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID | None = None) -> HttpResponse:
         """Do the action, and redirect to the page of the form."""
         verb = VERBS[self.name]
         conversations = self.find(request, verb, pk)
@@ -74,7 +74,7 @@ class OrganizeView(View):
             say(request, sentence(verb.done, change.count), undo=undo, at=change.at)
         return HttpResponseRedirect(self.place(request, keys))
 
-    def find(self, request: ChatRequest, verb: Verb, pk: UUID | None) -> ConversationQuerySet | None:
+    def find(self, request: PersonRequest, verb: Verb, pk: UUID | None) -> ConversationQuerySet | None:
         """The person's own conversations to act on; None when the form has selected none."""
         objects = Conversation.objects
         owned = objects.trash_of(request.user) if verb.in_trash else objects.owned_by(request.user)
@@ -83,7 +83,7 @@ class OrganizeView(View):
         keys = [pk] if pk else selected(request)
         return owned.filter(pk__in=keys) if keys else None
 
-    def place(self, request: ChatRequest, keys: list[UUID]) -> str:
+    def place(self, request: PersonRequest, keys: list[UUID]) -> str:
         """Address to redirect to: never a conversation that is now deleted, but the one that was restored."""
         here = next_url(request)
         pages = [reverse("conversation-detail", args=(key,)) for key in keys]
@@ -95,7 +95,7 @@ class OrganizeView(View):
 class TrashEmptyView(View):
     """Empties the trash of a person."""
 
-    def post(self, request: ChatRequest) -> HttpResponse:
+    def post(self, request: PersonRequest) -> HttpResponse:
         """Permanently delete everything in the trash, including conversations past their days."""
         change = organizing.delete(Conversation.objects.thrown_away_by(request.user))
         say(request, "The trash is empty." if change.count else "The trash was empty already.")
@@ -107,7 +107,7 @@ def sentence(done: str, count: int) -> str:
     return f"{done}." if count == 1 else f"{done}: {count} conversations."
 
 
-def selected(request: ChatRequest) -> list[UUID]:
+def selected(request: PersonRequest) -> list[UUID]:
     """Keys of the conversations that the form has selected. Raises `BadRequest`."""
     try:
         return [UUID(key) for key in request.POST.getlist("ids")]

@@ -5,8 +5,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from accounts.requests import PersonRequest, next_url
 from chatbot.core.preferences import CHOICES
-from conversations.views.requests import ChatRequest, next_url
 
 PREFERENCE_AGE = 365 * 24 * 60 * 60
 """Seconds for which a browser remembers a preference."""
@@ -16,7 +16,7 @@ PREFERENCE_AGE = 365 * 24 * 60 * 60
 class PreferencesView(View):
     """Preferences for the page's look, kept in cookies."""
 
-    def post(self, request: ChatRequest) -> HttpResponse:
+    def post(self, request: PersonRequest) -> HttpResponse:
         """Store the preferences that the form names."""
         response = HttpResponse(status=204) if request.htmx else HttpResponseRedirect(next_url(request))
         for name, values in CHOICES.items():

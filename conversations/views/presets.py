@@ -7,19 +7,19 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views import View
 
+from accounts.requests import PersonRequest
 from chatbot.core.errors import UserFacingError
 from conversations.actions import configuring
 from conversations.forms.configurations import NOT_TEXT, PresetForm
 from conversations.forms.messages import is_utf8
 from conversations.models import Configuration, Preset
 from conversations.pages.configurations import EXAMPLE_PRESETS, preset_list, preset_page
-from conversations.views.requests import ChatRequest
 
 
 class PresetListView(View):
     """The list of a person's presets."""
 
-    def get(self, request: ChatRequest) -> HttpResponse:
+    def get(self, request: PersonRequest) -> HttpResponse:
         """Show the person's presets and the shared ones."""
         return render(request, "conversations/presets.html", preset_list(request.user))
 
@@ -27,13 +27,13 @@ class PresetListView(View):
 class PresetNewView(View):
     """The form of a new preset."""
 
-    def get(self, request: ChatRequest) -> HttpResponse:
+    def get(self, request: PersonRequest) -> HttpResponse:
         """Show the form, empty or filled with an example."""
         name, instructions = EXAMPLE_PRESETS.get(request.GET.get("example", ""), ("", ""))
         context = preset_page(name, Configuration(system_prompt=instructions))
         return render(request, "conversations/preset.html", context)
 
-    def post(self, request: ChatRequest) -> HttpResponse:
+    def post(self, request: PersonRequest) -> HttpResponse:
         """Store a new preset from the form."""
         return keep(request)
 
@@ -41,12 +41,12 @@ class PresetNewView(View):
 class PresetDetailView(View):
     """The form of a person's own preset."""
 
-    def get(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def get(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Show the preset in a form."""
         preset = find_preset(request, pk)
         return render(request, "conversations/preset.html", preset_page(preset.name, preset.configuration, preset))
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Store the changes to the preset."""
         return keep(request, find_preset(request, pk))
 
@@ -54,13 +54,13 @@ class PresetDetailView(View):
 class PresetDeleteView(View):
     """Deletes a person's own preset."""
 
-    def post(self, request: ChatRequest, pk: UUID) -> HttpResponse:
+    def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Delete the preset, and show the list."""
         configuring.delete_preset(find_preset(request, pk))
         return redirect("preset-list")
 
 
-def keep(request: ChatRequest, preset: Preset | None = None) -> HttpResponse:
+def keep(request: PersonRequest, preset: Preset | None = None) -> HttpResponse:
     """Store the form's values; an invalid form is shown again with a sentence."""
     form = PresetForm(request.POST)
     notice, status = "", 422
@@ -81,12 +81,12 @@ def keep(request: ChatRequest, preset: Preset | None = None) -> HttpResponse:
     return render(request, "conversations/preset.html", context | {"notice": notice}, status=status)
 
 
-def find_preset(request: ChatRequest, pk: UUID) -> Preset:
+def find_preset(request: PersonRequest, pk: UUID) -> Preset:
     """The person's own preset. Raises `Http404` for any other, including shared ones."""
     return get_object_or_404(Preset.objects.owned_by(request.user), pk=pk)
 
 
-def preset_in(request: ChatRequest) -> Preset | None:
+def preset_in(request: PersonRequest) -> Preset | None:
     """The preset that the address names, own or shared. Raises `Http404` for another's, `BadRequest` for no key."""
     try:
         key = UUID(text) if (text := request.GET.get("preset")) else None
@@ -95,6 +95,6 @@ def preset_in(request: ChatRequest) -> Preset | None:
     return get_object_or_404(Preset.objects.usable_by(request.user), pk=key) if key else None
 
 
-def typed_configuration(request: ChatRequest) -> Configuration:
+def typed_configuration(request: PersonRequest) -> Configuration:
     """The values of a form as they were typed, to show them again."""
     return Configuration(*(request.POST.get(name, "") for name in Configuration._fields))  # type: ignore[arg-type]

@@ -6,16 +6,16 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 
+from accounts.requests import PersonRequest
 from conversations.models import Period, TurnWindow
 from conversations.usage import limits
-from conversations.views.requests import ChatRequest
 
 
 @method_decorator(never_cache, name="dispatch")
 class UsageView(View):
     """A person's usage of their limits."""
 
-    def get(self, request: ChatRequest) -> HttpResponse:
+    def get(self, request: PersonRequest) -> HttpResponse:
         """Show all limits; in the menu, only the number of which least is left."""
         standings = limits.standings_of(request.user)
         if request.htmx:

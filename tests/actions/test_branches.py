@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations.actions import branches, turns
-from conversations.errors import ConversationGone, MessageGone
+from conversations.errors.gone import ConversationGone, MessageGone
 from conversations.models import Conversation, Generation, Message, Status, paths
 from conversations.replies import context, leases
 from tests.factories import ConversationFactory, MessageFactory, exchange, last_said, long_chat

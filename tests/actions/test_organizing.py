@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations.actions import organizing, turns
-from conversations.errors import ConversationGone
+from conversations.errors.gone import ConversationGone
 from conversations.models import Conversation, ConversationQuerySet, Generation, Message, Status
 from conversations.pages.lists import conversation_list
 from tests.factories import ConversationFactory, ReplyFactory, exchange

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations.actions import organizing, turns
-from conversations.errors import ConversationGone
+from conversations.errors.gone import ConversationGone
 from conversations.models import Conversation, Generation, Message, Status, TurnWindow
 from tests.factories import ConversationFactory, ReplyFactory, exchange
 

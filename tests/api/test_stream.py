@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversations.errors import sentence_of
+from conversations.errors.table import sentence_of
 from conversations.models import Conversation, Message, Role, Status
 from tests.api.program import Event, Program
 from tests.factories import ReplyFactory, exchange

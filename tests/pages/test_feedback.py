@@ -10,7 +10,7 @@ from django.test.utils import override_script_prefix
 
 from accounts.models import User
 from conversations.actions import feedback
-from conversations.errors import ConversationGone
+from conversations.errors.gone import ConversationGone
 from conversations.models import Conversation, Feedback, Message
 from conversations.templatetags.feedback import thumbs
 from tests.factories import ConversationFactory, UserFactory, exchange

@@ -41,7 +41,6 @@ def test_the_app_consists_of_packages() -> None:
         "__init__.py",
         "apps.py",
         "checks.py",
-        "errors.py",
         "urls.py",
     }
     assert [path.name for path in folders(app) if not (path / "__init__.py").exists()] == []

@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.errors import sentence_of
+from conversations.errors.table import sentence_of
 from conversations.models import Conversation, Feedback, Generation, Message, Role, Status
 from conversations.transfer import documents
 from conversations.transfer.markdown_text import split

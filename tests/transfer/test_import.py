@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from conversations.errors import sentence_of
+from conversations.errors.table import sentence_of
 from conversations.models import Conversation, Feedback, Generation, Message, Status
 from conversations.transfer import staging
 from tests.factories import ConversationFactory, ReplyFactory, exchange

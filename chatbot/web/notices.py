@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib import messages
+from django.http import HttpRequest
 from django.urls import reverse
 
 from chatbot.core.cursors import microseconds
-from conversations.views.requests import ChatRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class Notice:
     at: str = ""
 
 
-def say(request: ChatRequest, sentence: str, *, undo: str = "", at: datetime | None = None) -> None:
+def say(request: HttpRequest, sentence: str, *, undo: str = "", at: datetime | None = None) -> None:
     """Show a sentence on the next page. `undo` names the address that undoes the action done at the time `at`."""
     messages.info(request, sentence, extra_tags=f"{undo} {microseconds(at)}" if at and undo else "")
 
 
-def notices(request: ChatRequest) -> list[Notice]:
+def notices(request: HttpRequest) -> list[Notice]:
     """The notices for this page; each is shown once."""
     return [_notice(str(message.message), message.extra_tags or "") for message in messages.get_messages(request)]
 
