@@ -51,4 +51,4 @@ def test_what_is_refused_stays_in_the_box_with_the_sentence_that_says_when_it_en
         expect(page.get_by_role("link", name="Usage")).to_contain_text("1 of 1 message today")
     page.get_by_role("link", name="Usage").click()
     expect(page.get_by_role("progressbar", name="1 of 1 message today")).to_be_visible()
-    expect(page.get_by_role("main")).to_contain_text(f"Begins anew at {clock}")
+    expect(page.get_by_role("main")).to_contain_text(f"Resets at {clock}")
