@@ -4,6 +4,7 @@ Django documents that a list may be another class (`ModelAdmin.get_changelist`),
 used here is as Django 6.1 has it; `tests/contracts/test_changelists.py` says in words what another version has changed.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,29 +19,29 @@ PLACE = PAGE_VAR
 """The parameter of an address that Django takes for none of its filters' and passes on."""
 
 
-class BareChangeList(ChangeList):
+class BareChangeList(ChangeList, ABC):
     """A list whose heirs say which rows it has, in which order, and which of them a page shows."""
 
+    @abstractmethod
     def entered(self, request: HttpRequest, lookups: Mapping[str, Any]) -> QuerySet[Any]:
         """The rows that the address's lookups, its search and its place leave, before the filters. Raises
         `ValueError`, `ValidationError` or `IncorrectLookupParameters` for an address that makes no sense."""
-        raise NotImplementedError
 
+    @abstractmethod
     def filtered(self, request: HttpRequest, rows: QuerySet[Any], filters: Iterable[Any]) -> QuerySet[Any]:
         """Those of the rows that pass the filters."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ordered(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """The rows in the list's order, with what a page needs of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def order(self) -> list[str]:
         """The names of the columns by which the list is ordered, as Django writes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def page(self, rows: QuerySet[Any], size: int) -> list[Any]:
         """The first `size` of the rows, as the page shows them."""
-        raise NotImplementedError
 
     def address(self, new: Mapping[str, Any] | None = None, without: Iterable[str] = ()) -> str:
         """The list's query string, with `new` parameters and without those that begin with one of `without`."""
