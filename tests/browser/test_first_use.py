@@ -1,6 +1,7 @@
 """Scripts that come on first use: what a person did before they came happens once they are there."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,10 @@ from tests.browser.acting import log, send
 from tests.browser.conftest import NewPage
 from tests.factories import ConversationFactory, exchange, long_chat
 from tests.kit.provider import ScriptedProvider, reply
+from tests.support.replying import WAIT_SECONDS
 
 LATER = {"branch", "copy", "dialog", "edit", "latest", "long", "preferences", "sign-out", "stream", "title"}
+POLL_MILLISECONDS = 20
 SOURCE = "Some `code`.\n\n```python\nx = 1\n```"
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 
@@ -28,19 +31,21 @@ class Late:
     """A script that is on its way from `act` until `comes`."""
 
     def __init__(self, page: Page, name: str) -> None:
-        self._page, self._address = page, address(name)
+        self._page = page
         self._routes: list[Route] = []
         self._has_come = False
-        page.route(self._address, self._handle)
+        page.route(address(name), self._handle)
 
     def act(self, act: Callable[[], Any]) -> None:
-        """Do what asks for the script."""
-        with self._page.expect_request(self._address):
-            act()
+        """Do what asks for the script, and wait until it is asked for."""
+        act()
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._routes:
+            assert time.monotonic() < deadline
+            self._page.wait_for_timeout(POLL_MILLISECONDS)
 
     def comes(self) -> None:
         """Let it come."""
-        assert self._routes
         self._has_come = True
         for route in self._routes:
             route.continue_()
