@@ -161,7 +161,8 @@ def test_the_place_on_an_older_page_is_found_again(page: Page, user: User) -> No
     page.goto(conversation.get_absolute_url())
     page.locator("#scroll").evaluate("log => { log.scrollTop = -log.scrollHeight; }")
     expect(page.locator(".message")).to_have_count(80)
-    read = page.get_by_text("Answer 9.")
+    # The article: in a chat of this length, its contents may be put away at any moment.
+    read = page.get_by_role("article").filter(has_text="Answer 9.")
     read.evaluate("element => element.scrollIntoView({ block: 'center' })")
     expect(read).to_be_in_viewport()
     page.reload()
