@@ -2,9 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 DETAIL_MAX_CHARS = 2_000
+
+SAID = frozenset({"arguments", "content", "input", "reasoning_content", "refusal", "text"})
+"""Fields of a message, and of what it consists of, that hold what was said."""
 
 REDACTED = "[…]"
 GRAM = 12
@@ -44,6 +48,21 @@ def redact(text: str, *, key: str, contents: Iterable[str]) -> str:
             start += 1
         kept.append(REDACTED)
     return "".join(kept)[:DETAIL_MAX_CHARS]
+
+
+def said(fields: Mapping[str, Any]) -> list[str]:
+    """The texts in further fields of a message: its parts, its reasoning, and what its tools were called with."""
+    found: list[str] = []
+    rest: list[tuple[str, Any]] = list(fields.items())
+    while rest:
+        name, value = rest.pop()
+        if isinstance(value, str) and name in SAID:
+            found.append(value)
+        elif isinstance(value, list):
+            rest += [(name, one) for one in value]
+        elif isinstance(value, dict):
+            rest += value.items()
+    return found
 
 
 def without_key(text: str, key: str) -> str:

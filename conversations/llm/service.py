@@ -77,6 +77,11 @@ class ChatMessage:
     more: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the message, which may hold the content in another form."""
 
+    @property
+    def texts(self) -> list[str]:
+        """All that the message says: its content, and the texts in its further fields."""
+        return [self.content, *redaction.said(self.more)]
+
 
 def is_demo() -> bool:
     """Whether the local demo model answers, because neither a key nor a server is configured."""
@@ -162,7 +167,7 @@ async def stream(
             return
         except LLMError as error:
             call.fail(error.code, body.get("model", ""))
-            _redact(error, endpoint, [message.content for message in messages])
+            _redact(error, endpoint, [text for message in messages for text in message.texts])
             wait = _wait(error, attempt, patience)
             if answer.begun or wait is None:
                 raise

@@ -341,6 +341,18 @@ async def test_what_the_provider_repeats_as_json_is_kept_out_of_the_detail_too(p
     assert problem.detail.endswith('Bad input "[…]"')
 
 
+async def test_what_tools_were_called_with_is_kept_out_of_the_detail_too(provider: ScriptedProvider) -> None:
+    arguments = json.dumps({"note": SECRET})
+    call = {"id": "call_1", "type": "function", "function": {"name": "write", "arguments": arguments}}
+    parts = [{"type": "text", "text": SECRET.swapcase()}]
+    provider.play(error(400, f"Bad function call_1 {json.dumps(arguments)}, bad part {SECRET.swapcase()}"))
+    _, problem = await failure(
+        [ChatMessage("assistant", "", {"content": parts, "tool_calls": [call]}), ChatMessage("user", "Go on")]
+    )
+    assert not any(word in problem.detail.lower() for word in ("grandmother", "saffron", "kashmir"))
+    assert "Bad function call_1" in problem.detail
+
+
 async def test_a_short_message_is_kept_out_of_the_detail_too(provider: ScriptedProvider) -> None:
     provider.play(error(400, "Cannot answer 'hunter2' for password hunter22"))
     _, problem = await failure([ChatMessage("user", "hunter2")])
