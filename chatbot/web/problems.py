@@ -49,6 +49,9 @@ OWN = {
 
 add_kinds(OWN)
 
+TOLD_MOST = 20
+"""Invalid fields that an error names: a list of thousands of objects can have as many of them."""
+
 NOT_JSON = "The body of the request is not valid JSON."
 
 
@@ -181,6 +184,6 @@ def _field(place: tuple[str | int, ...]) -> str:
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:
-    """The problem of invalid fields, given as pairs of name and message."""
-    listed = [{"field": field, "message": message} for field, message in errors]
+    """The problem of invalid fields, given as pairs of name and message; only the first of very many are named."""
+    listed = [{"field": field, "message": message} for field, message in errors[:TOLD_MOST]]
     return Problem("invalid", errors[0][1], errors=listed)

@@ -120,9 +120,7 @@ Modalities = Annotated[Any, BeforeValidator(only_text), schema({"const": ["text"
 
 def _whole(value: Any) -> Any:
     """Floats with a whole value as integers, also in a list: JSON has one type of numbers, servers have two."""
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return [whole_number(item) for item in value] if isinstance(value, list) else whole_number(value)
 
 
 class SaidIn(Body):
@@ -144,6 +142,9 @@ class SaidIn(Body):
     def more(self) -> dict[str, Any]:
         """Its further fields that are not null; also the content, where it is more than text."""
         found = {name: value for name, value in (self.model_extra or {}).items() if value is not None}
+        if found.get("tool_calls") == []:
+            # An empty list of calls means no calls; some providers refuse it.
+            del found["tool_calls"]
         if isinstance(self.content, list) and any(part.keys() != {"type", "text"} for part in self.content):
             found["content"] = self.content
         elif self.content is None and found:
@@ -252,8 +253,7 @@ class CompletionIn(Body):
         """Options that are passed to the provider unchanged."""
         extras = {name: _whole(value) for name, value in (self.model_extra or {}).items() if value is not None}
         known = self.model_dump(include=set(PASSED_ON), exclude_none=True)
-        # An empty list of tools means no tools; some providers refuse it.
-        return {name: value for name, value in known.items() if value != []} | extras
+        return without_empty_tools(known) | extras
 
     @property
     def refused(self) -> list[tuple[str, str]]:
@@ -265,6 +265,16 @@ class CompletionIn(Body):
             for name, value in self.options.items()
             if name not in unknown and not is_json(value)
         ]
+
+
+def without_empty_tools(options: dict[str, Any]) -> dict[str, Any]:
+    """The options without empty lists, and without a choice among no tools: both mean nothing, but are refused."""
+    found = {name: value for name, value in options.items() if value != []}
+    if options.get("tools") == []:
+        found.pop("parallel_tool_calls", None)
+        if found.get("tool_choice") in ("auto", "none"):
+            del found["tool_choice"]
+    return found
 
 
 def is_json(value: object) -> bool:

@@ -279,3 +279,28 @@ def test_a_kept_failure_leaves_the_turn_behind(official: openai.OpenAI, module_p
     with pytest.raises(openai.BadRequestError):
         ask(official, metadata={"conversation": "new"})
     assert Conversation.objects.get().messages.count() == 2
+
+
+MANY = 10_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"role": "nobody"}] * MANY},
+        {"messages": HELLO} | {f"field_{number}": 1 for number in range(MANY)},
+    ],
+    ids=["messages", "fields"],
+)
+def test_of_thousands_of_errors_the_first_ones_are_told(program: Program, body: dict[str, object]) -> None:
+    refused = program.post("/v1/chat/completions", body)
+    assert refused.status == 400
+    assert len(refused.body) < 10_000
+
+
+@pytest.mark.parametrize("depth", [200, 5_000, 100_000])
+@pytest.mark.parametrize("field", ["tools", "messages", "stop", "top_k", "response_format", "nobody knows"])
+def test_deep_nesting_breaks_nothing(program: Program, field: str, depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    body = b'{"messages": [{"role": "user", "content": "Hi"}], "%s": [{"deep": %s}]}' % (field.encode(), nested)
+    assert program.post("/v1/chat/completions", body).status in {200, 400}
