@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -34,35 +36,74 @@ _running = Part(Counter[UUID])
 """Number of running requests of this process that are not stored, by person."""
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a program asks the model, whichever address it came to."""
+
+    messages: list[ChatMessage]
+    options: Mapping[str, Any]
+    """Further fields for the provider."""
+    model: str
+    """The model to ask, as `llm.stream` takes it."""
+    temperature: float | None
+    streams: bool
+    """Whether the answer comes as events while it is made."""
+
+
+class Answer(Protocol):
+    """An answer while it is made, in the form of one address."""
+
+    def add(self, event: Event) -> object:
+        """Add an event of the model to an answer that is sent whole."""
+
+    def whole(self) -> dict[str, Any]:
+        """The whole answer as JSON fields, once all events were added."""
+
+    def frame(self, event: Event) -> bytes:
+        """Add an event of the model to an answer that is streamed; returns what is sent for it, if anything."""
+
+    def last(self) -> bytes:
+        """What is sent once all events were added."""
+
+    def failed(self, problem: Problem) -> bytes:
+        """What is sent last if the answer fails after its beginning."""
+
+
 def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
     """The completion in the form that the body asks for. Raises `Problem` and what `turns.admit` raises."""
-    model = chosen(body.model)
-    messages = body.chat_messages
-    read = [ChatMessage(message.role, size(message)) for message in messages]
-    if more := others(body.options):
+    model = model_choices.to_ask(chosen(body.model))
+    options = body.options
+    completion = Completion(f"chatcmpl-{uuid4().hex}", model, body.wants_usage, with_functions="functions" in options)
+    question = Question(body.chat_messages, options, model, body.temperature, bool(body.stream))
+    return answered(caller, question, completion)
+
+
+def answered(caller: Caller, question: Question, answer: Answer) -> HttpResponseBase:
+    """The model's answer as a response. Raises `Problem` and what `turns.admit` raises."""
+    read = [ChatMessage(message.role, size(message)) for message in question.messages]
+    if more := others(question.options):
         read.append(ChatMessage("system", more))
     tokens = sum(context.estimate_tokens(message.content) for message in read)
     if tokens > settings.CHAT_CONTEXT_TOKENS * (context.REPLY_SHARE - 1) // context.REPLY_SHARE:
         raise too_long(tokens)
     admit(caller)
-    completion = Completion(f"chatcmpl-{uuid4().hex}", model_choices.to_ask(model))
 
     async def make() -> HttpResponseBase:
         asked = llm.stream(
-            messages,
-            model=completion.model,
-            temperature=body.temperature,
-            options=body.options,
+            question.messages,
+            model=question.model,
+            temperature=question.temperature,
+            options=question.options,
             # The client itself repeats the request, or asks another model.
             patience=0,
         )
         events = limited(caller.user.pk, read, asked)
-        if body.stream:
-            return await door_streams.answered(caller, chunks(completion, events, with_usage=body.wants_usage))
+        if question.streams:
+            return await door_streams.answered(caller, frames(answer, events), answer.failed)
         if task := asyncio.current_task():
             dispatch.engine().wait_for(task)
         try:
-            return json_response(await gathered(completion, events))
+            return json_response(await gathered(answer, events))
         except Exception as error:  # noqa: BLE001 (each becomes an answer)
             return problems.answer(problems.as_problem(error), door=True)
 
@@ -169,18 +210,18 @@ def running(user_id: UUID) -> Iterator[None]:
             del counts[user_id]
 
 
-async def gathered(completion: Completion, events: AsyncGenerator[Event]) -> dict[str, object]:
-    """The whole completion as JSON fields, once all events have come."""
+async def gathered(answer: Answer, events: AsyncGenerator[Event]) -> dict[str, Any]:
+    """The whole answer as JSON fields, once all events have come."""
     async with aclosing(events):
         async for event in events:
-            completion.add(event)
-    return completion.whole()
+            answer.add(event)
+    return answer.whole()
 
 
-async def chunks(completion: Completion, events: AsyncGenerator[Event], *, with_usage: bool) -> AsyncGenerator[bytes]:
-    """The completion as chunks for an event stream."""
+async def frames(answer: Answer, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
+    """The answer as frames of an event stream."""
     async with aclosing(events):
         async for event in events:
-            if frame := completion.chunk(event):
+            if frame := answer.frame(event):
                 yield frame
-    yield completion.last(with_usage=with_usage)
+    yield answer.last()

@@ -6,28 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatbot.web.problems import Problem
-from conversations.api.tool_calls import ToolCalls, merge
+from conversations.api.pieces import Pieces
+from conversations.api.tool_calls import NOTHING, ToolCalls, merge
 from conversations.llm import service as llm
 from conversations.llm.service import Event, Usage
 
 DONE = b"data: [DONE]\n\n"
-REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
-
-
-class Pieces:
-    """A growing text as a list of pieces, so that adding one does not copy the text."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-
-    def add(self, piece: str) -> None:
-        """Append a piece to the text."""
-        self._pieces.append(piece)
-
-    def __str__(self) -> str:
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+CUT = frozenset({"length", "content_filter"})
+"""Reasons for which an answer ended before its end."""
 
 
 @dataclass(slots=True)
@@ -36,6 +22,10 @@ class Completion:
 
     id: str
     model: str
+    with_usage: bool = False
+    """Whether a stream ends with the count of tokens."""
+    with_functions: bool = False
+    """Whether the program speaks of functions, as it was before there were tools."""
     created: int = field(default_factory=lambda: int(time.time()))
     text: Pieces = field(default_factory=Pieces)
     reasoning: Pieces = field(default_factory=Pieces)
@@ -49,11 +39,12 @@ class Completion:
 
     @property
     def finish_reason(self) -> str:
-        """Why the answer ended, in the protocol's words; announced calls that never came count as `stop`."""
-        reason = self.reason
-        if reason not in REASONS or (reason == "tool_calls" and not self.tools.calls):
-            return "stop"
-        return "stop" if reason == "function_call" and "function_call" not in self.extras else reason
+        """Why the answer ended, in the protocol's words: by calls if there are any, whatever the provider's word is."""
+        if self.reason in CUT:
+            return self.reason
+        if self.tools.calls:
+            return "tool_calls"
+        return "function_call" if "function_call" in self.extras else "stop"
 
     def add(self, event: Event) -> dict[str, Any]:
         """Add an event of the model; returns the fields that it adds to a chunk's choice, if any."""
@@ -80,17 +71,31 @@ class Completion:
     def _extra(self, event: llm.Extra) -> dict[str, Any]:
         match event:
             case llm.Extra(name="tool_calls", value=value):
-                return {"delta": {"tool_calls": pieces}} if (pieces := self.tools.add(value)) else {}
+                return self._called(value)
             case llm.Extra(name="logprobs", value=value):
                 return {"logprobs": self._logprobs(value)}
             case llm.Extra(name="function_call", value=dict(value)):
+                if not self.with_functions:
+                    return self._called({"function": value})
                 return {"delta": {"function_call": merge(self.extras.setdefault("function_call", {}), value)}}
             case llm.Extra(name="annotations", value=list(value)):
                 self.extras.setdefault("annotations", []).extend(value)
                 return {"delta": {"annotations": value}}
         return {}
 
-    def chunk(self, event: Event) -> bytes:
+    def _called(self, pieces: object) -> dict[str, Any]:
+        return {"delta": {"tool_calls": added}} if (added := self.tools.add(pieces)) else {}
+
+    def end(self) -> dict[str, Any]:
+        """Complete calls that came without arguments; returns the fields that this adds to a chunk's choice, if any."""
+        if self.reason in CUT:
+            return {}
+        if ended := self.tools.end():
+            return {"delta": {"tool_calls": ended}}
+        function = self.extras.get("function_call")
+        return {} if function is None else completed(function)
+
+    def frame(self, event: Event) -> bytes:
         """Add an event of the model; returns its chunk, empty for what only the end reports.
 
         The first chunk is preceded by the one with the role.
@@ -102,12 +107,13 @@ class Completion:
 
     def whole(self) -> dict[str, Any]:
         """The whole completion as JSON fields."""
+        self.end()
         text, reasoning = str(self.text), str(self.reasoning)
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
         if reasoning:
             message["reasoning_content"] = reasoning
         if self.tools.calls:
-            message["tool_calls"] = self.tools.calls
+            message["tool_calls"] = [call.whole() for call in self.tools.calls]
         message |= {name: value for name, value in self.extras.items() if name != "logprobs"}
         if not text and ("tool_calls" in message or "function_call" in message):
             message["content"] = None
@@ -126,12 +132,17 @@ class Completion:
         self.is_begun = True
         return self._chunk({"delta": {"role": "assistant", "content": ""}})
 
-    def last(self, *, with_usage: bool) -> bytes:
+    def last(self) -> bytes:
         """The last chunks; with the count of tokens for clients that asked for it."""
         count = b""
-        if with_usage and self.usage:
+        ended = self._chunk(brought) if (brought := self.end()) else b""
+        if self.with_usage and self.usage:
             count = data(self._named("chat.completion.chunk", []) | {"usage": counted(self.usage)})
-        return self.first() + self._chunk({"finish_reason": self.finish_reason}) + count + DONE
+        return self.first() + ended + self._chunk({"finish_reason": self.finish_reason}) + count + DONE
+
+    def failed(self, problem: Problem) -> bytes:
+        """The last event of a failed stream, for which the client raises an error."""
+        return data(problem.at_door.body)
 
     def _logprobs(self, piece: dict[str, Any]) -> dict[str, Any]:
         kept = self.extras.setdefault("logprobs", {})
@@ -164,6 +175,9 @@ def data(body: dict[str, Any]) -> bytes:
     return f"data: {json.dumps(body)}\n\n".encode()
 
 
-def failed(problem: Problem) -> bytes:
-    """The last event of a failed stream, for which the client raises an error."""
-    return data(problem.at_door.body)
+def completed(function: dict[str, Any]) -> dict[str, Any]:
+    """Complete the call of a function that came without arguments; returns the fields that this adds to a choice."""
+    if str(function.get("arguments", "")).strip():
+        return {}
+    function["arguments"] = NOTHING
+    return {"delta": {"function_call": {"arguments": NOTHING}}}

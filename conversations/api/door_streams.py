@@ -1,7 +1,7 @@
 """Streams of the door: the status waits for the first event, comments fill silence, errors are events."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 
 from django.http.response import HttpResponseBase
@@ -9,7 +9,6 @@ from django.http.response import HttpResponseBase
 from accounts.callers import Caller
 from chatbot.web import problems
 from chatbot.web.problems import Problem
-from conversations.api import completions
 from conversations.replies import dispatch, streams
 
 FIRST_SECONDS = 10.0
@@ -100,11 +99,15 @@ class Ahead:
 
 
 async def answered(
-    caller: Caller, frames: AsyncGenerator[bytes], *, first_seconds: float = FIRST_SECONDS
+    caller: Caller,
+    frames: AsyncGenerator[bytes],
+    failed: Callable[[Problem], bytes],
+    *,
+    first_seconds: float = FIRST_SECONDS,
 ) -> HttpResponseBase:
     """The frames, none of them empty, as an event stream; a failure before the first one as a response of its own.
 
-    The status waits for the first frame, at most `first_seconds`.
+    The status waits for the first frame, at most `first_seconds`. `failed` makes the last frame of a later failure.
     """
     ahead = Ahead(frames)
     try:
@@ -115,11 +118,16 @@ async def answered(
     except BaseException:
         await ahead.close()
         raise
-    return streams.sent(caller.user.pk, awake(caller, ahead, first), close=ahead.cancel)
+    return streams.sent(caller.user.pk, awake(caller, ahead, first, failed), close=ahead.cancel)
 
 
 async def awake(
-    caller: Caller, ahead: Ahead, first: bytes, *, seconds: float = COMMENT_SECONDS
+    caller: Caller,
+    ahead: Ahead,
+    first: bytes,
+    failed: Callable[[Problem], bytes],
+    *,
+    seconds: float = COMMENT_SECONDS,
 ) -> AsyncGenerator[bytes]:
     """`first`, then the further frames; comments during silence, and an error where the frames do not end normally."""
     engine = dispatch.engine()
@@ -139,7 +147,7 @@ async def awake(
             if came or not ahead.is_over:
                 yield came or streams.KEEP_ALIVE
     except Exception as error:  # noqa: BLE001 (the status is sent: the client is told in the stream)
-        yield completions.failed(problems.as_problem(error))
+        yield failed(problems.as_problem(error))
     finally:
         ending.cancel()
         await ahead.close()

@@ -50,11 +50,12 @@ def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: s
         audience=Audience.CALLER,
     )
     completion = Completion(f"chatcmpl-{turn.reply.pk.hex}", configuration.model or model_choices.default_name())
+    completion.with_usage = body.wants_usage
     if body.stream:
-        frames = chunks(completion, turn.reply, with_usage=body.wants_usage)
+        frames = chunks(completion, turn.reply)
 
         async def make() -> HttpResponseBase:
-            return await door_streams.answered(request.auth, frames)
+            return await door_streams.answered(request.auth, frames, completion.failed)
 
         response: HttpResponseBase = AwaitedResponse(make)
     else:
@@ -88,7 +89,7 @@ def options_of(body: CompletionIn) -> dict[str, Any]:
     return options if body.temperature is None else options | {"temperature": body.temperature}
 
 
-async def chunks(completion: Completion, reply: Message, *, with_usage: bool) -> AsyncGenerator[bytes]:
+async def chunks(completion: Completion, reply: Message) -> AsyncGenerator[bytes]:
     """A stored reply as chunks. Raises `Problem` when it does not end normally, for whatever reason."""
     engine = dispatch.engine()
     sent = Sent(completion)
@@ -103,10 +104,10 @@ async def chunks(completion: Completion, reply: Message, *, with_usage: bool) ->
         else:
             # Most often this process ends; another one continues the reply, whose text does not fit these chunks.
             raise Problem("interrupted", conversation_id=str(reply.conversation_id), message_id=str(reply.pk))
-    yield await engine.database(ending, sent, reply.pk, live, with_usage=with_usage)
+    yield await engine.database(ending, sent, reply.pk, live)
 
 
-def ending(sent: "Sent", message_id: UUID, live: LiveReply, *, with_usage: bool) -> bytes:
+def ending(sent: "Sent", message_id: UUID, live: LiveReply) -> bytes:
     """The remaining text and the end. Raises `Problem`. Causes a query."""
     message = answers.find(message_id)
     if message is None:
@@ -116,7 +117,7 @@ def ending(sent: "Sent", message_id: UUID, live: LiveReply, *, with_usage: bool)
         # Another process made the reply anew.
         raise Problem("interrupted", conversation_id=str(message.conversation_id), message_id=str(message_id))
     rest = sent.frame(text, reasoning)
-    return rest + filled(sent.completion, message, live.failure).last(with_usage=with_usage)
+    return rest + filled(sent.completion, message, live.failure).last()
 
 
 class Sent:
@@ -143,9 +144,9 @@ class Sent:
             return b""
         chunks = b""
         if more := reasoning[len(str(completion.reasoning)) :]:
-            chunks += completion.chunk(llm.ReasoningDelta(more))
+            chunks += completion.frame(llm.ReasoningDelta(more))
         if more := text[len(str(completion.text)) :]:
-            chunks += completion.chunk(llm.TextDelta(more))
+            chunks += completion.frame(llm.TextDelta(more))
         return chunks
 
 

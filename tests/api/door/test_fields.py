@@ -195,6 +195,51 @@ CALLS = {
         {"tool_calls": [function("look", '{"at": "sea"}', id="call_a"), function("ask", "{}", id="call_b")]},
         finish="stop",
     ),
+    "indexes as text and as fractions, kinds that are null": pieces(
+        {"tool_calls": [function("look", "", index="0", id="call_a", type=None)]},
+        {"tool_calls": [function(None, '{"at": "sea"}', index=0.0, id=None, type=None)]},
+        {"tool_calls": [function("ask", "{}", index=1.0, id="call_b", type=None)]},
+    ),
+    "another id in each piece": pieces(
+        {"tool_calls": [function("look", "", index=0, id="call_a", type="function")]},
+        {"tool_calls": [function(None, '{"at": ', index=0, id="call_x", type="function")]},
+        {"tool_calls": [function(None, '"sea"}', index=0, id="call_y", type="function")]},
+        {"tool_calls": [function("ask", "{}", index=1, id="call_b", type="function")]},
+    ),
+    "no numbers, pieces by id": pieces(
+        {"tool_calls": [function("look", '{"at": ', id="call_a")]},
+        {"tool_calls": [function("ask", "", id="call_b")]},
+        {"tool_calls": [function(None, '"sea"}', id="call_a"), function(None, "{}", id="call_b")]},
+    ),
+    "the calls once more at the end": pieces(
+        {"tool_calls": [function("look", '{"at": "sea"}', index=0, id="call_a")]},
+        {"tool_calls": [function("ask", "{}", index=1, id="call_b")]},
+        {
+            "tool_calls": [
+                function("look", '{"at": "sea"}', index=0, id="call_a"),
+                function("ask", "{}", index=1, id="call_b"),
+            ]
+        },
+    ),
+    "the name after the id": pieces(
+        {"tool_calls": [{"index": 0, "id": "call_a", "type": "function"}]},
+        {"tool_calls": [function("look", '{"at": "sea"}', index=0)]},
+        {"tool_calls": [function("ask", "{}", index=1, id="call_b")]},
+    ),
+    "no arguments": pieces(
+        {"tool_calls": [function("look", '{"at": "sea"}', index=0, id="call_a")]},
+        {"tool_calls": [function("ask", None, index=1, id="call_b")]},
+        finish="stop",
+    ),
+    "empty arguments": pieces(
+        {"tool_calls": [function("look", '{"at": "sea"}', index=0, id="call_a")]},
+        {"tool_calls": [function("ask", "", index=1, id="call_b")]},
+        finish="function_call",
+    ),
+    "one call that is no list": pieces(
+        {"tool_calls": function("look", '{"at": "sea"}', index=0, id="call_a")},
+        {"tool_calls": [None, "x", 5, function("ask", "{}", index=1, id="call_b")]},
+    ),
     "the name each time, arguments as an object": pieces(
         {"tool_calls": [function("look", None, index=0, id="call_a")]},
         {"tool_calls": [function("look", {"at": "sea"}, index=0, id="call_a")]},
@@ -211,7 +256,7 @@ def test_calls_of_tools_come_back(official: openai.OpenAI, module_provider: Scri
     assert choice.message.content is None
     called = [(one.id, one.type, one.function.name, one.function.arguments) for one in choice.message.tool_calls]
     assert called == [("call_a", "function", "look", '{"at": "sea"}'), ("call_b", "function", "ask", "{}")]
-    assert choice.finish_reason == ("stop" if kind == "no numbers" else "tool_calls")
+    assert choice.finish_reason == "tool_calls"
     asked: Any = {"model": "auto", "messages": HELLO, "tools": [TOOL]}
     with official.chat.completions.stream(**asked) as events:
         streamed: Any = events.get_final_completion().choices[0]
@@ -222,21 +267,122 @@ def test_calls_of_tools_come_back(official: openai.OpenAI, module_provider: Scri
     ] == called
 
 
-def test_the_old_kind_of_calls_comes_back_too(official: openai.OpenAI, module_provider: ScriptedProvider) -> None:
+UNNAMED = {
+    "one id for all": pieces(
+        {"tool_calls": [function("look", '{"at": "sea"}', index=0, id="look")]},
+        {"tool_calls": [function("look", '{"at": ', index=1, id="look")]},
+        {"tool_calls": [function(None, '"sky"}', index=1, id="look")]},
+    ),
+    "one id for all, no numbers": pieces(
+        {"tool_calls": [function("look", '{"at": "sea"}', id="x"), function("look", '{"at": "sky"}', id="x")]},
+    ),
+    "no ids": pieces(
+        {"tool_calls": [function("look", '{"at": "sea"}', index=0)]},
+        {"tool_calls": [function("look", '{"at": "sky"}', index=1)]},
+    ),
+    "no ids, all number 0": pieces(
+        {"tool_calls": [function("look", '{"at": "sea"}', index=0)]},
+        {"tool_calls": [function("look", '{"at": "sky"}', index=0)]},
+    ),
+    "neither ids nor numbers": pieces(
+        {"tool_calls": [function("look", '{"at": ')]},
+        {"tool_calls": [function(None, '"sea"}')]},
+        {"tool_calls": [function("look", '{"at": "sky"}')]},
+    ),
+    "the old form": pieces(
+        {"function_call": {"name": "look", "arguments": '{"at": '}},
+        {"function_call": {"name": "look", "arguments": '"sea"}'}},
+        {"function_call": {"name": "look", "arguments": '{"at": "sky"}'}},
+        finish="function_call",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(UNNAMED))
+def test_each_call_has_an_id_of_its_own(official: openai.OpenAI, module_provider: ScriptedProvider, kind: str) -> None:
+    module_provider.always(UNNAMED[kind])
+    whole = ask(official, tools=[TOOL]).choices[0]
+    asked: Any = {"model": "auto", "messages": HELLO, "tools": [TOOL]}
+    with official.chat.completions.stream(**asked) as events:
+        streamed: Any = events.get_final_completion().choices[0]
+    for choice in (whole, streamed):
+        assert choice.finish_reason == "tool_calls"
+        assert [one.function.arguments for one in choice.message.tool_calls] == ['{"at": "sea"}', '{"at": "sky"}']
+        assert {one.function.name for one in choice.message.tool_calls} == {"look"}
+        assert len({one.id for one in choice.message.tool_calls} - {""}) == 2
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_call_that_was_cut_off_is_not_completed(
+    official: openai.OpenAI,
+    module_provider: ScriptedProvider,
+    streams: bool,  # noqa: FBT001
+) -> None:
+    module_provider.always(
+        pieces({"tool_calls": [function("erase", "", index=0, id="call_a", type="function")]}, finish="length")
+    )
+    answer = ask(official, tools=[TOOL], stream=streams)
+    choices = [chunk.choices[0] for chunk in (answer if streams else [answer])]
+    assert choices[-1].finish_reason == "length"
+    calls = [call for choice in choices for call in (choice.delta if streams else choice.message).tool_calls or ()]
+    assert [call.function.arguments for call in calls] == [""]
+
+
+def test_characters_of_arguments_that_were_split_are_joined(
+    official: openai.OpenAI, module_provider: ScriptedProvider
+) -> None:
+    module_provider.always(
+        pieces(
+            {"tool_calls": [function("look", '{"at": "\ud83d', index=0, id="call_a")]},
+            {"tool_calls": [function(None, '\ude00\x00"}', index=0)]},
+        )
+    )
+    (call,) = ask(official, tools=[TOOL]).choices[0].message.tool_calls
+    assert json.loads(call.function.arguments) == {"at": "\U0001f600"}
+
+
+def test_the_tools_of_a_program_and_their_results_reach_the_model(
+    official: openai.OpenAI, module_provider: ScriptedProvider
+) -> None:
+    """A round: the calls of an answer go back as they came, and the results beside them."""
+    module_provider.play(CALLS["no numbers"], reply("A cat and a dog."))
+    asked: dict[str, Any] = {"tools": [TOOL], "tool_choice": "required", "parallel_tool_calls": True}
+    message = ask(official, **asked).choices[0].message
+    results = [{"role": "tool", "tool_call_id": call.id, "content": call.function.name} for call in message.tool_calls]
+    said = ask(official, messages=[*HELLO, message, *results], **asked).choices[0].message.content
+    assert said == "A cat and a dog."
+    assert {name: sent(module_provider)[name] for name in asked} == asked
+    _, assistant, *told = sent(module_provider)["messages"]
+    assert (assistant["role"], assistant["content"]) == ("assistant", None)
+    assert assistant["tool_calls"] == [
+        {"id": "call_a", "type": "function", "function": {"name": "look", "arguments": '{"at": "sea"}'}},
+        {"id": "call_b", "type": "function", "function": {"name": "ask", "arguments": "{}"}},
+    ]
+    assert told == results
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(("arguments", "finish"), [("{}", "function_call"), (None, "stop")])
+def test_the_old_kind_of_calls_comes_back_too(
+    official: openai.OpenAI,
+    module_provider: ScriptedProvider,
+    arguments: str | None,
+    finish: str,
+    streams: bool,  # noqa: FBT001
+) -> None:
     module_provider.always(
         pieces(
             {"function_call": {"name": "look", "arguments": ""}},
-            {"function_call": {"arguments": "{}"}},
-            finish="function_call",
+            {"function_call": {"arguments": arguments}},
+            finish=finish,
         )
     )
-    choice = ask(
-        official,
-        functions=[TOOL["function"]],
-    ).choices[0]
-    assert choice.finish_reason == "function_call"
-    assert choice.message.function_call
-    assert (choice.message.function_call.name, choice.message.function_call.arguments) == ("look", "{}")
+    answer = ask(official, functions=[TOOL["function"]], stream=streams)
+    choices = [chunk.choices[0] for chunk in (answer if streams else [answer])]
+    assert choices[-1].finish_reason == "function_call"
+    called = [one for choice in choices if (one := (choice.delta if streams else choice.message).function_call)]
+    assert "".join(one.name or "" for one in called) == "look"
+    assert "".join(one.arguments or "" for one in called) == "{}"
 
 
 @pytest.mark.parametrize("streams", [False, True])
@@ -312,5 +458,8 @@ def test_other_metadata_is_refused_by_its_name(program: Program) -> None:
 
 def test_empty_lists_of_tools_ask_for_nothing(program: Program, module_provider: ScriptedProvider) -> None:
     module_provider.play(reply("Hi"))
-    assert program.post("/v1/chat/completions", {"messages": HELLO, "tools": [], "functions": []}).status == 200
-    assert not sent(module_provider).keys() & {"tools", "functions"}
+    none: dict[str, Any] = {"tools": [], "functions": [], "tool_choice": "auto", "parallel_tool_calls": True}
+    messages = [*HELLO, {"role": "assistant", "content": "Hi", "tool_calls": []}, *HELLO]
+    assert program.post("/v1/chat/completions", {"messages": messages} | none).status == 200
+    assert not sent(module_provider).keys() & none.keys()
+    assert sent(module_provider)["messages"][1] == {"role": "assistant", "content": "Hi"}

@@ -13,7 +13,7 @@ from accounts.callers import Caller
 from accounts.models import User
 from accounts.rates import Rate
 from chatbot.web.problems import Problem
-from conversations.api import door_streams
+from conversations.api import completions, door_streams
 from conversations.models import Generation, Status
 from conversations.replies import streams
 from tests.kit.provider import ScriptedProvider, Text, stream
@@ -27,6 +27,10 @@ HELLO: Any = [{"role": "user", "content": "Hello"}]
 
 def caller(user: User, *, is_welcome: bool = True) -> Caller:
     return Caller(user, "", Rate(1, 60), lambda: is_welcome)
+
+
+def failed(problem: Problem) -> bytes:
+    return completions.data(problem.at_door.body)
 
 
 async def parts(response: Any) -> AsyncGenerator[bytes]:
@@ -47,7 +51,7 @@ async def test_comments_come_until_the_first_frame_and_between_frames(user: User
     ahead = door_streams.Ahead(frames())
     assert await ahead.next(0.01) == b""
     seen = []
-    async for part in door_streams.awake(caller(user), ahead, b"", seconds=0.01):
+    async for part in door_streams.awake(caller(user), ahead, b"", failed, seconds=0.01):
         seen.append(part)
         if len(seen) == 3:
             first.set()
@@ -67,14 +71,14 @@ async def failing(begin: asyncio.Event, *frames: bytes) -> AsyncGenerator[bytes]
 
 async def test_the_status_waits_for_the_first_frame_but_not_for_ever(user: User) -> None:
     begin = asyncio.Event()
-    response = await door_streams.answered(caller(user), failing(begin), first_seconds=0.01)
+    response = await door_streams.answered(caller(user), failing(begin), failed, first_seconds=0.01)
     assert response.status_code == 200
     begin.set()
     seen = [part async for part in parts(response)]
     assert seen[0] == b": still here\n\n"
     assert b"context_length_exceeded" in seen[-1]
-    assert (await door_streams.answered(caller(user), failing(begin))).status_code == 400
-    begun = await door_streams.answered(caller(user), failing(begin, b"data: 1\n\n"))
+    assert (await door_streams.answered(caller(user), failing(begin), failed)).status_code == 400
+    begun = await door_streams.answered(caller(user), failing(begin, b"data: 1\n\n"), failed)
     assert begun.status_code == 200
     seen = [part async for part in parts(begun)]
     assert seen[0] == b"data: 1\n\n"
@@ -87,7 +91,7 @@ async def test_a_token_that_ended_ends_its_stream(user: User) -> None:
         await asyncio.Event().wait()
 
     ahead = door_streams.Ahead(frames())
-    seen = [part async for part in door_streams.awake(caller(user, is_welcome=False), ahead, b"", seconds=0.01)]
+    seen = [part async for part in door_streams.awake(caller(user, is_welcome=False), ahead, b"", failed, seconds=0.01)]
     assert b"invalid_token" in seen[-1]
     assert ahead.is_over
 
@@ -102,7 +106,7 @@ async def test_a_response_that_nobody_reads_makes_nothing(user: User) -> None:
         finally:
             over.set()
 
-    response = await door_streams.answered(caller(user), frames())
+    response = await door_streams.answered(caller(user), frames(), failed)
     response.close()
     await asyncio.wait_for(over.wait(), 60)
 
@@ -198,7 +202,7 @@ async def test_whatever_comes_the_token_is_looked_at_in_time(user: User) -> None
             yield f"data: {number}\n\n".encode()
 
     ahead = Waits(frames())
-    assert len([part async for part in door_streams.awake(caller(user), ahead, b"")]) == 4
+    assert len([part async for part in door_streams.awake(caller(user), ahead, b"", failed)]) == 4
     assert len(ahead.waits) >= 3
     assert ahead.waits == sorted(ahead.waits, reverse=True)
     assert ahead.waits[0] <= streams.SESSION_INTERVAL < 15
