@@ -118,7 +118,7 @@ No = Annotated[Any, BeforeValidator(no), schema({"const": False})]
 Modalities = Annotated[Any, BeforeValidator(only_text), schema({"const": ["text"]})]
 
 
-def _whole(value: Any) -> Any:
+def whole_numbers(value: Any) -> Any:
     """Floats with a whole value as integers, also in a list: JSON has one type of numbers, servers have two."""
     return [whole_number(item) for item in value] if isinstance(value, list) else whole_number(value)
 
@@ -150,6 +150,19 @@ class SaidIn(Body):
         elif self.content is None and found:
             found["content"] = None
         return found
+
+    def check(self) -> None:
+        """Check the limit of a person's messages. Raises ValueError."""
+        limit = settings.API_MESSAGE_MAX_CHARS
+        if self.role == "user" and len(self.text) > limit:
+            raise ValueError(f"A message is too long: {limit:,} characters are allowed.")
+        if not is_json([self.content, self.model_extra]):
+            raise ValueError("A message is not valid text.")
+
+    @property
+    def as_sent(self) -> ChatMessage:
+        """The message in the form that the provider gets."""
+        return ChatMessage(ROLES[self.role], self.text, self.more)
 
 
 class StreamOptionsIn(Body):
@@ -225,12 +238,8 @@ class CompletionIn(Body):
     @classmethod
     def can_be_asked(cls, messages: list[SaidIn]) -> list[SaidIn]:
         """Check the limit of a person's messages. Raises ValueError."""
-        limit = settings.API_MESSAGE_MAX_CHARS
         for message in messages:
-            if message.role == "user" and len(message.text) > limit:
-                raise ValueError(f"A message is too long: {limit:,} characters are allowed.")
-            if not is_json([message.content, message.model_extra]):
-                raise ValueError("A message is not valid text.")
+            message.check()
         return messages
 
     @property
@@ -241,7 +250,7 @@ class CompletionIn(Body):
     @property
     def chat_messages(self) -> list[ChatMessage]:
         """The messages in the form that the provider gets."""
-        return [ChatMessage(ROLES[message.role], message.text, message.more) for message in self.messages]
+        return [message.as_sent for message in self.messages]
 
     @property
     def wants_usage(self) -> bool:
@@ -251,7 +260,7 @@ class CompletionIn(Body):
     @property
     def options(self) -> dict[str, Any]:
         """Options that are passed to the provider unchanged."""
-        extras = {name: _whole(value) for name, value in (self.model_extra or {}).items() if value is not None}
+        extras = {name: whole_numbers(value) for name, value in (self.model_extra or {}).items() if value is not None}
         known = self.model_dump(include=set(PASSED_ON), exclude_none=True)
         return without_empty_tools(known) | extras
 

@@ -36,6 +36,14 @@ CHUNKS = stream(
     data=DATA,
 )
 
+RESPONSE_EVENTS = stream(
+    "With `stream`: the events that OpenAI's clients know.",
+    'event: response.output_text.delta\ndata: {"type": "response.output_text.delta", "item_id": "msg_1", '
+    '"output_index": 0, "content_index": 0, "delta": "Hello!", "logprobs": [], "sequence_number": 4}\n\n',
+    event={"type": "string", "description": "The data's `type`."},
+    data=DATA,
+)
+
 
 def errors(*statuses: int) -> dict[int, Any]:
     """Responses with these statuses, and 400, as problems."""

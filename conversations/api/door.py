@@ -1,4 +1,4 @@
-"""The door for OpenAI's clients: models, completions, embeddings; a turn is stored only when asked."""
+"""The door for OpenAI's clients: models, completions, responses, embeddings; a turn is stored only when asked."""
 
 from typing import Annotated
 
@@ -12,8 +12,11 @@ from conversations.api import answers, asking, embeddings, keeping
 from conversations.api.answers import json_response
 from conversations.api.chat import IdempotencyKey
 from conversations.api.completion_schemas import CompletionIn, CompletionOut, DoorErrorOut, ModelOut, ModelsOut
-from conversations.api.documents import CHUNKS
+from conversations.api.documents import CHUNKS, RESPONSE_EVENTS
 from conversations.api.embeddings import EmbeddingsIn, EmbeddingsOut
+from conversations.api.responses import translation
+from conversations.api.responses.answer import ResponseAnswer
+from conversations.api.responses.schemas import ResponseIn, ResponseOut
 from conversations.llm import model_choices
 
 router = Router(tags=["openai"])
@@ -51,6 +54,26 @@ def complete(
         raise invalid(*refused)
     named = conversation or body.conversation
     return keeping.kept(request, body, named, idempotency_key) if named else asking.completed(request.auth, body)
+
+
+@router.post(
+    "/responses",
+    response={200: ResponseOut} | FAILURES,
+    openapi_extra=RESPONSE_EVENTS,
+    summary="Create a response",
+)
+def respond(request: ApiRequest, body: ResponseIn) -> HttpResponseBase:
+    """Answer like OpenAI's endpoint of this name, from the whole input; nothing is stored.
+
+    The model is asked for a completion, within the same limits and with the same errors.
+    """
+    answers.make_room(request.auth)
+    if "X-Conversation" in request.headers:
+        raise invalid(("X-Conversation", "Responses are not stored in conversations: completions can be."))
+    if refused := body.refused:
+        raise invalid(*refused)
+    question = translation.question(body)
+    return asking.answered(request.auth, question, ResponseAnswer(question.model, translation.repeated(body)))
 
 
 @router.post("/embeddings", response={200: EmbeddingsOut} | FAILURES, summary="Embed texts")

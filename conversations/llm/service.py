@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -45,6 +46,7 @@ __all__ = [
     "embed",
     "is_demo",
     "known_models",
+    "length_option",
     "listed_models",
     "stream",
     "warm_up",
@@ -55,6 +57,9 @@ logger = logging.getLogger(__name__)
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-5.4-mini"
 """Model of api.openai.com when CHAT_MODELS is empty: small, quick, cheap."""
+
+RENAMING_HOSTS = ("api.openai.com", ".azure.com")
+"""Hosts whose newer models refuse `max_tokens`, or ends of their names."""
 
 OTHER_MODEL = "auto"
 """Stands for the first model that another server lists, when CHAT_MODELS is empty."""
@@ -95,6 +100,12 @@ def default_model() -> str:
     if settings.CHAT_MODELS:
         return str(settings.CHAT_MODELS[0])
     return OTHER_MODEL if settings.OPENAI_BASE_URL.rstrip("/") not in {"", OPENAI_URL} else OPENAI_MODEL
+
+
+def length_option() -> str:
+    """The name of the field that limits an answer's tokens: OpenAI has renamed it, other servers know the older one."""
+    host = urlsplit(_configured().base_url).hostname or ""
+    return "max_completion_tokens" if host.endswith(RENAMING_HOSTS) and not is_demo() else "max_tokens"
 
 
 def known_models() -> tuple[str, ...] | None:

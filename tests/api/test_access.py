@@ -24,6 +24,7 @@ JSON = {"message": "Hello", "title": "New", "model": "scripted", "messages": [{"
 
 DOOR = {
     "/v1/chat/completions": {"messages": JSON["messages"]},
+    "/v1/responses": {"input": "Hello"},
     "/v1/embeddings": {"model": "embedder", "input": "Hello"},
 }
 """The bodies at the door, which refuses them."""
@@ -86,7 +87,7 @@ def test_the_matrix_knows_every_address() -> None:
     assert {
         route.replace("<", "{").replace(">", "}").replace("uuid:", "").replace("path:", "") for route in served
     } == described
-    assert len(ROUTES) >= 12
+    assert len(ROUTES) >= 13
     assert {path for _, path in OPEN} == {"/api/token", "/api/token/refresh"}
 
 

@@ -249,7 +249,7 @@ def test_a_body_that_is_no_json_is_told(program: Program) -> None:
 
 
 def test_an_unknown_path_tells_what_there_is(program: Program) -> None:
-    for path in ("/v1/responses", "/v1/completions", "/v1/v1/chat/completions", "/v1/audio/speech"):
+    for path in ("/v1/responses/resp_1/cancel", "/v1/completions", "/v1/v1/chat/completions", "/v1/audio/speech"):
         refused = program.post(path, {})
         told = refused.json["error"]
         assert (refused.status, told["type"], told["param"], told["code"]) == (
@@ -259,7 +259,7 @@ def test_an_unknown_path_tells_what_there_is(program: Program) -> None:
             "not_found",
         )
         assert f"POST {path}" in told["message"]
-        for there in ("POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models"):
+        for there in ("POST /v1/chat/completions", "POST /v1/responses", "POST /v1/embeddings", "GET /v1/models"):
             assert there in told["message"]
     refused = program.get("/v1/chat/completions")
     assert (refused.status, refused.json["error"]["message"]) == (405, "This address takes POST.")
