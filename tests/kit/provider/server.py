@@ -131,7 +131,8 @@ class Server:
         await self._server.wait_closed()
 
     def reset(self) -> None:
-        """Remove all scripts, rules, gates and requests."""
+        """Remove all scripts, rules, gates and requests; the list of models is the first one again."""
+        self.models[:] = [MODEL]
         for kept in (self.queue, self.rules, self.requests):
             kept.clear()
         self.default = self._first_default

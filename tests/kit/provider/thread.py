@@ -97,7 +97,7 @@ class ScriptedProvider:
         return self.chats
 
     def reset(self) -> None:
-        """Remove all scripts, rules, gates and requests."""
+        """Remove all scripts, rules, gates and requests; the list of models is the first one again."""
         self._server.reset()
 
     def wait_for_silence(self, timeout: float = TIMEOUT_SECONDS) -> None:
