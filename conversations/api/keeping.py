@@ -49,8 +49,8 @@ def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: s
         options=options_of(body),
         audience=Audience.CALLER,
     )
-    completion = Completion(f"chatcmpl-{turn.reply.pk.hex}", configuration.model or model_choices.default_name())
-    completion.with_usage = body.wants_usage
+    model = configuration.model or model_choices.default_name()
+    completion = Completion(f"chatcmpl-{turn.reply.pk.hex}", model, body.wants_usage)
     if body.stream:
         frames = chunks(completion, turn.reply)
 

@@ -263,7 +263,7 @@ def answer_headers(program: Program, page: dict[str, str]) -> set[str]:
     return set(program.get("/v1/models", **page).headers["Access-Control-Expose-Headers"].split(", "))
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/token"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/api/token"])
 def test_what_is_too_large_is_told_as_everything_else_is(server: ChatServer, user: User, path: str) -> None:
     answer = Program(server, user).post(path, Content_Length=str(2**40))
     assert answer.status == 413

@@ -147,14 +147,14 @@ class Call(Item):
 
     def fields(self) -> dict[str, Any]:
         """The item as JSON fields."""
-        return {
+        return self.call.more | {
             "id": self.id,
             "type": "function_call",
             "status": self.status,
             "call_id": self.call.key,
             "name": self.call.name,
             "arguments": str(self.text),
-        } | self.call.more
+        }
 
     def add(self, text: str) -> list[Event]:
         """Add arguments; returns the event that tells of them."""

@@ -171,6 +171,19 @@ def test_a_restart_in_the_middle_is_an_error(
         assert Generation.objects.get().status == Status.INTERRUPTED
 
 
+@pytest.mark.parametrize("own", [1], indirect=True)
+def test_a_restart_in_the_middle_of_a_response_is_an_error(own: Own, module_provider: ScriptedProvider) -> None:
+    server, client = own
+    module_provider.always(stream(Text("Half"), Gate("never"), *END))
+    events = client.responses.create(model="auto", input="Hello", stream=True)
+    assert next(event for event in events if event.type == "response.output_text.delta")
+    server.process.terminate()
+    with pytest.raises(openai.APIError) as refusal:
+        list(events)
+    assert refusal.value.code == "interrupted"
+    server.process.wait(60)
+
+
 @pytest.mark.parametrize("own", [30], indirect=True)
 def test_a_restart_lets_what_is_not_kept_end_first(own: Own, module_provider: ScriptedProvider) -> None:
     server, client = own

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from chatbot.web.problems import Problem
+from conversations.api.responses.answer import ResponseAnswer
+from conversations.api.responses.schemas import ResponseIn
+from conversations.api.responses.translation import repeated
 from tests.api.program import Program
-from tests.api.responses.kit import LOOK, alike, call, deltas, respond, streamed
+from tests.api.responses.kit import LOOK, alike, call, deltas, events, respond, streamed
 from tests.kit.provider import Script, ScriptedProvider, Text, stream
 from tests.kit.provider.script import END, Done, Finish, Raw, Reasoning
 
@@ -207,3 +211,39 @@ def test_nothing_is_silent_about_a_model_that_named_itself(program: Program, mod
     module_provider.always(SCRIPTS["text"][0])
     assert respond(program)["model"] == "scripted"
     assert {event["response"]["model"] for event in streamed(program) if "response" in event} == {"scripted"}
+
+
+def told(problem: Problem) -> list[dict[str, Any]]:
+    """The events of a response that failed before it began, but after its status was sent."""
+    body = ResponseIn.model_validate({"input": "Hello"})
+    return events(ResponseAnswer("scripted", repeated(body)).failed(problem))
+
+
+@pytest.mark.parametrize(
+    ("code", "theirs"),
+    [
+        ("context_too_long", "invalid_prompt"),
+        ("provider_rate_limited", "rate_limit_exceeded"),
+        ("interrupted", "server_error"),
+        ("internal", "server_error"),
+    ],
+)
+def test_a_response_that_failed_before_it_began_begins_first(code: str, theirs: str) -> None:
+    *begun, failed, error = told(Problem(code))
+    assert [event["type"] for event in begun] == ["response.created", "response.in_progress"]
+    response = failed["response"]
+    assert (failed["type"], response["status"], response["output"]) == ("response.failed", "failed", [])
+    assert response["id"] == begun[0]["response"]["id"]
+    assert response["error"]["code"] == theirs
+    assert (error["type"], error["message"]) == ("error", response["error"]["message"])
+    assert error["error"] == Problem(code).at_door.body["error"]
+
+
+def test_fields_beside_a_call_do_not_replace_its_own(program: Program, module_provider: ScriptedProvider) -> None:
+    piece = call(0, "call_a", "look", "{}")
+    beside = {"extra_content": {"a": 1}, "status": "x", "call_id": "x", "name": "x", "arguments": "x"}
+    piece["tool_calls"][0] |= beside
+    module_provider.always(deltas(piece))
+    (item,) = respond(program, tools=[LOOK])["output"]
+    assert (item["call_id"], item["name"], item["arguments"], item["status"]) == ("call_a", "look", "{}", "completed")
+    assert item["extra_content"] == {"a": 1}
