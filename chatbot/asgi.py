@@ -45,6 +45,8 @@ from chatbot.web.hosts import ChatRequest  # noqa: E402
 from chatbot.web.pulse import DatabaseAway, Pulse  # noqa: E402
 from conversations.llm import service as llm  # noqa: E402
 from conversations.replies import dispatch, gauges  # noqa: E402
+from tools import gauges as tool_gauges  # noqa: E402
+from tools import registry  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -236,6 +238,7 @@ async def warm_up() -> None:
     """
     await llm.warm_up()
     await asyncio.to_thread(lambda: get_resolver().url_patterns)
+    await asyncio.to_thread(registry.warm_up)
     gc.collect()
     gc.freeze()
 
@@ -297,3 +300,4 @@ uvicorn_manners.hide_name()
 application = ChatHandler()
 metrics.registry.register(metrics.Gauges(THREADS, threads_now))
 gauges.register()
+tool_gauges.register()

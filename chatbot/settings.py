@@ -40,6 +40,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "accounts",
+    "tools",
     "conversations",
     "allauth",
     "allauth.account",
@@ -219,6 +220,11 @@ CHAT_TRASH_DAYS = env.integer("CHAT_TRASH_DAYS", 30, least=1, most=36_500)
 # 0: conversations are kept for ever, unless a prune has an age of its own.
 CHAT_RETENTION_DAYS = env.integer("CHAT_RETENTION_DAYS", 0, least=0, most=36_500)
 CHAT_RETRY_MAX_WAIT = env.seconds("CHAT_RETRY_MAX_WAIT", 20, least=0)
+
+CHAT_TOOLS = env.flag("CHAT_TOOLS", default=True)
+CHAT_TOOL_SECONDS = env.seconds("CHAT_TOOL_SECONDS", 60, most=3_600)
+CHAT_TOOL_THREADS = env.integer("CHAT_TOOL_THREADS", 8, least=1, most=1_000)
+CHAT_TOOL_RESULT_TOKENS = env.integer("CHAT_TOOL_RESULT_TOKENS", 20_000, least=200, most=10_000_000)
 
 # --- The JSON API -----------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ OTHER = "other"
 
 WAIT = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60, 120)
 REPLY = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+CALL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 OURS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
 
 # A creation time beside each series would double them, and Prometheus does not need it.
@@ -88,6 +89,14 @@ prompt_tokens = Counter(
 )
 completion_tokens = Counter(
     "chat_completion_tokens", "Tokens that models wrote, as the provider counts them.", ("model",), registry=registry
+)
+tool_calls = Counter("chat_tool_calls", "Calls of tools that ended.", ("tool", "end"), registry=registry)
+tool_seconds = Histogram(
+    "chat_tool_call_duration_seconds",
+    "Time from the start of a tool's call to its end.",
+    ("tool",),
+    buckets=CALL,
+    registry=registry,
 )
 
 _answering = Part(set[str])

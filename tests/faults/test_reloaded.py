@@ -21,7 +21,7 @@ from tests.faults.speech import Speech
 from tests.faults.test_terminated import held_in_the_middle
 from tests.kit.server import ROOT
 
-COPIED, LINKED = "chatbot", ("accounts", "conversations", "static", "templates", "tests")
+COPIED, LINKED = "chatbot", ("accounts", "conversations", "static", "templates", "tests", "tools")
 """The package that is watched, whose copy says where the site is; and what the copy of the site needs besides."""
 
 

@@ -51,7 +51,9 @@ def test_each_path_that_the_document_names_exists(document: str) -> None:
     text = (ROOT / document).read_text()
     paths = set(re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:py|md|toml|html|js|css))`", text))
     linked = set(re.findall(r"\]\(([^)#:]+)\)", text))
-    modules = {path.name for app in ("accounts", "chatbot", "conversations") for path in (ROOT / app).rglob("*.py")}
+    modules = {
+        path.name for app in ("accounts", "chatbot", "conversations", "tools") for path in (ROOT / app).rglob("*.py")
+    }
     assert paths
     assert [path for path in paths if not (ROOT / path).exists() and path not in modules] == []
     assert [path for path in linked if not (ROOT / document).parent.joinpath(path).exists()] == []

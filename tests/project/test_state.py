@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.server import ROOT
 
-SITE = ("accounts", "chatbot", "conversations")
+SITE = ("accounts", "chatbot", "conversations", "tools")
 
 MUTABLE = {
     "dict",
@@ -61,6 +61,8 @@ REMEMBERED = {
     "Lexer": "knows a language, and of a text nothing",
     "Counter": "the figure with these labels, which the registry keeps anyway",
     "Histogram": "the figure with these labels, which the registry keeps anyway",
+    "Tool": "made of a function, and changes no more than that does",
+    "Fault": "made of a function, and changes no more than that does",
 }
 """What else it may remember, and why."""
 
