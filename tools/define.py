@@ -112,6 +112,13 @@ class Declaration:
     done: str = ""
     redefined: str = ""
     """Where the module has another tool of the same name, which this one replaces; empty without one."""
+    unknown: tuple[str, ...] = ()
+    """Names of keywords that no decorator has."""
+
+
+FLAGS = ("confirm", "read_only", "idempotent", "atomic")
+TEXTS = ("permission", "step", "done")
+KEYWORDS = frozenset({*FLAGS, *TEXTS})
 
 
 @overload
@@ -142,7 +149,9 @@ def tool(function: Any = None, /, **said: Any) -> Any:
     """
 
     def mark(marked: Any) -> Any:
-        setattr(marked, MARK, Declaration(**said, redefined=_earlier(marked)))
+        known = {name: value for name, value in said.items() if name in KEYWORDS}
+        unknown = tuple(sorted(said.keys() - KEYWORDS))
+        setattr(marked, MARK, Declaration(**known, redefined=_earlier(marked), unknown=unknown))
         return marked
 
     return mark if function is None else mark(function)
@@ -150,7 +159,11 @@ def tool(function: Any = None, /, **said: Any) -> Any:
 
 def _earlier(function: Any) -> str:
     """Where the function's module has another tool of this name; empty without one, or if the module is reloaded."""
-    earlier = getattr(function, "__globals__", {}).get(getattr(function, "__name__", ""))
+    name = getattr(function, "__name__", "")
+    if getattr(function, "__qualname__", "") != name:
+        # Not of a module, but within a function or class.
+        return ""
+    earlier = getattr(function, "__globals__", {}).get(name)
     if not hasattr(earlier, MARK) or where(earlier) == where(function):
         return ""
     return where(earlier)

@@ -36,24 +36,30 @@ class Registry:
 
     tools: dict[str, Tool] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    _same: defaultdict[str, list[Tool]] = field(default_factory=lambda: defaultdict(list))
+    """All tools of one name, also where none of them is offered because of that."""
 
     def add(self, *functions: Any) -> None:
-        """Register functions that are marked as tools. Of two with one name neither is a tool."""
-        taken = {tool.name: [tool.where] for tool in self.tools.values()}
-        found: dict[str, list[Tool]] = defaultdict(list)
+        """Register functions that are marked as tools. Of several with one name none is a tool."""
         for function in functions:
             tool, faults = built(function)
             self.faults += faults
-            if tool:
-                found[tool.name].append(tool)
-        for name, same in found.items():
-            places = taken.get(name, []) + [tool.where for tool in same]
-            if len(places) == 1:
+            if tool and tool not in self._same[tool.name]:
+                self._same[tool.name].append(tool)
+        for name, same in self._same.items():
+            if len(same) == 1:
                 self.tools[name] = same[0]
-                continue
-            self.tools.pop(name, None)
-            words = f"the tool `{name}` is there more than once: {', '.join(places)}"
-            self.faults += [Fault(words, tool.where) for tool in same]
+            else:
+                self.tools.pop(name, None)
+
+    def all_faults(self) -> list[Fault]:
+        """Why functions are no tools: their own faults, and names that several have."""
+        found = list(self.faults)
+        for name, same in self._same.items():
+            if len(same) > 1:
+                words = f"the tool `{name}` is there more than once: {', '.join(tool.where for tool in same)}."
+                found += [Fault(words, tool.where) for tool in same]
+        return found
 
 
 def discovered() -> Registry:
@@ -87,7 +93,7 @@ def register(*functions: Any) -> None:
 
 def faults() -> list[Fault]:
     """What keeps functions from being tools."""
-    return list(_registry().faults)
+    return _registry().all_faults()
 
 
 def all_tools() -> list[Tool]:

@@ -53,8 +53,8 @@ class Result:
             return cls(text, is_cut=is_cut)
         if isinstance(value, Table):
             return _of_table(value)
-        data = _json_of(value)
-        text, is_cut = _bounded(json.dumps(data, ensure_ascii=False))
+        data, written = _json_of(value)
+        text, is_cut = _bounded(written)
         return cls(text, data=None if is_cut else data, is_cut=is_cut)
 
     def to_json(self) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def _bounded(text: str) -> tuple[str, bool]:
     return f"{kept}\n\n(Cut: these are the first {len(kept):,} of {len(text):,} characters.)", True
 
 
-def _json_of(value: Any) -> Any:
-    """The value as JSON. Raises `Unusable`."""
+def _json_of(value: Any) -> tuple[Any, str]:
+    """The value as JSON, and its text. Raises `Unusable`."""
     kind = type(value).__name__
     if inspect.iscoroutine(value):
         value.close()
@@ -97,7 +97,8 @@ def _json_of(value: Any) -> Any:
     if isinstance(value, Iterator | AsyncIterator | QuerySet):
         raise Unusable(f"The tool returned a {kind}: it must return a list, a text or a table.")
     try:
-        return texts.storable_json(to_jsonable_python(value))
+        data = texts.storable_json(to_jsonable_python(value))
+        return data, json.dumps(data, ensure_ascii=False)
     except Exception as error:  # A value's own class takes part in this.
         raise Unusable(f"The tool returned a {kind}, which cannot be written as JSON.") from error
 

@@ -69,10 +69,10 @@ def loaded(text: str) -> dict[str, Any]:
             f"The arguments are too long: {len(text):,} characters, at most {ARGUMENTS_MAX_CHARS:,}."
         )
     try:
-        value = json.loads(text) if text.strip() else {}
+        value = _parsed(text)
         if isinstance(value, str):
             # Some models write the object as a text in JSON.
-            value = json.loads(value) if value.strip() else {}
+            value = _parsed(value)
         value = texts.storable_json(value)
     except (ValueError, RecursionError) as error:
         place = f" {error.msg} at character {error.pos + 1}." if isinstance(error, json.JSONDecodeError) else ""
@@ -82,6 +82,15 @@ def loaded(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ArgumentsRefused("The arguments must be a JSON object.")
     return value
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse) if text.strip() else {}
+
+
+def _refuse(constant: str) -> None:
+    """Refuse what Python's parser takes and JSON does not have. Raises `ValueError`."""
+    raise ValueError(constant)
 
 
 def in_words(error: ValidationError) -> str:
