@@ -101,7 +101,7 @@ def filled(form: Any, person: User, prefix: str = "") -> dict[str, Any]:
         elif issubclass(kind, forms.EmailField):
             typed[prefix + name] = THIEF
         elif issubclass(kind, forms.ChoiceField):
-            typed[prefix + name] = [choice for choice, _ in field.choices if choice][-1]
+            typed[prefix + name] = ["", *(choice for choice, _ in field.choices)][-1]
         elif issubclass(kind, forms.IntegerField):
             typed[prefix + name] = 999_999
         elif issubclass(kind, forms.SplitDateTimeField):
