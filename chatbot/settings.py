@@ -224,6 +224,10 @@ CHAT_RETRY_MAX_WAIT = env.seconds("CHAT_RETRY_MAX_WAIT", 20, least=0)
 CHAT_TOOLS = env.flag("CHAT_TOOLS", default=True)
 CHAT_TOOL_SECONDS = env.seconds("CHAT_TOOL_SECONDS", 60, most=3_600)
 CHAT_TOOL_THREADS = env.integer("CHAT_TOOL_THREADS", 8, least=1, most=1_000)
+CHAT_TOOL_ROUNDS = env.integer("CHAT_TOOL_ROUNDS", 10, least=1, most=1_000)
+CHAT_TOOL_CALLS = env.integer("CHAT_TOOL_CALLS", 5, least=1, most=100)
+CHAT_TOOL_REPEATS = env.integer("CHAT_TOOL_REPEATS", 4, least=2, most=1_000)
+CHAT_APPROVAL_HOURS = env.integer("CHAT_APPROVAL_HOURS", 24, least=1, most=8_760)
 CHAT_TOOL_RESULT_TOKENS = env.integer("CHAT_TOOL_RESULT_TOKENS", 20_000, least=200, most=10_000_000)
 
 # --- The JSON API -----------------------------------------------------------------------------------------------------

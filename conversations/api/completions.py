@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatbot.web.problems import Problem
-from conversations.api.pieces import Pieces
-from conversations.api.tool_calls import NOTHING, ToolCalls, merge
 from conversations.llm import service as llm
+from conversations.llm.pieces import Pieces
 from conversations.llm.service import Event, Usage
+from conversations.llm.tool_calls import NOTHING, ToolCalls, merge
 
 DONE = b"data: [DONE]\n\n"
 CUT = frozenset({"length", "content_filter"})

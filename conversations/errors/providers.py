@@ -92,6 +92,13 @@ class ProviderInstructions(LLMError):
     for_programs = "The model does not accept instructions (a system message)."
 
 
+class ProviderTools(LLMError):
+    """This model cannot use tools. Your message is saved. Try again, or choose another model."""
+
+    code = "provider_tools"
+    for_programs = "The model does not support tools."
+
+
 class ProviderRateLimited(LLMError):
     """The model provider is receiving too many requests. Your message is saved. Please try again {wait}."""
 

@@ -63,6 +63,33 @@ class ReplyTooLong(UserFacingError):
     code = "reply_too_long"
 
 
+class TooManyRounds(UserFacingError):
+    """The assistant used its tools {limit} times in a row without coming to an end, so it was stopped. What was done is
+    kept. Continue to let it go on, or say what it should do instead."""
+
+    code = "too_many_rounds"
+    http_status = 502
+    for_programs = "The model called tools in too many rounds without coming to an end."
+
+
+class TooManyCalls(UserFacingError):
+    """The assistant asked for more than {limit} things at once, so it was stopped. Nothing of them was done. Try again,
+    or ask for less at a time."""
+
+    code = "too_many_calls"
+    http_status = 502
+    for_programs = "The model named too many tool calls at once."
+
+
+class RepeatedCalls(UserFacingError):
+    """The assistant did the same thing {limit} times with the same result, so it was stopped. What came is kept. Try
+    again, or ask in other words."""
+
+    code = "repeated_calls"
+    http_status = 502
+    for_programs = "The model repeated one tool call too often, with the same result."
+
+
 class TooManyReplies(UserFacingError):
     """You have as many replies running at once as this site allows: {limit}. Your message is saved. Wait until one has
     ended, or stop one, then press Retry."""

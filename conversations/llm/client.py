@@ -224,6 +224,8 @@ def _refusal(endpoint: Endpoint, body: dict[str, Any], answer: openai.APIStatusE
         catalogue.forget(endpoint.base_url)
     if isinstance(error, providers.ProviderInstructions) and not _is_instructed(body):
         return providers.ProviderRefused(error.detail, upstream=error.upstream)
+    if isinstance(error, providers.ProviderTools) and "tools" not in body and "functions" not in body:
+        return providers.ProviderRefused(error.detail, upstream=error.upstream)
     if isinstance(error, providers.ProviderRefused) and "temperature" in body and "temperature" in error.detail.lower():
         return providers.ProviderTemperature(error.detail, upstream=error.upstream)
     return error

@@ -18,6 +18,7 @@ from conversations.errors.providers import (
     ProviderQuota,
     ProviderRateLimited,
     ProviderRefused,
+    ProviderTools,
     ProviderUnavailable,
 )
 from conversations.llm import upstream as llm_upstream
@@ -65,6 +66,15 @@ INSTRUCTIONS = re.compile(
     r"|input should be 'user'(,| or) 'assistant'(?!.*'system')",
     re.IGNORECASE,
 )
+TOOLS = re.compile(
+    r"(does not|doesn't|do not) support (the )?.?(tools?|function)\b"
+    r"|(tools?|function)([ _-](calling|calls|use|choice))?( \w+){0,3} (is|are) not (\w+ )?(supported|enabled|available)"
+    r"|(no endpoints found that|does not) support tool"
+    r"|tool choice requires|tools param requires"
+    r"|(unknown|unrecognized|unsupported|invalid|unexpected)( \w+){0,4}:? .{0,2}(tools|functions|tool_choice)\b"
+    r"|extra inputs are not permitted.{0,80}\btools\b|\btools\b.{0,80}extra inputs are not permitted",
+    re.IGNORECASE,
+)
 KEY = re.compile(r"invalid_api_key|(incorrect|invalid) api key|api key not valid|no auth credentials", re.IGNORECASE)
 
 
@@ -101,6 +111,8 @@ def _kind(said: Upstream, model: str) -> type[LLMError]:
         return ContentFiltered
     if INSTRUCTIONS.search(text):
         return ProviderInstructions
+    if status not in {401, 403} and TOOLS.search(text):
+        return ProviderTools
     return _refused(said, model) or (ProviderRefused if 0 < status < 500 else ProviderUnavailable)
 
 

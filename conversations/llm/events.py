@@ -1,5 +1,6 @@
 """Typed events of a model's reply, in the order of the stream."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,13 @@ class Extra:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """Fields of an answer with tool calls that go back to the provider with the calls' results: its reasoning."""
+
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts from the provider, sent once, after the text; 0 for counts that are missing."""
 
@@ -66,4 +74,4 @@ class Asked:
     model: str
 
 
-Event = Asked | TextDelta | ReasoningDelta | TextWasReasoning | Extra | Usage | Finish
+Event = Asked | TextDelta | ReasoningDelta | TextWasReasoning | Extra | Returned | Usage | Finish

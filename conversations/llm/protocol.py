@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from conversations.llm.events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasReasoning, Usage
+from conversations.llm.events import (
+    Asked,
+    Event,
+    Extra,
+    Finish,
+    ReasoningDelta,
+    Returned,
+    TextDelta,
+    TextWasReasoning,
+    Usage,
+)
 from conversations.llm.reasoning import ThinkSplitter
 from conversations.llm.sse import EVENT_MAX_BYTES, EventStream, ProtocolError, decode, looks_like
 
@@ -31,11 +41,17 @@ COUNT_LIMIT = 2**31
 EXTRAS = ("tool_calls", "function_call", "annotations")
 """Fields of an answer besides its text and its reasoning."""
 
+CALLS = frozenset({"tool_calls", "function_call"})
+"""Fields of an answer that name calls of tools."""
+
 PLAIN_DELTA = frozenset({"content", "role"})
 """Fields of a chunk that holds nothing but text."""
 
 REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 """Fields that providers use for reasoning; a provider that sends several repeats the same text in them."""
+
+GROWING = ("text", "summary")
+"""Fields of a part of the reasoning that come in pieces."""
 
 FINE = ("0", "200", "ok", "success")
 NOTHING = (None, 0, "", "0")
@@ -95,6 +111,8 @@ class Answer:
         self._clean_reasoning = Cleaner()
         self._reasoning: dict[str, str] = {}
         """First piece of the reasoning from each source: a field, or tags in the text."""
+        self._returned: dict[str, list[Any]] = {}
+        """Pieces of the reasoning by its field, as the provider sent them."""
         self._told_twice: str | None = None
         """The source whose reasoning repeats what was already yielded; empty when both sources differ."""
 
@@ -169,6 +187,8 @@ class Answer:
         """Yield the events that were held back, then the usage."""
         for event in self._think.close():
             yield from self._told(event)
+        if self._returned and self._extras & CALLS:
+            yield Returned({name: _joined(pieces) for name, pieces in self._returned.items()})
         if self._usage:
             yield self._usage
 
@@ -220,6 +240,8 @@ class Answer:
 
     def _delta(self, delta: dict[str, Any]) -> Iterator[Event]:
         reasoning = next(filter(None, (_reasoning(delta.get(name)) for name in REASONING)), "")
+        if reasoning or "reasoning_details" in delta:
+            self._keep_to_return(delta)
         content = delta.get("content") or delta.get("refusal")
         if isinstance(content, list):
             parts = [part for part in content if isinstance(part, dict)]
@@ -237,6 +259,13 @@ class Answer:
                 self.begun = True
                 self._extras.add(name)
                 yield Extra(name, value)
+
+    def _keep_to_return(self, delta: dict[str, Any]) -> None:
+        """Collect the fields with reasoning, whose pieces follow one another."""
+        for name in REASONING:
+            value = delta.get(name)
+            if value and isinstance(value, str | list):
+                self._returned.setdefault(name, []).extend([value] if isinstance(value, str) else value)
 
     def _told(self, event: Event) -> Iterator[Event]:
         if isinstance(event, ReasoningDelta):
@@ -283,6 +312,26 @@ def _reasoning(value: object) -> str:
     if isinstance(value, dict):
         return _reasoning(value.get("text") or value.get("content") or value.get("summary") or value.get("thinking"))
     return value if isinstance(value, str) else ""
+
+
+def _joined(pieces: list[Any]) -> str | list[Any]:
+    """The pieces of a field as one text; objects that follow one another are joined where they are parts of one."""
+    if all(isinstance(piece, str) for piece in pieces):
+        return "".join(pieces)
+    whole: list[Any] = []
+    for piece in pieces:
+        last = whole[-1] if whole else None
+        if isinstance(last, dict) and isinstance(piece, dict) and _without(last) == _without(piece):
+            whole[-1] = last | {
+                name: f"{last.get(name) or ''}{value}" for name, value in piece.items() if name in GROWING
+            }
+        else:
+            whole.append(piece)
+    return whole
+
+
+def _without(part: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name not in GROWING}
 
 
 def _is_text(part: dict[str, Any]) -> bool:

@@ -25,8 +25,18 @@ from chatbot.telemetry import metrics
 from chatbot.telemetry.model_calls import ModelCall
 from conversations.errors import providers
 from conversations.errors.providers import LLMError
-from conversations.llm import catalogue, redaction
-from conversations.llm.events import Asked, Event, Extra, Finish, ReasoningDelta, TextDelta, TextWasReasoning, Usage
+from conversations.llm import abilities, catalogue, redaction
+from conversations.llm.events import (
+    Asked,
+    Event,
+    Extra,
+    Finish,
+    ReasoningDelta,
+    Returned,
+    TextDelta,
+    TextWasReasoning,
+    Usage,
+)
 from conversations.llm.protocol import Answer
 
 __all__ = [
@@ -37,6 +47,7 @@ __all__ = [
     "Finish",
     "LLMError",
     "ReasoningDelta",
+    "Returned",
     "TextDelta",
     "TextWasReasoning",
     "Upstream",
@@ -49,6 +60,7 @@ __all__ = [
     "length_option",
     "listed_models",
     "stream",
+    "takes_tools",
     "warm_up",
 ]
 
@@ -106,6 +118,11 @@ def length_option() -> str:
     """The name of the field that limits an answer's tokens: OpenAI has renamed it, other servers know the older one."""
     host = urlsplit(_configured().base_url).hostname or ""
     return "max_completion_tokens" if host.endswith(RENAMING_HOSTS) and not is_demo() else "max_tokens"
+
+
+def takes_tools(model: str) -> bool:
+    """Whether tools may be offered to this model: the demo model takes none, nor does one that refused them lately."""
+    return not is_demo() and abilities.takes_tools(_configured().base_url, "" if model == OTHER_MODEL else model)
 
 
 def known_models() -> tuple[str, ...] | None:
@@ -178,6 +195,8 @@ async def stream(
             return
         except LLMError as error:
             call.fail(error.code, body.get("model", ""))
+            if isinstance(error, providers.ProviderTools):
+                abilities.note_refusal(endpoint.base_url, named)
             _redact(error, endpoint, [text for message in messages for text in message.texts])
             wait = _wait(error, attempt, patience)
             if answer.begun or wait is None:

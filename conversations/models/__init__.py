@@ -9,7 +9,8 @@ from conversations.models.generations import (
     NO_WORKER,
     OPEN,
     TEXT_SO_FAR,
-    WAITING,
+    UNCLAIMED,
+    UNDER_WAY,
     Generation,
     GenerationQuerySet,
     Status,
@@ -18,6 +19,14 @@ from conversations.models.generations import (
 )
 from conversations.models.messages import Message, MessageQuerySet, Role
 from conversations.models.presets import PRESET_NAME_MAX_CHARS, Preset, PresetQuerySet
+from conversations.models.tool_calls import (
+    UNDECIDED_SQL,
+    CallOrigin,
+    CallState,
+    Decision,
+    ReplyRound,
+    ToolCall,
+)
 from conversations.models.turn_windows import TODAY, PersonUsage, Tally, TurnWindow, counted
 from conversations.models.usage import Grain, Measure, Usage, UsageLatency, UsageMark, UsagePeople, UsagePresence
 from conversations.models.usage_limits import Period, UsageLimit
@@ -25,6 +34,8 @@ from conversations.models.usage_limits import Period, UsageLimit
 __all__ = [
     "COMMENT_MAX_CHARS",
     "CUT",
+    "CallOrigin",
+    "CallState",
     "HEARTBEAT_TIMEOUT",
     "MODEL_MAX_CHARS",
     "NO_WORKER",
@@ -36,6 +47,7 @@ __all__ = [
     "Configuration",
     "Conversation",
     "ConversationQuerySet",
+    "Decision",
     "Feedback",
     "Generation",
     "GenerationQuerySet",
@@ -47,10 +59,12 @@ __all__ = [
     "Preset",
     "PresetQuerySet",
     "Rating",
+    "ReplyRound",
     "Role",
     "Status",
     "TODAY",
     "Tally",
+    "ToolCall",
     "TurnWindow",
     "Usage",
     "UsageLatency",
@@ -59,7 +73,9 @@ __all__ = [
     "UsagePeople",
     "UsagePresence",
     "PersonUsage",
-    "WAITING",
+    "UNCLAIMED",
+    "UNDECIDED_SQL",
+    "UNDER_WAY",
     "counted",
     "has_no_worker",
     "listed",

@@ -37,6 +37,9 @@ class Configured(models.Model):
         validators=(MinValueValidator(0.0), MaxValueValidator(TEMPERATURE_MAX)),
         help_text="0 to 2; empty: the provider's default.",
     )
+    tools_off = models.JSONField(
+        "tools turned off", null=True, blank=True, help_text="Names of the tools that the assistant does not get here."
+    )
 
     class Meta:
         abstract = True

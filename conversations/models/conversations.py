@@ -93,6 +93,9 @@ class Conversation(Configured):
         db_constraint=False,
         help_text="The last message of the chosen branch, which the page shows and the model sees.",
     )
+    tools_allowed = models.JSONField(
+        null=True, blank=True, editable=False, help_text="Names of the tools that run here without asking."
+    )
     pinned_at = models.DateTimeField(null=True, blank=True, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
     trashed_at = models.DateTimeField(null=True, blank=True, editable=False)

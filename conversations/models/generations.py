@@ -25,13 +25,21 @@ class Status(models.TextChoices):
     STOPPED = "stopped"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    WAITING = "waiting"
 
 
 CUT = "length"
 """Finish reason of a reply that ended at a length limit."""
 
-OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value]
-"""States of open replies. An interrupted one was handed back by its process and waits for the next viewer."""
+OPEN = [Status.PENDING.value, Status.RUNNING.value, Status.INTERRUPTED.value, Status.WAITING.value]
+"""States of open replies.
+
+An interrupted one was handed back by its process and is made by the next viewer's; a waiting one needs its person's
+decision on a tool call.
+"""
+
+UNDER_WAY = [status for status in OPEN if status != Status.WAITING]
+"""States of replies that a process makes or is to make: those that count toward the limits of running replies."""
 
 TEXT_SO_FAR = models.Case(models.When(status__in=OPEN, then="draft"), default="message__content")
 """What `Message.text_so_far` is, for queries of generations."""
@@ -42,16 +50,19 @@ def listed(states: Iterable[str]) -> str:
     return f"({', '.join(f"'{state}'" for state in states)})"
 
 
-WAITING = f"status IN {listed((Status.PENDING, Status.INTERRUPTED))}"
-"""The condition of a generation that no process has taken, or that its process handed back."""
+UNCLAIMED = f"""(
+    status IN {listed((Status.PENDING, Status.INTERRUPTED))}
+    OR status = '{Status.WAITING}' AND waiting_until < statement_timestamp()
+)"""
+"""SQL condition of a generation that no process has taken, that was handed back, or whose decision is overdue."""
 
 NO_WORKER = f"""(
-    {WAITING}
+    {UNCLAIMED}
     OR status = '{Status.RUNNING}'
         AND greatest(heartbeat_at, pg_postmaster_start_time())
             < statement_timestamp() - interval '{HEARTBEAT_TIMEOUT.seconds} seconds'
 )"""
-"""SQL condition of an open generation without a worker: waiting, handed back, or without a recent heartbeat.
+"""SQL condition of an open generation without a worker: unclaimed, or without a recent heartbeat.
 
 No process can write a heartbeat while the database is away, so the database's own start counts as one.
 """
@@ -142,6 +153,10 @@ class Generation(models.Model):
     window_cut = models.BooleanField(
         default=False, db_default=False, help_text="Whether that message was too long, and only its end was seen."
     )
+    rounds = models.IntegerField(default=0, db_default=0, help_text="Number of its rounds that ended with tool calls.")
+    waiting_until = models.DateTimeField(
+        null=True, blank=True, help_text="When the tool calls that wait for a decision count as declined."
+    )
     started_at = models.DateTimeField(null=True, blank=True)
     first_token_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -173,6 +188,11 @@ class Generation(models.Model):
     def is_open(self) -> bool:
         """Whether the reply has not ended."""
         return self.status in OPEN
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the reply waits for its person's decision on a tool call."""
+        return self.status == Status.WAITING
 
     @property
     def is_cut(self) -> bool:

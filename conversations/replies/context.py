@@ -1,9 +1,10 @@
 """The model's window: the system prompt, then as many of the newest messages as fit."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -58,6 +59,11 @@ class Window:
     """The conversation's temperature; None for the provider's default."""
 
 
+def available() -> int:
+    """Tokens of the window for all that the model is sent, without the part for its reply."""
+    return int(settings.CHAT_CONTEXT_TOKENS) * (REPLY_SHARE - 1) // REPLY_SHARE
+
+
 GO_ON = (
     "Your last message broke off. Go on exactly where it ended, in the middle of the word if it ended there. Repeat "
     "nothing of it, and say nothing about going on."
@@ -68,25 +74,26 @@ Fields for an answer that begins with given text differ between servers, and the
 """
 
 
-def window_for(reply: Message, *, begun: str = "") -> Window:
+def window_for(
+    reply: Message, *, begun: str = "", offered: Mapping[str, Any] | None = None, reserved: int = 0
+) -> Window:
     """The window for `reply`, which continues the text `begun` if there is any. Causes queries.
+
+    With tools `offered`, as a field of the request, earlier tool calls are in the window with their results; a call and
+    its result are never parted. `reserved` tokens are left free for what follows: the reply's own rounds.
 
     The site's system prompt and the conversation's instructions come first, cut at their end when they exceed half the
     window. The person's newest message is always included, cut at its start when it alone exceeds the rest; the text
     `begun` is cut in that way at half of the rest.
     """
     conversation = reply.conversation
-    room = settings.CHAT_CONTEXT_TOKENS * (REPLY_SHARE - 1) // REPLY_SHARE
+    room = available() - reserved - (len(json.dumps(offered).encode()) // BYTES_PER_TOKEN if offered else 0)
     said_first = "\n\n".join(filter(None, (settings.CHAT_SYSTEM_PROMPT, conversation.system_prompt)))
     system = _start_of(said_first, room // 2)
     if system:
         room -= estimate_tokens(system)
-    going_on: list[ChatMessage] = []
-    if begun:
-        room -= estimate_tokens(GO_ON)
-        begun = _end_of(begun, room // 2)
-        room -= estimate_tokens(begun)
-        going_on = [ChatMessage("user", GO_ON), ChatMessage("assistant", begun)]
+    last = going_on(begun, room // 2) if begun else []
+    room -= sum(estimate_tokens(message.content) for message in last)
     chosen: list[Said] = []
     is_cut = False
     for said in _said_before(reply):
@@ -101,11 +108,26 @@ def window_for(reply: Message, *, begun: str = "") -> Window:
     # A window that opens with an answer lacks its question; some providers refuse it.
     while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
         chosen.pop()
-    messages = _alternating(going_on + [ChatMessage(said.role, said.content) for said in chosen])
+    messages = _alternating(last[::-1] + [ChatMessage(said.role, said.content) for said in chosen])
     if system:
         messages.append(ChatMessage("system", system))
     start = chosen[-1].created_at if chosen else None
     return Window(messages[::-1], start, is_cut, conversation.temperature)
+
+
+def going_on(begun: str, tokens: int) -> list[ChatMessage]:
+    """The last messages of a window that continues the text `begun`, which is cut at its start to fit these tokens."""
+    tokens -= estimate_tokens(GO_ON)
+    return [ChatMessage("assistant", _end_of(begun, tokens)), ChatMessage("user", GO_ON)]
+
+
+def tokens_of(messages: Iterable[ChatMessage]) -> int:
+    """Approximate number of tokens of these messages with their further fields."""
+    return sum(estimate_tokens(message.content) + _more(message) for message in messages)
+
+
+def _more(message: ChatMessage) -> int:
+    return len(json.dumps(message.more).encode()) // BYTES_PER_TOKEN if message.more else 0
 
 
 class Said(NamedTuple):

@@ -11,8 +11,9 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -22,11 +23,15 @@ from chatbot.core.threads import DATABASE_AWAY, DatabaseThreads
 from chatbot.telemetry import origin
 from conversations.errors.replies import ServerBusy
 from conversations.llm import model_choices
-from conversations.replies import context, leases
+from conversations.llm import service as llm
+from conversations.models.reasoning import NOTHING, Reasoning
+from conversations.replies import acting, context, leases, rounds
+from conversations.replies.acting import NO_OFFER, Acting, Offer
 from conversations.replies.affinity import Affinity
 from conversations.replies.context import Window
 from conversations.replies.leases import Claim, Draft
 from conversations.replies.live import LiveReply
+from conversations.replies.rounds import Round
 from conversations.replies.saving import Saver
 from conversations.replies.workers import Worker
 
@@ -48,6 +53,16 @@ DATABASE_THREADS = 4
 
 EAGER_REPLIES = 20
 """Number of running replies from which a process starts a further one only when its stream is requested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was read for a reply that was claimed."""
+
+    window: Window | None = None
+    """The window for the model; None if it was not obtained, or depends on the reply's rounds."""
+    offer: Offer = NO_OFFER
+    rounds: Sequence[Round] = ()
 
 
 class ReplyEngine:
@@ -220,11 +235,11 @@ class ReplyEngine:
         if self._draining or self._closing.is_set():
             return False
         name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
-        claim, window = await self.database(_claim, reply.message_id, worker=name)
+        claim, prepared = await self.database(_claim, reply.message_id, worker=name)
         if claim is None:
             return False
-        if claim.begun:
-            reply.show(claim.begun, claim.reasoning)
+        if claim.begun or prepared.rounds:
+            reply.show(claim.begun or rounds.text_of(prepared.rounds), _reasoning(claim, prepared.rounds))
         else:
             reply.clear()
         self._replies[reply.message_id] = reply
@@ -236,14 +251,29 @@ class ReplyEngine:
             user_id=claim.message.user_id,
             model=model,
             options=claim.options,
-            window=window,
+            window=prepared.window,
             begun=claim.begun,
+            acting=self._acting(reply, claim, prepared, name),
             refusal=refusal,
         )
         self._workers[reply.message_id] = worker
         worker.task = asyncio.create_task(self._make(worker, claim), name=f"reply {reply.message_id}")
         self._keep_running("checkpoint", self._checkpoint)
         return True
+
+    def _acting(self, reply: LiveReply, claim: Claim, prepared: Prepared, name: str) -> Acting | None:
+        """The tools of the reply; None without any."""
+        if not prepared.offer.tools and not prepared.rounds:
+            return None
+        return Acting(
+            reply,
+            worker=name,
+            user_id=claim.message.user_id,
+            conversation_id=claim.message.conversation_id,
+            offer=prepared.offer,
+            done=prepared.rounds,
+            database=self._saver.once_back,
+        )
 
     async def _refresh(self, replies: list[LiveReply]) -> None:
         """Update the replies from the database, and take over those whose worker is gone."""
@@ -252,7 +282,7 @@ class ReplyEngine:
         for reply in replies:
             seen = progress.get(reply.message_id)
             if seen:
-                reply.show(seen.text, seen.reasoning)
+                reply.show(seen.text, seen.reasoning, seen.steps)
             if seen is None or not seen.is_open:
                 self._forget(reply)
                 reply.end()
@@ -343,7 +373,7 @@ class ReplyEngine:
         )
         try:
             outcome = await worker.run(self._saver.once_back)
-            if await self._saver.save(worker, outcome):
+            if worker.is_waiting or (outcome and await self._saver.save(worker, outcome)):
                 self._drop(worker)
                 worker.reply.end()
         finally:
@@ -358,11 +388,30 @@ def _note_failure(task: asyncio.Task[None]) -> None:
         logger.warning("A reply could not be joined: %s", error)
 
 
-def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Window | None]:
-    """Claim the reply; returns the claim and the window for the model, each None if not obtained."""
+def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Prepared]:
+    """Claim the reply; returns the claim, None if not obtained, and what the worker needs."""
     if not (claim := leases.claim(message_id, worker=worker)):
-        return None, None
+        return None, Prepared()
+    done = rounds.take_over(message_id, worker=worker) if claim.rounds else []
+    offer = NO_OFFER
+    # A program's reply has the tools that the program brought, if any.
+    if claim.options is None and llm.takes_tools(model_choices.to_ask(claim.model)):
+        try:
+            offer = acting.offer_to(claim.message.user_id, off=claim.tools_off, allowed=claim.tools_allowed)
+        except Exception:
+            logger.exception("Reply %s is made without tools.", message_id)
+    if done:
+        return claim, Prepared(None, offer, done)
     # A failure here happens again in the worker, which can end a failed reply.
     with contextlib.suppress(Exception):
-        return claim, context.window_for(claim.message, begun=claim.begun)
-    return claim, None
+        window = context.window_for(claim.message, begun=claim.begun, offered=offer.options())
+        return claim, Prepared(window, offer)
+    return claim, Prepared(None, offer)
+
+
+def _reasoning(claim: Claim, done: Sequence[Round]) -> Reasoning:
+    """The reasoning that stays: that of a continued reply, or of the rounds that have ended."""
+    if claim.begun or not claim.reasoning.text:
+        return claim.reasoning
+    text = rounds.reasoning_of(done)
+    return Reasoning(text, claim.reasoning.seconds) if text else NOTHING

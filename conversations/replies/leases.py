@@ -10,7 +10,7 @@ made again. Messages and the ends of replies do wait.
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DataError, transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
@@ -26,10 +26,10 @@ from chatbot.core import sql
 from chatbot.core.database import WITHOUT_WAITING, seconds_since_away
 from conversations.models import (
     NO_WORKER,
-    OPEN,
     TEXT_SO_FAR,
     TODAY,
-    WAITING,
+    UNCLAIMED,
+    UNDER_WAY,
     Conversation,
     Generation,
     Message,
@@ -38,6 +38,8 @@ from conversations.models import (
     has_no_worker,
 )
 from conversations.models.reasoning import NOTHING, Reasoning
+from conversations.models.steps import Step
+from conversations.replies import rounds
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +71,12 @@ class Claim:
     """The text that the reply continues, if it was continued."""
     reasoning: Reasoning = NOTHING
     """The reasoning before that text."""
+    rounds: int = 0
+    """Number of its rounds that ended with tool calls."""
+    tools_off: Collection[str] = ()
+    """Names of the tools that the assistant does not get in the conversation."""
+    tools_allowed: Collection[str] = ()
+    """Names of the tools that run in the conversation without asking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,8 @@ class Outcome:
     first_token_at: datetime | None = None
     window_start: datetime | None = None
     window_cut: bool = False
+    has_calls: bool = False
+    """Whether the reply has tool calls, which end with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,9 @@ class Progress:
     text: str
     reasoning: Reasoning
     is_open: bool
+    """Whether it is being made, or is to be; False for one that has ended or waits for its person."""
     has_worker: bool
+    steps: tuple[Step, ...] = ()
 
 
 def _unmade() -> str:
@@ -124,7 +136,7 @@ def _unmade() -> str:
     A process that could not reach the database just now must assume that others could not either, and that this is why
     their heartbeats are missing.
     """
-    return NO_WORKER if seconds_since_away() >= AWAY_SECONDS else WAITING
+    return NO_WORKER if seconds_since_away() >= AWAY_SECONDS else UNCLAIMED
 
 
 class Won(NamedTuple):
@@ -142,6 +154,10 @@ class Won(NamedTuple):
     begun: str
     reasoning: str
     reasoning_seconds: float | None
+    rounds: int
+    tools_off: str | None
+    """Names as JSON text, or None."""
+    tools_allowed: str | None
 
     def claim(self, message_id: UUID) -> Claim:
         """The claim for this message's reply."""
@@ -151,7 +167,22 @@ class Won(NamedTuple):
         message = Message(pk=message_id, conversation=conversation, user_id=self.user_id, parent_id=self.parent_id)
         options = json.loads(self.options) if self.options else None
         reasoning = Reasoning(self.reasoning, self.reasoning_seconds) if self.reasoning else NOTHING
-        return Claim(message, self.model, self.request_id, options, self.begun, reasoning)
+        return Claim(
+            message,
+            self.model,
+            self.request_id,
+            options,
+            self.begun,
+            reasoning,
+            self.rounds,
+            _names(self.tools_off),
+            _names(self.tools_allowed),
+        )
+
+
+def _names(stored: str | None) -> list[str]:
+    names = json.loads(stored) if stored else []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def claim(message_id: UUID, *, worker: str) -> Claim | None:
@@ -163,7 +194,7 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
         Won,
         f"""
         UPDATE conversations_generation AS generation
-        SET status = '{Status.RUNNING}', worker = %s,
+        SET status = '{Status.RUNNING}', worker = %s, waiting_until = NULL,
             started_at = statement_timestamp(), heartbeat_at = statement_timestamp()
         FROM conversations_message AS message, conversations_conversation AS conversation, {WITHOUT_WAITING}
         WHERE generation.message_id = %s AND message.id = generation.message_id
@@ -173,7 +204,8 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
             conversation.id, conversation.user_id, conversation.system_prompt, conversation.temperature,
             generation.request_id, generation.options,
             CASE WHEN generation.continues THEN coalesce(nullif(generation.draft, ''), message.content) ELSE '' END,
-            CASE WHEN generation.continues THEN generation.thought ELSE '' END, generation.thought_seconds
+            CASE WHEN generation.continues OR generation.rounds > 0 THEN generation.thought ELSE '' END,
+            generation.thought_seconds, generation.rounds, conversation.tools_off, conversation.tools_allowed
         """,  # noqa: S608 (a constant)
         [worker, message_id],
     )
@@ -233,11 +265,29 @@ def checkpoint(drafts: Sequence[Draft]) -> dict[UUID, bool]:
 
 
 def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) -> bool:
-    """Save the reply's end and count the person's tokens, in one statement; returns False for a lost reply.
+    """Save the reply's end and count the person's tokens; returns False for a lost reply.
 
-    The tokens of a deleted reply are counted all the same. Locks the row for which the person's turns wait first, as
-    storing a turn does; then the message before its generation, as the deletion of a conversation does.
+    One statement, and three more for a reply with tool calls. The tokens of a deleted reply are counted all the same.
+    Locks the row for which the person's turns wait first, as storing a turn does; then the message before its
+    generation, as the deletion of a conversation does.
     """
+    if not outcome.has_calls:
+        return _finish(message_id, outcome, worker=worker, user_id=user_id)
+    with transaction.atomic():
+        # The generation is locked before its calls, as by a decision.
+        if not _finish(message_id, outcome, worker=worker, user_id=user_id):
+            return False
+        _close_calls(message_id)
+    return True
+
+
+def _close_calls(message_id: UUID) -> None:
+    """End the reply's calls, and record them in its message."""
+    if calls := rounds.close(message_id):
+        Message.objects.filter(pk=message_id).update(tool_calls=[Step.of(call).record() for call in calls])
+
+
+def _finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) -> bool:
     columns: dict[str, Any] = {
         "status": str(outcome.status),
         "draft": "",
@@ -304,14 +354,23 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) ->
 def end_stopped(message_id: UUID) -> bool:
     """End an open reply without a worker, keeping its draft; returns False when there is none."""
     with transaction.atomic():
-        free = Generation.objects.filter(pk=message_id).without_worker(_unmade()).select_for_update()
-        draft = free.values_list("draft", flat=True).first()
-        if draft is None:
+        free = Generation.objects.filter(has_no_worker(_unmade()) | Q(status=Status.WAITING), pk=message_id)
+        found = free.select_for_update().values_list("draft", "rounds").first()
+        if found is None:
             return False
+        draft, count = found
         if draft:
             Message.objects.filter(pk=message_id).update(content=draft)
+        if count:
+            _close_calls(message_id)
         Generation.objects.filter(pk=message_id).update(
-            status=Status.STOPPED, draft="", continues=False, worker="", stop_requested_at=Now(), finished_at=Now()
+            status=Status.STOPPED,
+            draft="",
+            continues=False,
+            worker="",
+            waiting_until=None,
+            stop_requested_at=Now(),
+            finished_at=Now(),
         )
     return True
 
@@ -341,16 +400,26 @@ def hand_back(drafts: Iterable[Draft]) -> None:
 
 
 def progress_of(message_ids: Iterable[UUID]) -> dict[UUID, Progress]:
-    """State of these replies, in one statement; deleted ones are missing."""
+    """State of these replies, in one statement, or two if any has tool calls; deleted ones are missing."""
     rows = Generation.objects.filter(pk__in=list(message_ids)).values_list(
         "pk",
         "status",
         TEXT_SO_FAR,
         "reasoning",
         "reasoning_seconds",
+        "rounds",
         Case(When(has_no_worker(_unmade()), then=Value(value=False)), default=Value(value=True)),
     )
+    with_calls = [row[0] for row in rows if row[5]]
+    calls = rounds.read(with_calls) if with_calls else {}
     return {
-        key: Progress(text, Reasoning(reasoning, seconds), status in OPEN, has_worker)
-        for key, status, text, reasoning, seconds, has_worker in rows
+        key: Progress(
+            text,
+            Reasoning(reasoning, seconds),
+            # One whose decision is overdue is to be made again.
+            status in UNDER_WAY or (status == Status.WAITING and not has_worker),
+            has_worker,
+            tuple(map(Step.of, calls.get(key, ()))),
+        )
+        for key, status, text, reasoning, seconds, _, has_worker in rows
     }

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from chatbot.core.errors import UserFacingError
 from conversations.models.reasoning import NOTHING, Reasoning
+from conversations.models.steps import Step
 
 
 class LiveReply:
@@ -20,6 +21,8 @@ class LiveReply:
         self.message_id = message_id
         self.text = ""
         self.reasoning = NOTHING
+        self.steps: tuple[Step, ...] = ()
+        """The tool calls so far, in order, with their states."""
         self.restarts = 0
         self.ended = False
         self.failure: UserFacingError | None = None
@@ -42,8 +45,15 @@ class LiveReply:
         self.changes += 1
         _end(self._watching)
 
-    def show(self, text: str, reasoning: Reasoning = NOTHING) -> None:
-        """Replace text and reasoning by those in the database."""
+    def show_steps(self, steps: tuple[Step, ...]) -> None:
+        """Replace the tool calls, and tell the viewers of a change."""
+        if steps != self.steps:
+            self.steps = steps
+            self.wake()
+
+    def show(self, text: str, reasoning: Reasoning = NOTHING, steps: tuple[Step, ...] = ()) -> None:
+        """Replace text, reasoning and tool calls by those in the database."""
+        self.show_steps(steps)
         if text != self.text or reasoning != self.reasoning:
             if not text.startswith(self.text) or not reasoning.text.startswith(self.reasoning.text):
                 self.restarts += 1

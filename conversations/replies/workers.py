@@ -16,15 +16,18 @@ from django.conf import settings
 from chatbot.core import faults
 from chatbot.core.errors import UserFacingError
 from chatbot.telemetry import metrics
-from conversations.errors.providers import ContextTooLong
+from conversations.errors.providers import ContextTooLong, ProviderTools
 from conversations.errors.replies import CutBeforeAnswer, EmptyReply, MessageTooLong, ReplyFailed, ReplyTooLong
 from conversations.llm import service as llm
+from conversations.llm.tool_calls import ToolCalls
 from conversations.models import CUT, Message, Status
 from conversations.models.reasoning import Reasoning, ReasoningBuffer
 from conversations.replies import context
+from conversations.replies.acting import Acting, LeaseLost, Said
 from conversations.replies.context import Window
 from conversations.replies.leases import Draft, Outcome
 from conversations.replies.live import LiveReply
+from conversations.replies.rounds import JOINT, Counts
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +41,8 @@ PROGRAM_PATIENCE = 2.0
 When the provider asks for a longer wait, the program is told, and may ask another model meanwhile.
 """
 
-Database = Callable[[Callable[[UUID], Window], UUID], Awaitable[Window]]
-"""Runs a blocking function with its argument outside the event loop."""
+Database = Callable[..., Awaitable[Any]]
+"""Runs a blocking function with its arguments outside the event loop."""
 
 
 class Worker:
@@ -55,8 +58,11 @@ class Worker:
         options: Mapping[str, Any] | None = None,
         window: Window | None = None,
         begun: str = "",
+        acting: Acting | None = None,
         refusal: UserFacingError | None = None,
     ) -> None:
+        """Make what `reply` still lacks: its text so far stays, which `acting` has of its earlier rounds, and which it
+        has `begun`, if it is continued."""
         self.reply = reply
         self.name = name
         self.user_id = user_id
@@ -75,10 +81,21 @@ class Worker:
         """Whether the model was asked: a reply stopped before its first token may still cost the question's tokens."""
         self._saved_length = 0
         self._saved_reasoning: Reasoning | None = None
-        self._begun_with = begun
-        """The text that the reply continues."""
-        self._reasoning_before = len(reply.reasoning.text) if begun else 0
-        self._reasoning_buffer = ReasoningBuffer(before=reply.reasoning) if begun else ReasoningBuffer()
+        self.acting = acting
+        self.is_waiting = False
+        """Whether the reply waits for its person, and is no longer this worker's."""
+        self._kept = reply.text
+        """The text from before this round, which stays whatever comes."""
+        self._begins_at = acting.begins_at if acting else 0
+        """Characters of the text before this round's."""
+        self._is_joined = bool(begun[self._begins_at :].strip()) or not self._has_calls
+        """Whether the round's text has begun, so that the next piece needs no blank line before it."""
+        if self._is_joined and self._begins_at:
+            self._begins_at += len(JOINT)
+        self._begun_with = begun[self._begins_at :] if self._is_joined else ""
+        """The text of this round that the reply continues."""
+        self._reasoning_before = len(reply.reasoning.text)
+        self._reasoning_buffer = ReasoningBuffer(before=reply.reasoning)
         self._was_reasoning = False
         """Whether earlier text turned out to be reasoning."""
         self._first_token_at: datetime | None = None
@@ -86,6 +103,10 @@ class Worker:
         self._beside = 0
         """Characters that came besides text and reasoning, which are not kept."""
         self._finish_reason = ""
+        self._messages: list[llm.ChatMessage] = []
+        """What the model was asked with in this round."""
+        self._calls = ToolCalls()
+        self._items: Mapping[str, Any] = {}
 
     def draft(self) -> Draft:
         """The parts of the reply that the next checkpoint has to save."""
@@ -117,10 +138,11 @@ class Worker:
         if self._begun and self.task:
             self.task.cancel()
 
-    async def run(self, database: Database) -> Outcome:
+    async def run(self, database: Database) -> Outcome | None:
         """Ask the model and collect its answer until there is an outcome; every failure becomes one.
 
-        Raises `asyncio.CancelledError` when the task was cancelled for another reason than `stop`.
+        Returns None for a reply that waits for its person, or was lost to another worker. Raises
+        `asyncio.CancelledError` when the task was cancelled for another reason than `stop`.
         """
         self._begun = True
         try:
@@ -128,7 +150,9 @@ class Worker:
                 raise self._refusal
             if not self._stop_requested:
                 await self._gather(database)
-            self.outcome = self._ended()
+            self.outcome = None if self.is_waiting else self._ended()
+        except LeaseLost:
+            return None
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not self._stop_requested or task is None:
@@ -136,8 +160,8 @@ class Worker:
             task.uncancel()
             self.outcome = self._outcome(Status.STOPPED)
         except UserFacingError as error:
-            if self._begun_with and getattr(error, "is_empty", False):
-                # Asked to continue, the model had nothing to add.
+            if (self._begun_with or self._has_calls) and getattr(error, "is_empty", False):
+                # Asked to continue, or after its tools, the model had nothing to add.
                 self._finish_reason = "stop"
                 self.outcome = self._outcome(Status.COMPLETE)
                 return self.outcome
@@ -163,6 +187,7 @@ class Worker:
             reasoning=self.reply.reasoning,
             model=self._asked,
             tokens=self.tokens(),
+            has_calls=self._has_calls,
         )
 
     def count(self, outcome: Outcome) -> None:
@@ -172,20 +197,77 @@ class Worker:
         metrics.reply_seconds.labels(label).observe(time.perf_counter() - self.reply.since)
 
     def tokens(self) -> int:
-        """Tokens of the reply so far that count toward the person's limits."""
-        answered = self.reply.text[len(self._begun_with) :] + self.reply.reasoning.text[self._reasoning_before :]
-        asked = self._window.messages if self._window else ()
+        """Tokens that count toward the person's limits: those of the reply so far, without its earlier rounds."""
+        answered = self.reply.text[len(self._kept) :] + self.reply.reasoning.text[self._reasoning_before :]
+        asked = self._messages
         return context.tokens_used(asked, answered, self._usage, stopped=self._stop_requested and self._sent)
 
+    @property
+    def _has_calls(self) -> bool:
+        return bool(self.acting and self.acting.rounds)
+
     async def _gather(self, database: Database) -> None:
-        read = partial(window_for, begun=self._begun_with)
-        self._window = self._window or await database(read, self.reply.message_id)
+        """Ask the model, and run the tools that it names, until it has answered or the reply waits."""
+        goes_on = self.acting is None or await self.acting.run()
+        while goes_on and (acting := await self._round(database)):
+            goes_on = await acting.run()
+        self.is_waiting = not goes_on
+
+    async def _round(self, database: Database) -> Acting | None:
+        """Ask the model once; returns what runs the tool calls that it named, which are stored; None without any."""
+        offered = self._offered()
+        try:
+            await self._ask(database, offered)
+        except ProviderTools:
+            if not offered or self._has_calls:
+                raise
+            # The model takes no tools: it answers without.
+            self.acting = self._window = None
+            await self._ask(database, {})
+        self._think(self._reasoning_buffer.end())
+        calls = self._calls.whole()
+        if not (calls and self.acting and offered):
+            return None
+        said = Said(
+            text=self.reply.text[self._begins_at :] if self._is_joined else "",
+            place=len(self.reply.text),
+            reasoning=self.reply.reasoning.text[self._reasoning_before :].strip(),
+            items=self._items,
+            calls=calls,
+        )
+        await self.acting.add(said, draft=self.reply.text, counts=self._counts())
+        self._begin_round()
+        return self.acting
+
+    def _begin_round(self) -> None:
+        self._kept, self._begins_at, self._is_joined = self.reply.text, len(self.reply.text), False
+        self._begun_with = ""
+        self._reasoning_before = len(self.reply.reasoning.text)
+        self._usage, self._messages, self._calls, self._items, self._beside = None, [], ToolCalls(), {}, 0
+        self._sent = False
+
+    def _offered(self) -> dict[str, Any]:
+        """The field of the request that offers tools; empty without any, and for a model that takes none."""
+        return self.acting.offer.options() if self.acting and llm.takes_tools(self.model) else {}
+
+    async def _ask(self, database: Database, offered: Mapping[str, Any]) -> None:
+        """Ask the model once, and take what it answers."""
+        made = self.acting.messages(context.available() // 2) if self.acting and offered else []
+        if made and self._begun_with:
+            # The text of this round follows those before it.
+            made += context.going_on(self._begun_with, context.available() // 4)
+        if self._window is None or made:
+            begun = "" if made else self._begun_with
+            read = partial(window_for, begun=begun, offered=offered, reserved=context.tokens_of(made))
+            self._window = await database(read, self.reply.message_id)
+        self._messages = [*self._window.messages, *made]
         limit = settings.CHAT_REPLY_MAX_CHARS
-        metrics.added_seconds.observe(time.perf_counter() - self.reply.since)
+        if not self._has_calls:
+            metrics.added_seconds.observe(time.perf_counter() - self.reply.since)
         self._sent = True
-        options = dict(self.options or {})
+        options = dict(self.options or {}) | dict(offered)
         asked = llm.stream(
-            self._window.messages,
+            self._messages,
             model=self.model,
             temperature=options.pop("temperature", self._window.temperature),
             options=options,
@@ -200,17 +282,17 @@ class Worker:
     def _take(self, event: llm.Event, limit: int) -> None:
         match event:
             case llm.TextDelta(text=text):
-                if self._first_token_at is None:
-                    self._first_token_at = datetime.now(UTC)
-                    waited = time.perf_counter() - self.reply.since
-                    metrics.first_token_seconds.labels(metrics.model_label(self._asked)).observe(waited)
+                self._note_first_token()
                 self._think(self._reasoning_buffer.end())
-                self.reply.text += text[: max(0, limit + OVERHANG - len(self.reply.text))]
-                self.reply.wake()
+                self._write(text[: max(0, limit + OVERHANG - len(self.reply.text))])
             case llm.ReasoningDelta(text=text):
                 self._think(self._reasoning_buffer.add(text[: max(0, limit + OVERHANG - self._reasoning_buffer.size)]))
-            case llm.Extra():
-                self._beside += len(str(event.value))
+            case llm.Extra(name=name, value=value):
+                self._beside += len(str(value))
+                if self.acting:
+                    self._calls.take(name, value)
+            case llm.Returned(fields=fields):
+                self._items = fields
             case llm.TextWasReasoning():
                 self._turn_into_reasoning()
             case llm.Usage():
@@ -220,6 +302,22 @@ class Worker:
             case llm.Asked(model=model):
                 self._asked = model
 
+    def _note_first_token(self) -> None:
+        if self._first_token_at is None:
+            self._first_token_at = datetime.now(UTC)
+            waited = time.perf_counter() - self.reply.since
+            metrics.first_token_seconds.labels(metrics.model_label(self._asked)).observe(waited)
+
+    def _write(self, text: str) -> None:
+        """Add text to the reply; the rounds are joined by a blank line."""
+        if not self._is_joined:
+            if not (text := text.lstrip()):
+                return
+            self.reply.text += JOINT if self.reply.text else ""
+            self._begins_at, self._is_joined = len(self.reply.text), True
+        self.reply.text += text
+        self.reply.wake()
+
     def _think(self, reasoning: Reasoning | None) -> None:
         if reasoning:
             self.reply.reasoning = reasoning
@@ -228,8 +326,9 @@ class Worker:
     def _turn_into_reasoning(self) -> None:
         began = self._first_token_at or datetime.now(UTC)
         seconds = (datetime.now(UTC) - began).total_seconds()
-        taken = self._reasoning_buffer.take(self.reply.text[len(self._begun_with) :], seconds)
-        self.reply.turn_into(taken, text=self._begun_with)
+        taken = self._reasoning_buffer.take(self.reply.text[len(self._kept) :], seconds)
+        self.reply.turn_into(taken, text=self._kept)
+        self._is_joined = self._is_joined and self._begins_at <= len(self._kept)
         self._was_reasoning = True
         # The next checkpoint saves the text, however short it is.
         self._saved_length = -1
@@ -237,7 +336,7 @@ class Worker:
 
     def _explained(self, error: UserFacingError) -> UserFacingError:
         """The error that helps most: when a single message is too long, the conversation has not grown too long."""
-        asked = self._window.messages if self._window else []
+        asked = self._messages
         if isinstance(error, ContextTooLong) and sum(message.role != "system" for message in asked) == 1:
             return MessageTooLong(error)
         return error
@@ -245,9 +344,18 @@ class Worker:
     def _ended(self) -> Outcome:
         if self._stop_requested:
             return self._outcome(Status.STOPPED)
-        if not self.reply.text.strip():
+        if not self.reply.text.strip() and not self._has_calls:
             return self._outcome(Status.FAILED, CutBeforeAnswer() if self._finish_reason == CUT else EmptyReply())
         return self._outcome(Status.COMPLETE)
+
+    def _counts(self) -> Counts:
+        """The tokens of this round."""
+        usage = self._usage
+        if usage is None:
+            return Counts(limited=self.tokens())
+        return Counts(
+            usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens, self.tokens()
+        )
 
     def _outcome(self, status: Status, error: UserFacingError | None = None) -> Outcome:
         """The outcome with the worker's counts and times."""
@@ -270,9 +378,13 @@ class Worker:
             first_token_at=self._first_token_at,
             window_start=self._window.start if self._window else None,
             window_cut=bool(self._window and self._window.is_cut),
+            has_calls=self._has_calls,
         )
 
 
-def window_for(message_id: UUID, *, begun: str = "") -> Window:
+def window_for(
+    message_id: UUID, *, begun: str = "", offered: Mapping[str, Any] | None = None, reserved: int = 0
+) -> Window:
     """The model's window for a reply that continues `begun`. Causes queries."""
-    return context.window_for(Message.objects.select_related("conversation").get(pk=message_id), begun=begun)
+    message = Message.objects.select_related("conversation").get(pk=message_id)
+    return context.window_for(message, begun=begun, offered=offered, reserved=reserved)

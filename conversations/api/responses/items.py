@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import uuid4
 
-from conversations.api.pieces import Pieces
-from conversations.api.tool_calls import ToolCall
+from conversations.llm.pieces import Pieces
+from conversations.llm.tool_calls import ToolCall
 
 Event = dict[str, Any]
 """An event without its number; `type` is its name."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from conversations.api.completions import Completion
 from conversations.api.responses.items import COMPLETED, Call, Event, Item, Message, Reasoning
-from conversations.api.tool_calls import called, said
+from conversations.llm.tool_calls import called, said
 
 
 class Output:

@@ -3,6 +3,7 @@
 from tests.kit.provider.catalogue import CATALOGUE
 from tests.kit.provider.script import (
     END,
+    Calls,
     Close,
     Done,
     Finish,
@@ -17,6 +18,7 @@ from tests.kit.provider.script import (
     Text,
     Usage,
     Wait,
+    calls,
     echo,
     error,
     html,
@@ -32,6 +34,7 @@ from tests.kit.provider.thread import ScriptedProvider
 __all__ = [
     "CATALOGUE",
     "END",
+    "Calls",
     "Close",
     "Done",
     "Door",
@@ -50,6 +53,7 @@ __all__ = [
     "Text",
     "Usage",
     "Wait",
+    "calls",
     "echo",
     "error",
     "html",

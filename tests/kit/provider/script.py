@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,13 @@ class Reasoning:
 
     text: str
     field: str = "reasoning_content"
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """One chunk with pieces of tool calls, each as JSON text."""
+
+    pieces: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class Reset:
     """Ends the connection with a TCP reset."""
 
 
-Step = Text | Reasoning | Finish | Usage | Done | Raw | Split | Wait | Gate | Stall | Close | Reset
+Step = Text | Reasoning | Calls | Finish | Usage | Done | Raw | Split | Wait | Gate | Stall | Close | Reset
 
 
 # Compared by identity: hashing hundreds of steps for each request would be slow.
@@ -125,6 +133,23 @@ def reply(text: str, *, interval: float = 0.0, first: float = 0.0, usage: bool =
     count = Usage(completion_tokens=len(pieces))
     end = (Finish(), count, Done()) if usage else (Finish(), Done())
     return Script((*_timed(pieces, interval, first), *end))
+
+
+def calls(*named: tuple[str, dict[str, Any]], text: str = "") -> Script:
+    """An answer that says `text` and calls these tools, each with its arguments."""
+    pieces = tuple(
+        json.dumps(
+            {
+                "index": number,
+                "id": f"call_{number}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
+            }
+        )
+        for number, (name, arguments) in enumerate(named)
+    )
+    said = (Text(text),) if text else ()
+    return Script((*said, Calls(pieces), Finish("tool_calls"), Usage(), Done()))
 
 
 def tokens(count: int, *, interval: float = 0.0, first: float = 0.0) -> Script:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from tests.kit.provider.script import (
+    Calls,
     Close,
     Done,
     Finish,
@@ -32,7 +33,7 @@ MODEL = "scripted"
 COMMON = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": MODEL}
 
 
-def event(step: Text | Reasoning | Finish | Usage | Done | Raw) -> bytes:
+def event(step: Text | Reasoning | Calls | Finish | Usage | Done | Raw) -> bytes:
     """The bytes of one step, in the format of the stream."""
     match step:
         case Raw(data):
@@ -44,6 +45,8 @@ def event(step: Text | Reasoning | Finish | Usage | Done | Raw) -> bytes:
             return _data({**COMMON, "choices": [], "usage": usage})
         case Finish(reason):
             return _data({**COMMON, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+        case Calls(pieces):
+            return _data({**COMMON, "choices": [{"index": 0, "delta": {"tool_calls": [*map(json.loads, pieces)]}}]})
         case Text(text):
             delta = {"content": text}
         case Reasoning(text, field):

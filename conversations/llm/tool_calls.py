@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from conversations.api.pieces import Pieces
+from conversations.llm.pieces import Pieces
 from conversations.llm.protocol import Cleaner
 
 OWN = frozenset({"index", "id", "type", "function", "custom"})
@@ -92,6 +92,18 @@ class ToolCalls:
         touched: set[int] = set()
         return [added for piece in listed if isinstance(piece, dict) and (added := self._add(piece, touched))]
 
+    def take(self, name: str, value: object) -> None:
+        """Add a field of an answer: pieces of `tool_calls`, or of the older `function_call`, which is one call."""
+        if name == "tool_calls":
+            self.add(value)
+        elif name == "function_call":
+            self.add({"index": 0, "type": "function", "function": value})
+
+    def whole(self) -> list[dict[str, Any]]:
+        """The calls that name a tool, complete and in OpenAI's form."""
+        self.end()
+        return [call.whole() for call in self.calls if call.name]
+
     def end(self) -> list[dict[str, Any]]:
         """Complete calls that came without arguments; returns the pieces that this adds."""
         return list(self._endings())
@@ -129,7 +141,7 @@ class ToolCalls:
         """Index of the call to which a piece belongs; None for a new call."""
         place = self._candidate(number, given)
         name = body.get("name")
-        if place is None or not name:
+        if place is None or not name or not isinstance(name, str):
             return place
         call = self.calls[place]
         # Two named pieces in one chunk are two calls, and so are two ids with a name each.
