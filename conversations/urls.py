@@ -3,6 +3,7 @@
 from django.urls import path
 
 from conversations.views import (
+    approvals,
     branches,
     configurations,
     conversations,
@@ -37,6 +38,9 @@ urlpatterns = [
     path("conversations/", lists.ListingView.as_view(name="conversations"), name="conversations"),
     path("archive/", lists.ListingView.as_view(name="archive"), name="archive"),
     path("trash/", lists.ListingView.as_view(name="trash"), name="trash"),
+    path("approvals/", approvals.ApprovalsView.as_view(), name="approvals"),
+    path("tool-calls/<uuid:pk>/decide/", approvals.ToolCallDecideView.as_view(), name="tool-call-decide"),
+    path("messages/<uuid:pk>/decide/", approvals.MessageDecideView.as_view(), name="message-decide"),
     path("search/", search.SearchView.as_view(), name="search"),
     path("trash/empty/", organizing.TrashEmptyView.as_view(), name="trash-empty"),
     path("import/", imports.ConversationsImportView.as_view(), name="conversations-import"),

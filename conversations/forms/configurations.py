@@ -1,5 +1,6 @@
 """Forms for the configuration of chats: model, instructions, temperature, presets."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -14,6 +15,8 @@ from conversations.models import (
     Preset,
 )
 
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TOOLS_OFF_MOST = 1_000
 NOT_TEXT = "The text contains invalid characters. Remove them, then save again."
 TEMPERATURE = f"A temperature is a number from 0 to {TEMPERATURE_MAX:g}, or empty for the model's default."
 
@@ -54,6 +57,30 @@ class TemperatureField(forms.FloatField):
         return None if number is None else round(number, 2)
 
 
+class ToolBoxes(forms.Widget):
+    """Check boxes `tools_on` for the tools that the form lists in `tools_listed`: those without a check are off."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
+        """Names of the tools that are turned off."""
+        if not hasattr(data, "getlist"):
+            return []
+        on = set(data.getlist("tools_on"))
+        return [listed for listed in data.getlist("tools_listed") if listed not in on]
+
+
+class ToolsOffField(forms.Field):
+    """The names of the tools that are turned off, sorted; None where all are on."""
+
+    widget = ToolBoxes
+
+    def to_python(self, value: Any) -> list[str] | None:
+        """The names in the form in which they are stored. Raises ValidationError."""
+        names = sorted(set(value or ()))
+        if len(names) > TOOLS_OFF_MOST or not all(TOOL_NAME.fullmatch(name) for name in names):
+            raise forms.ValidationError("These are not names of tools. Reload the page, then save again.")
+        return names or None
+
+
 class ModelForm(SentenceForm):
     """A model's name, empty for the site's default; one that is not offered is kept, and the default is used."""
 
@@ -62,11 +89,16 @@ class ModelForm(SentenceForm):
     )
 
 
+CONFIGURING = frozenset({"model", "system_prompt", "temperature", "tools_listed"})
+"""Names of fields in a request that configures a chat."""
+
+
 class ConfigurationForm(ModelForm):
-    """Form for model, instructions and temperature."""
+    """Form for model, instructions, temperature and tools."""
 
     system_prompt = InstructionsField(required=False)
     temperature = TemperatureField()
+    tools_off = ToolsOffField(required=False)
 
     @property
     def configuration(self) -> Configuration:

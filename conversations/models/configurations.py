@@ -10,11 +10,13 @@ TEMPERATURE_MAX = 2.0
 
 
 class Configuration(NamedTuple):
-    """Model, instructions and temperature; a default leaves the choice to the site or the provider."""
+    """Model, instructions, temperature and tools; a default leaves the choice to the site or the provider."""
 
     model: str = ""
     system_prompt: str = ""
     temperature: float | None = None
+    tools_off: list[str] | None = None
+    """Names of the tools that are turned off; None where all are on."""
 
 
 class Configured(models.Model):
@@ -52,5 +54,5 @@ class Configured(models.Model):
 
     @property
     def configuration(self) -> Configuration:
-        """Model, instructions and temperature as one value."""
-        return Configuration(self.model, self.system_prompt, self.temperature)
+        """Model, instructions, temperature and tools as one value."""
+        return Configuration(self.model, self.system_prompt, self.temperature, self.tools_off)

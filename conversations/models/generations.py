@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
 from chatbot.telemetry.origin import MAX_CHARS as REQUEST_ID_MAX_CHARS
 from conversations.errors.table import sentence_of
@@ -192,7 +193,7 @@ class Generation(models.Model):
     @property
     def is_waiting(self) -> bool:
         """Whether the reply waits for its person's decision on a tool call."""
-        return self.status == Status.WAITING
+        return self.status == Status.WAITING and (self.waiting_until is None or self.waiting_until > timezone.now())
 
     @property
     def is_cut(self) -> bool:

@@ -1,15 +1,21 @@
 """A tool call as people see it: one step of a reply, from its row or from what its message recorded."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from conversations.models.tool_calls import CallState, ToolCall
+from conversations.models.tool_calls import CallState, Decision, ToolCall
+
+JOINT = "\n\n"
+"""What stands between the texts of two rounds."""
 
 RECORDED_MAX_CHARS = 4_000
-"""Characters of a result that a message records; the call's row has all of it."""
+"""Characters of arguments or a result that a message records; the call's row has all of it."""
+
+ALL_RECORDED_MAX_CHARS = 200_000
+"""Characters that a message records of all its calls: they are read with each page."""
 
 ENDED = frozenset({CallState.DONE, CallState.FAILED, CallState.DECLINED, CallState.UNKNOWN})
 
@@ -68,9 +74,14 @@ class Step:
             round=_whole(record.get("round")),
             result=result if isinstance(result, dict) else {"text": str(result)} if result else None,
             error=str(record.get("error") or ""),
-            decision=str(record.get("decision") or ""),
+            decision=_ended_by(record),
             times={name: record.get(name) for name in ("created_at", "started_at", "finished_at")},
         )
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """The end of its round: the round's number, and the characters of the text before it."""
+        return self.round, self.place
 
     @property
     def is_undecided(self) -> bool:
@@ -90,20 +101,41 @@ class Step:
             return None
         return max(0.0, (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds())
 
-    def record(self) -> dict[str, Any]:
-        """What the message records of it, as JSON: the result is cut at `RECORDED_MAX_CHARS`."""
+    def record(self, most: int = RECORDED_MAX_CHARS) -> dict[str, Any]:
+        """What the message records of it, as JSON: arguments and result have `most` characters each."""
         return {
             "id": self.key,
             "name": self.tool,
-            "arguments": _decoded(self.arguments),
+            "arguments": _decoded(self.arguments) if len(self.arguments) <= most else self.arguments[:most],
             "status": self.state,
-            "result": _bounded(self.result),
-            "error": self.error,
+            "result": _bounded(self.result, most),
+            "error": self.error[:most],
             "decision": self.decision,
             "round": self.round,
             "place": self.place,
             **self.times,
         }
+
+
+def records(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """What a message records of its calls, as JSON."""
+    most = min(RECORDED_MAX_CHARS, ALL_RECORDED_MAX_CHARS // max(1, 2 * len(steps)))
+    return [step.record(most) for step in steps]
+
+
+def ends_of(steps: Sequence[Step]) -> list[tuple[int, int]]:
+    """Where rounds of the reply have ended, in order: the round's number, and the characters of the text before it."""
+    return list(dict.fromkeys(step.end for step in steps))
+
+
+def parts_of(text: str, steps: Sequence[Step]) -> Iterator[tuple[int, str, list[Step]]]:
+    """The text of each round with its offset, and the calls after it; the last one has none."""
+    begin = 0
+    for round_end in ends_of(steps):
+        end = min(max(round_end[1], begin), len(text))
+        yield begin, text[begin:end], [step for step in steps if step.end == round_end]
+        begin = end + (len(JOINT) if text.startswith(JOINT, end) else 0)
+    yield begin, text[begin:], []
 
 
 def _iso(time: datetime | None) -> str | None:
@@ -113,6 +145,12 @@ def _iso(time: datetime | None) -> str | None:
 def _known(status: object) -> str:
     """The state of an imported call: one that had not ended is unknown, for nothing goes on with it."""
     return str(status) if status in ENDED else CallState.UNKNOWN.value
+
+
+def _ended_by(record: Mapping[str, Any]) -> str:
+    """What decided on a recorded call: none of them waits for a decision any more."""
+    decision = record.get("decision")
+    return str(decision) if decision in Decision.values else Decision.STOPPED.value * (record.get("status") != "done")
 
 
 def _whole(value: object) -> int:
@@ -128,9 +166,9 @@ def _decoded(arguments: str) -> Any:
     return decoded if isinstance(decoded, dict) else arguments
 
 
-def _bounded(result: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _bounded(result: Mapping[str, Any] | None, most: int) -> Mapping[str, Any] | None:
     """The result, or only the beginning of its text when it is long."""
-    if result is None or len(json.dumps(result, ensure_ascii=False)) <= RECORDED_MAX_CHARS:
+    if result is None or len(json.dumps(result, ensure_ascii=False)) <= most:
         return result
     text = str(result.get("text") or "")
-    return {"text": text[:RECORDED_MAX_CHARS], "length": len(text)}
+    return {"text": text[:most], "length": len(text)}

@@ -111,7 +111,7 @@ def _read(keys: RawSQL) -> tuple[list[Message], frozenset[UUID]]:
         Message.objects.filter(pk__in=keys)
         .select_related("generation", "feedback")
         .with_alternatives()
-        .defer("content", "tool_calls", "generation__reasoning", "generation__draft")
+        .defer("content", "generation__reasoning", "generation__draft")
         .annotate(
             content_shown=_beginning("conversations_message.content"),
             reasoning_shown=_beginning("conversations_generation.thought"),

@@ -13,6 +13,7 @@ from conversations.llm import model_choices
 from conversations.llm import service as llm
 from conversations.models import Conversation, Message, Role
 from conversations.pages import branches
+from conversations.pages.approvals import waiting_now
 from conversations.pages.configurations import picker
 from conversations.pages.dressing import dress
 from conversations.pages.windows import last_window, newest_window, window_at_end, window_on_page
@@ -75,10 +76,14 @@ def turn_context(turn: Turn) -> dict[str, Any]:
 
 def message_context(message: Message) -> dict[str, Any]:
     """Context of one reply that has just ended, or begins again; the message must be read `with_alternatives`."""
-    return shown_context(message) | {
+    context = shown_context(message) | {
         "window": window_at_end(message),
         "open_message": message if message.generation.is_open else None,
     }
+    # Only a reply with tool calls can have changed how many wait.
+    if message.generation.rounds:
+        context["approvals_count"] = waiting_now(message.user)
+    return context
 
 
 def shown_context(message: Message) -> dict[str, Any]:

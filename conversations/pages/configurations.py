@@ -1,5 +1,6 @@
 """Contexts for models, instructions, temperatures and presets."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from accounts.models import User
 from conversations.llm import model_choices
 from conversations.llm import service as llm
 from conversations.models import Configuration, Conversation, Preset
+from conversations.replies import acting
+from tools import registry
 
 EXAMPLE_PRESETS = {
     "translator": (
@@ -37,6 +40,7 @@ def picker(model: str) -> dict[str, Any]:
         "missing_model": missing,
         "default_model": model_choices.default_name(),
         "is_demo": llm.is_demo(),
+        "no_tools": "" if llm.is_demo() else no_tools(model),
     }
 
 
@@ -58,6 +62,7 @@ def new_chat(user: User, configuration: Configuration, preset: Preset | None) ->
     return {
         **picker(configuration.model),
         **fields(configuration),
+        "tools_note": no_tools(configuration.model),
         "presets": list(Preset.objects.usable_by(user).only("name", "user_id")),
         "preset": preset,
     }
@@ -68,6 +73,7 @@ def conversation_settings(conversation: Conversation, configuration: Configurati
     return {
         **picker(configuration.model),
         **fields(configuration),
+        **tools(user, configuration),
         "conversation": conversation,
         "presets": list(Preset.objects.usable_by(user).only("name", "user_id")),
     }
@@ -76,6 +82,51 @@ def conversation_settings(conversation: Conversation, configuration: Configurati
 def fields(configuration: Configuration) -> dict[str, Any]:
     """Context of the fields of a configuration."""
     return {"configuration": configuration, "instructions_max_chars": settings.CHAT_INSTRUCTIONS_MAX_CHARS}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """A tool that a person can turn off."""
+
+    name: str
+    title: str
+    description: str
+    is_on: bool
+    asks: bool
+    """Whether the person is asked before each call."""
+
+
+def tools(user: User, configuration: Configuration) -> dict[str, Any]:
+    """Context of the choice of tools, and why the model gets none. Causes queries if the site has tools."""
+    offered = registry.offered_to(user)
+    policies = registry.policies(offered) if offered else {}
+    off = set(configuration.tools_off or ())
+    return {
+        "tools": [
+            ToolChoice(
+                tool.name,
+                tool.step({}),
+                tool.description.partition("\n")[0],
+                tool.name not in off,
+                policies[tool.name] == "ask",
+            )
+            for tool in offered
+        ],
+        "tools_note": no_tools(configuration.model),
+    }
+
+
+def no_tools(model: str) -> str:
+    """Why the model of a chat gets no tools, as a sentence; empty if it does, and where the site has none."""
+    if not settings.CHAT_TOOLS or not registry.all_tools():
+        return ""
+    if llm.is_demo():
+        return "The demo model is too small to use tools, so it does not get any."
+    if not acting.fits({"tools": [tool.for_model() for tool in registry.all_tools()]}):
+        return "The model's context window is too small for tools. Whoever runs this site can enlarge it."
+    if not llm.takes_tools(model_choices.to_ask(model)):
+        return "This model cannot use tools: its provider refused them. They are offered to it again within an hour."
+    return ""
 
 
 def preset_list(user: User) -> dict[str, Any]:
@@ -88,6 +139,12 @@ def preset_list(user: User) -> dict[str, Any]:
     }
 
 
-def preset_page(name: str, configuration: Configuration, preset: Preset | None = None) -> dict[str, Any]:
+def preset_page(user: User, name: str, configuration: Configuration, preset: Preset | None = None) -> dict[str, Any]:
     """Context of a preset's form, for a new one or for `preset`."""
-    return {**picker(configuration.model), **fields(configuration), "preset": preset, "name": name}
+    return {
+        **picker(configuration.model),
+        **fields(configuration),
+        **tools(user, configuration),
+        "preset": preset,
+        "name": name,
+    }

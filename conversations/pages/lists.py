@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.requests import PersonRequest, cursor
 from chatbot.core.cursors import Cursor
 from conversations.models import Conversation, ConversationQuerySet
+from conversations.pages.approvals import waiting_count
 
 CONVERSATIONS_PER_PAGE = 30
 LISTING_PAGE = 50
@@ -30,9 +31,12 @@ class ConversationGroup:
 def conversation_list(user: User, after: Cursor | None = None) -> dict[str, Any]:
     """Context of the sidebar: pinned conversations on the first page, the others by day, and the next page's cursor.
 
+    With it comes the number of tool calls that wait for the person.
+
     The cursor is empty at the end. Causes one query.
     """
     found = list(sidebar(user, after))
+    waiting = vars(found[0])["approvals_count"] if found else 0
     pinned = [conversation for conversation in found if conversation.pinned_at]
     conversations = found[len(pinned) :]
     shown = conversations[:CONVERSATIONS_PER_PAGE]
@@ -40,6 +44,7 @@ def conversation_list(user: User, after: Cursor | None = None) -> dict[str, Any]
         "pinned": pinned,
         "conversation_groups": grouped(shown, now=timezone.now()),
         "conversations_cursor": str(shown[-1].cursor) if len(conversations) > len(shown) else "",
+        "approvals_count": waiting,
     }
 
 
@@ -49,8 +54,12 @@ def sidebar_context(request: PersonRequest) -> dict[str, Any]:
 
 
 def sidebar(user: User, after: Cursor | None) -> ConversationQuerySet:
-    """The pinned conversations, without a cursor, and one more of the others than a page shows."""
-    owned = Conversation.objects.owned_by(user)
+    """The pinned conversations, without a cursor, and one more of the others than a page shows.
+
+    Each has `approvals_count`, the number of all tool calls that wait for the person.
+    """
+    # It depends on no row, so the database counts once; who has no conversation has no call either.
+    owned = Conversation.objects.owned_by(user).annotate(approvals_count=waiting_count(user))
     others = owned.listed().filter(pinned_at=None).newest_first().after(after)[: CONVERSATIONS_PER_PAGE + 1]
     return others if after else owned.pinned().union(others, all=True)
 

@@ -19,7 +19,7 @@ from accounts.models import User
 from conversations.errors.replies import RepeatedCalls, TooManyCalls, TooManyRounds
 from conversations.models import CallState, Decision, ReplyRound, ToolCall
 from conversations.models.steps import Step
-from conversations.replies import replay, rounds
+from conversations.replies import context, replay, rounds
 from conversations.replies.live import LiveReply
 from conversations.replies.rounds import Counts, Round
 from tools import registry, running
@@ -85,7 +85,13 @@ def offer_to(user_id: UUID, *, off: Collection[str], allowed: Collection[str]) -
     if not settings.CHAT_TOOLS or not registry.all_tools():
         return NO_OFFER
     tools = registry.offered_to(User.objects.get(pk=user_id), without=off)
-    return Offer({tool.name: tool for tool in tools}, registry.policies(tools) if tools else {}, allowed)
+    offer = Offer({tool.name: tool for tool in tools}, registry.policies(tools) if tools else {}, allowed)
+    return offer if fits(offer.options()) else NO_OFFER
+
+
+def fits(offered: Mapping[str, Any]) -> bool:
+    """Whether the tools leave half of the model's window for what is said."""
+    return context.tokens_of_json(offered) <= context.available() // 2
 
 
 class Acting:

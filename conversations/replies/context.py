@@ -87,7 +87,7 @@ def window_for(
     `begun` is cut in that way at half of the rest.
     """
     conversation = reply.conversation
-    room = available() - reserved - (len(json.dumps(offered).encode()) // BYTES_PER_TOKEN if offered else 0)
+    room = available() - reserved - (tokens_of_json(offered) if offered else 0)
     said_first = "\n\n".join(filter(None, (settings.CHAT_SYSTEM_PROMPT, conversation.system_prompt)))
     system = _start_of(said_first, room // 2)
     if system:
@@ -126,8 +126,13 @@ def tokens_of(messages: Iterable[ChatMessage]) -> int:
     return sum(estimate_tokens(message.content) + _more(message) for message in messages)
 
 
+def tokens_of_json(value: Mapping[str, Any]) -> int:
+    """Approximate number of tokens of a field of the request."""
+    return len(json.dumps(value).encode()) // BYTES_PER_TOKEN
+
+
 def _more(message: ChatMessage) -> int:
-    return len(json.dumps(message.more).encode()) // BYTES_PER_TOKEN if message.more else 0
+    return tokens_of_json(message.more) if message.more else 0
 
 
 class Said(NamedTuple):

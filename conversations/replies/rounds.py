@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from conversations.models import CallState, Decision, Generation, ReplyRound, Status, ToolCall
+from conversations.models.steps import JOINT
 from conversations.models.tool_calls import UNDECIDED
 from conversations.usage import limits
 from tools import registry
@@ -26,10 +27,6 @@ STOPPED_RUNNING = "It was stopped while it ran: it may have happened."
 
 CHANGED = ("state", "worker", "result", "error", "decision", "decided_at", "started_at", "finished_at")
 """Columns of a call that change after it was stored."""
-
-
-JOINT = "\n\n"
-"""What stands between the texts of two rounds."""
 
 
 @dataclass(slots=True)

@@ -1,23 +1,20 @@
 """A reply as server-sent events: the only place that makes a streaming response.
 
 Events, each with HTML as its data: `reply`, the whole reply so far, first on every connection and again when a new
-worker or reasoning begins; `reasoning`, text to append to the reasoning; `reasoning-title`, its duration; `blocks`,
-finished blocks to append; `tail`, the open block, which is empty after new blocks; `tail-end`, how many of its UTF-16
-units are unchanged, and what follows them; `end`, the final message. The bytes sent are bounded by a multiple of the
-text: an open block that would have to be sent again too often waits until it has grown.
+worker, reasoning or a new round begins; `reasoning`, text to append to the reasoning; `reasoning-title`, its duration;
+`blocks`, finished blocks to append; `tail`, the open block, which is empty after new blocks; `tail-end`, how many of
+its UTF-16 units are unchanged, and what follows them; `step`, a tool call as it stands; `end`, the final message. The
+bytes sent are bounded by a multiple of the text: an open block that would have to be sent again too often waits until
+it has grown.
 """
 
-import asyncio
 import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.http import StreamingHttpResponse
@@ -27,11 +24,12 @@ from django.utils.safestring import SafeString
 
 from chatbot.core.process import Part
 from chatbot.core.threads import DATABASE_AWAY
-from conversations.markdown.rendering import BlockStream
 from conversations.models.reasoning import NOTHING, Reasoning
-from conversations.replies import dispatch
+from conversations.models.steps import Step
+from conversations.replies import dispatch, step_html
 from conversations.replies.engine import ReplyEngine
 from conversations.replies.live import LiveReply
+from conversations.replies.rendering import Rendering, lines, rendering
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +63,6 @@ SAVED_MIN = 100
 
 LAST_FEW = 16
 """Characters at the end of the open block in which most changes occur."""
-
-LONG = 2_000
-"""Characters from which text is rendered in a thread, because it takes longer than a millisecond."""
 
 KEEP_ALIVE = b": still here\n\n"
 RECONNECT = b"retry: 1000\n\n"
@@ -206,101 +201,6 @@ async def may_stay(engine: ReplyEngine, is_welcome: Callable[[], bool]) -> bool:
     return True
 
 
-_thread = Part(lambda: ThreadPoolExecutor(1, thread_name_prefix="rendering"))
-"""One thread renders all replies, so that rendering takes at most the share of one core."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grown:
-    """The result of rendering more of a reply."""
-
-    begin: int
-    """Index of the first block that is new or has changed."""
-    finished: list[str]
-    revision: int
-    tail: str
-    size: int
-    """Bytes of the text that is rendered."""
-
-
-class Rendering:
-    """The HTML of a growing reply, rendered once for all its viewers."""
-
-    def __init__(self, key: UUID) -> None:
-        self.finished: list[str] = []
-        self.finished_size = 0
-        """Bytes of the finished blocks in `finished`."""
-        self.revision = 0
-        """Grows when finished blocks have changed."""
-        self.tail = ""
-        self.text_size = 0
-        """Bytes of the text that `finished` and `tail` show."""
-        self._blocks = BlockStream(key=key)
-        self._length = 0
-        self._is_busy = False
-
-    @property
-    def open_size(self) -> int:
-        """Characters of the open block."""
-        return self._blocks.open_size
-
-    def grow(self, reply: LiveReply) -> None:
-        """Render the text that is new since the last call; for long text, in a thread that wakes the viewers later."""
-        if self._is_busy or len(reply.text) == self._length:
-            return
-        more = reply.text[self._length :]
-        self._length = len(reply.text)
-        if len(more) + self.open_size <= LONG:
-            self._take(self._grown(more))
-            return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            # This is short enough for the event loop.
-            self._take(self._grown(more))
-            return
-        self._is_busy = True
-        _thread().submit(self._grown, more).add_done_callback(
-            lambda done: loop.call_soon_threadsafe(self._come_back, reply, done)
-        )
-
-    def _grown(self, more: str) -> Grown:
-        self._blocks.append(more)
-        blocks = self._blocks.take()
-        revision, begin = self._blocks.revision, len(self.finished)
-        begin = begin if revision == self.revision else 0
-        finished = [_lines(piece) for piece in self._blocks.pieces[begin:]]
-        return Grown(begin, finished, revision, _lines(blocks.open), len(more.encode(errors="replace")))
-
-    def _come_back(self, reply: LiveReply, done: "Future[Grown]") -> None:
-        self._is_busy = False
-        self._take(done.result())
-        reply.wake()
-
-    def _take(self, grown: Grown) -> None:
-        if not grown.begin:
-            self.finished_size = 0
-        self.finished[grown.begin :] = grown.finished
-        self.finished_size += sum(len(piece.encode()) for piece in grown.finished)
-        self.revision = grown.revision
-        self.tail = grown.tail
-        self.text_size += grown.size
-
-
-_renderings = Part(WeakKeyDictionary[LiveReply, tuple[int, Rendering]])
-
-
-def rendering(reply: LiveReply) -> Rendering:
-    """The reply's current HTML; a new object when a new worker has begun."""
-    renderings = _renderings()
-    restarts, shared = renderings.get(reply, (-1, None))
-    if shared is None or restarts != reply.restarts:
-        shared = Rendering(reply.message_id)
-        renderings[reply] = reply.restarts, shared
-    shared.grow(reply)
-    return shared
-
-
 class Viewer:
     """What one connection has been sent of a reply, as HTML events."""
 
@@ -314,6 +214,9 @@ class Viewer:
         self._known_tail = ""
         """The open block as the viewer has it in its `tail`; empty when it came with another event."""
         self._reasoning = NOTHING
+        self._closed = 0
+        """Number of closed texts that were sent."""
+        self._steps: tuple[Step, ...] = ()
         self._sent = 0
         self._said = 0
         """Bytes of earlier texts and of the reasoning."""
@@ -332,16 +235,29 @@ class Viewer:
             self._said += self._rendering.text_size
         is_revised = current.revision != self._revision and self._affords(current, current.finished_size)
         is_new = is_other or is_revised or (reply.reasoning.text != "" and not self._reasoning.text)
+        is_new = is_new or len(current.closed) != self._closed
         finished = "".join(current.finished[0 if is_new else self._finished :])
         self._rendering, self._finished = current, len(current.finished)
         if is_new:
             self._think(reply.reasoning)
             self._tail, self._known_tail, self._revision = current.tail, "", current.revision
-            return event("reply", render_reply(finished, current.tail, reply.reasoning))
-        reasoning = self._think(reply.reasoning)
+            self._closed, self._steps = len(current.closed), current.steps
+            return event("reply", render_reply(finished, current.tail, reply.reasoning, before=current.before))
+        more = self._think(reply.reasoning) + self._act(current)
         if finished:
             self._tail = self._known_tail = ""
-        return (reasoning + (event("blocks", finished) if finished else b"") + self._grow(current)) or KEEP_ALIVE
+        return (more + (event("blocks", finished) if finished else b"") + self._grow(current)) or KEEP_ALIVE
+
+    def _act(self, current: Rendering) -> bytes:
+        """The events that bring the viewer up to date with the tool calls, each of which is sent as a whole."""
+        if current.steps is self._steps:
+            return b""
+        known = {step.key: step for step in self._steps}
+        self._steps = current.steps
+        changed = [step for step in current.steps if known.get(step.key, step) != step]
+        pieces = [step_html.one(step) for step in changed]
+        self._said += sum(len(piece.encode()) for piece in pieces)
+        return b"".join(event("step", piece) for piece in pieces)
 
     def _grow(self, current: Rendering) -> bytes:
         """The event that updates the open block; empty while it would cost too much."""
@@ -391,19 +307,20 @@ def pause(cost: float, late: float, viewers: int, *, size: int = 0) -> float:
     return min(max(FRAME_INTERVAL, *shares), FRAME_INTERVAL_MAX)
 
 
-def render_reply(finished: str, tail: str, reasoning: Reasoning) -> str:
-    """HTML of the inside of an open reply."""
-    context = {"finished": SafeString(finished), "tail": SafeString(tail), "reasoning": reasoning}
+def render_reply(finished: str, tail: str, reasoning: Reasoning, *, before: str = "") -> str:
+    """HTML of the inside of an open reply; `before` is that of the rounds that have ended."""
+    context = {
+        "before": SafeString(before),
+        "finished": SafeString(finished),
+        "tail": SafeString(tail),
+        "reasoning": reasoning,
+    }
     return render_to_string("conversations/messages/_reply.html", context)
 
 
 def event(name: str, data: str) -> bytes:
     """One server-sent event. Only line feeds and carriage returns end a line in this format."""
-    return f"event: {name}\ndata: {_lines(data).replace('\n', '\ndata: ')}\n\n".encode()
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    return f"event: {name}\ndata: {lines(data).replace('\n', '\ndata: ')}\n\n".encode()
 
 
 def common_length(one: str, other: str) -> int:

@@ -22,12 +22,13 @@ from conversations.llm import service as llm
 from conversations.llm.tool_calls import ToolCalls
 from conversations.models import CUT, Message, Status
 from conversations.models.reasoning import Reasoning, ReasoningBuffer
+from conversations.models.steps import JOINT
 from conversations.replies import context
 from conversations.replies.acting import Acting, LeaseLost, Said
 from conversations.replies.context import Window
 from conversations.replies.leases import Draft, Outcome
 from conversations.replies.live import LiveReply
-from conversations.replies.rounds import JOINT, Counts
+from conversations.replies.rounds import Counts
 
 logger = logging.getLogger(__name__)
 

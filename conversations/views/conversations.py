@@ -11,7 +11,7 @@ from accounts.requests import PersonRequest, cursor
 from chatbot.core.errors import UserFacingError
 from conversations.actions import organizing, turns
 from conversations.errors.gone import ConversationGone
-from conversations.forms.configurations import ConfigurationForm
+from conversations.forms.configurations import CONFIGURING, ConfigurationForm
 from conversations.forms.messages import NOT_TEXT, RenameForm, TurnForm, is_utf8
 from conversations.models import Configuration, Conversation, Message, paths
 from conversations.pages.chat import chat_context, composer_context, message_page, turn_context
@@ -90,7 +90,7 @@ def send(request: PersonRequest, conversation: Conversation | None = None) -> Ht
         return refuse(request, form.sentence, 422, conversation)
     configuration = Configuration()
     # Building a form costs as much as a statement, and most turns have none of its fields.
-    if conversation is None and not ConfigurationForm.base_fields.keys().isdisjoint(request.POST):
+    if conversation is None and not CONFIGURING.isdisjoint(request.POST):
         settings_form = ConfigurationForm(request.POST)
         if not settings_form.is_valid():
             return refuse(request, settings_form.sentence, 422, conversation)

@@ -1,5 +1,6 @@
 """Views on presets: a person's own, and the shared ones."""
 
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
@@ -10,7 +11,7 @@ from django.views import View
 from accounts.requests import PersonRequest
 from chatbot.core.errors import UserFacingError
 from conversations.actions import configuring
-from conversations.forms.configurations import NOT_TEXT, PresetForm
+from conversations.forms.configurations import NOT_TEXT, PresetForm, ToolBoxes
 from conversations.forms.messages import is_utf8
 from conversations.models import Configuration, Preset
 from conversations.pages.configurations import EXAMPLE_PRESETS, preset_list, preset_page
@@ -30,7 +31,7 @@ class PresetNewView(View):
     def get(self, request: PersonRequest) -> HttpResponse:
         """Show the form, empty or filled with an example."""
         name, instructions = EXAMPLE_PRESETS.get(request.GET.get("example", ""), ("", ""))
-        context = preset_page(name, Configuration(system_prompt=instructions))
+        context = preset_page(request.user, name, Configuration(system_prompt=instructions))
         return render(request, "conversations/preset.html", context)
 
     def post(self, request: PersonRequest) -> HttpResponse:
@@ -44,7 +45,9 @@ class PresetDetailView(View):
     def get(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Show the preset in a form."""
         preset = find_preset(request, pk)
-        return render(request, "conversations/preset.html", preset_page(preset.name, preset.configuration, preset))
+        return render(
+            request, "conversations/preset.html", preset_page(request.user, preset.name, preset.configuration, preset)
+        )
 
     def post(self, request: PersonRequest, pk: UUID) -> HttpResponse:
         """Store the changes to the preset."""
@@ -77,7 +80,7 @@ def keep(request: PersonRequest, preset: Preset | None = None) -> HttpResponse:
             notice, status = str(error), error.http_status
     if not notice:
         return redirect("preset-list")
-    context = preset_page(request.POST.get("name", ""), typed_configuration(request), preset)
+    context = preset_page(request.user, request.POST.get("name", ""), typed_configuration(request), preset)
     return render(request, "conversations/preset.html", context | {"notice": notice}, status=status)
 
 
@@ -97,4 +100,7 @@ def preset_in(request: PersonRequest) -> Preset | None:
 
 def typed_configuration(request: PersonRequest) -> Configuration:
     """The values of a form as they were typed, to show them again."""
-    return Configuration(*(request.POST.get(name, "") for name in Configuration._fields))  # type: ignore[arg-type]
+    model, instructions = request.POST.get("model", ""), request.POST.get("system_prompt", "")
+    temperature: Any = request.POST.get("temperature", "")
+    off = ToolBoxes().value_from_datadict(request.POST, {}, "tools_off")
+    return Configuration(model, instructions, temperature, off or None)

@@ -80,7 +80,10 @@ const carefully = (article, change) => {
 
 const part = (article, name) => article.querySelector(`[data-event="${name}"]`);
 const shows = {
-  reply: (place, html) => become(place, parsed(html).content),
+  reply: (place, html) => {
+    become(place, parsed(html).content);
+    htmx.process(place);
+  },
   // The block that was open is the first of those that are finished.
   blocks: (place, html, article) => {
     const from = place.childNodes.length;
@@ -92,12 +95,25 @@ const shows = {
   "reasoning-title": (place, html) => (place.innerHTML = html),
 };
 
+const replaceStep = (step, made) => {
+  dress(step, made);
+  become(step, made);
+  htmx.process(step);
+};
+
+// Who waits for the reply is led to what it asks; who types is left alone.
+const askIn = (article) => {
+  const { activeElement } = document;
+  const isBusy = activeElement?.matches?.("textarea, input") && activeElement.value;
+  if (!isBusy) article.querySelector("[data-asks]")?.focus({ preventScroll: true });
+};
+
 // In the final message text and reasoning stay the elements they are.
 const finish = (article, html) => {
   const template = parsed(html);
   const made = template.content.querySelector("article");
   if (made?.id !== article.id) return htmx.swap(article, html, { swapStyle: "outerHTML" }, { contextElement: article });
-  for (const name of ["blocks", "tail"]) part(article, name).replaceWith(...part(article, name).childNodes);
+  for (const name of ["rounds", "blocks", "tail"]) part(article, name).replaceWith(...part(article, name).childNodes);
   for (const name of [".body", ".reasoning"]) {
     const [old, node] = [article, made].map((place) => place.querySelector(name));
     if (!old || !node) continue;
@@ -135,6 +151,12 @@ const open = (article, retry = RETRY) => {
     if (place) steadily(article, () => carefully(article, () => shows[name](place, data, article)));
   };
   for (const name of Object.keys(shows)) source.addEventListener(name, ({ data }) => show(name, data));
+  source.addEventListener("step", ({ data }) => {
+    found();
+    const made = parsed(data).content.firstElementChild;
+    const step = document.getElementById(made.id);
+    if (step && article.contains(step)) steadily(article, () => carefully(article, () => replaceStep(step, made)));
+  });
   // Of a long open block only its end is sent.
   let tail = "";
   source.addEventListener("tail", ({ data }) => (tail = data));
@@ -147,6 +169,7 @@ const open = (article, retry = RETRY) => {
     close(article);
     tell(article, "end");
     steadily(article, () => carefully(article, () => finish(article, data)));
+    askIn(article);
   });
   source.addEventListener("error", () => {
     if (!article.hasAttribute("data-lost")) {
