@@ -12,7 +12,7 @@ from accounts.models import User
 from conversations.llm import model_choices
 from conversations.llm import service as llm
 from conversations.models import Configuration, Conversation, Preset
-from conversations.replies import acting
+from conversations.replies import offers
 from tools import registry
 
 EXAMPLE_PRESETS = {
@@ -122,7 +122,7 @@ def no_tools(model: str) -> str:
         return ""
     if llm.is_demo():
         return "The demo model is too small to use tools, so it does not get any."
-    if not acting.fits({"tools": [tool.for_model() for tool in registry.all_tools()]}):
+    if not offers.fits({"tools": [tool.for_model() for tool in registry.all_tools()]}):
         return "The model's context window is too small for tools. Whoever runs this site can enlarge it."
     if not llm.takes_tools(model_choices.to_ask(model)):
         return "This model cannot use tools: its provider refused them. They are offered to it again within an hour."

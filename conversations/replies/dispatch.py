@@ -59,7 +59,7 @@ def serve() -> None:
 def start(message_id: UUID, *, audience: Audience = Audience.NOBODY) -> None:
     """Have an open reply made, now or by those who watch it. For any thread."""
     if audience is Audience.NOBODY:
-        _tell(lambda engine: engine.join(message_id))
+        _tell(lambda engine: engine.start(message_id))
     elif audience is Audience.PAGE:
         _tell(lambda engine: engine.expect(message_id))
 

@@ -25,12 +25,13 @@ from conversations.errors.replies import ServerBusy
 from conversations.llm import model_choices
 from conversations.llm import service as llm
 from conversations.models.reasoning import NOTHING, Reasoning
-from conversations.replies import acting, context, leases, rounds
-from conversations.replies.acting import NO_OFFER, Acting, Offer
+from conversations.replies import context, leases, offers, rounds
+from conversations.replies.acting import Acting
 from conversations.replies.affinity import Affinity
 from conversations.replies.context import Window
 from conversations.replies.leases import Claim, Draft
 from conversations.replies.live import LiveReply
+from conversations.replies.offers import NO_OFFER, Offer
 from conversations.replies.rounds import Round
 from conversations.replies.saving import Saver
 from conversations.replies.workers import Worker
@@ -71,6 +72,8 @@ class ReplyEngine:
     def __init__(self) -> None:
         self._replies: dict[UUID, LiveReply] = {}
         self._workers: dict[UUID, Worker] = {}
+        self._again: set[UUID] = set()
+        """Known replies that are to be joined again once they are forgotten."""
         self._loops: dict[str, asyncio.Task[None]] = {}
         self.viewers = 0
         """Number of viewers in this process, of all replies."""
@@ -112,6 +115,12 @@ class ReplyEngine:
             reply.joined.add_done_callback(_note_failure)
         return reply
 
+    def start(self, message_id: UUID) -> None:
+        """Make the reply here if it has no worker, also one that this process is just about to let go of."""
+        if message_id in self._replies:
+            self._again.add(message_id)
+        self.join(message_id)
+
     def expect(self, message_id: UUID) -> None:
         """Note that a turn was stored here; start its reply now if its stream will probably come here.
 
@@ -119,7 +128,7 @@ class ReplyEngine:
         """
         # A busy process first answers the POSTs of other people.
         if len(self._workers) < EAGER_REPLIES and self._affinity.is_likely() and not self._draining:
-            self.join(message_id)
+            self.start(message_id)
         self._affinity.stored(message_id)
 
     async def watch(
@@ -243,7 +252,9 @@ class ReplyEngine:
         else:
             reply.clear()
         self._replies[reply.message_id] = reply
-        refusal = ServerBusy() if len(self._workers) >= settings.CHAT_REPLIES_PER_PROCESS else None
+        is_full = len(self._workers) >= settings.CHAT_REPLIES_PER_PROCESS
+        # What has begun to act goes on: its person may just have approved what it is to do.
+        refusal = ServerBusy() if is_full and not prepared.rounds else None
         model = model_choices.to_ask(claim.model)
         worker = Worker(
             reply,
@@ -272,6 +283,7 @@ class ReplyEngine:
             conversation_id=claim.message.conversation_id,
             offer=prepared.offer,
             done=prepared.rounds,
+            is_continued=claim.is_continued,
             database=self._saver.once_back,
         )
 
@@ -295,6 +307,10 @@ class ReplyEngine:
     def _forget(self, reply: LiveReply) -> None:
         if self._replies.get(reply.message_id) is reply:
             del self._replies[reply.message_id]
+            if reply.message_id in self._again:
+                self._again.discard(reply.message_id)
+                if not self._draining and not self._closing.is_set():
+                    asyncio.get_running_loop().call_soon(self.join, reply.message_id)
 
     def _keep_running(self, name: str, loop: Callable[[], Coroutine[None, None, None]]) -> None:
         """Start the named loop unless it is running; it ends by itself when it has nothing to do."""
@@ -376,6 +392,9 @@ class ReplyEngine:
             if worker.is_waiting or (outcome and await self._saver.save(worker, outcome)):
                 self._drop(worker)
                 worker.reply.end()
+            elif worker.is_lost and self._workers.get(worker.reply.message_id) is worker:
+                self._lose(worker)
+                await self._saver.count(worker)
         finally:
             # However the task ended, a reply without a task must not be kept by heartbeats.
             if self._workers.get(worker.reply.message_id) is worker and not self._closing.is_set():
@@ -397,7 +416,7 @@ def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Prepared]:
     # A program's reply has the tools that the program brought, if any.
     if claim.options is None and llm.takes_tools(model_choices.to_ask(claim.model)):
         try:
-            offer = acting.offer_to(claim.message.user_id, off=claim.tools_off, allowed=claim.tools_allowed)
+            offer = offers.offer_to(claim.message.user_id, off=claim.tools_off, allowed=claim.tools_allowed)
         except Exception:
             logger.exception("Reply %s is made without tools.", message_id)
     if done:

@@ -73,6 +73,8 @@ class Claim:
     """The reasoning before that text."""
     rounds: int = 0
     """Number of its rounds that ended with tool calls."""
+    is_continued: bool = False
+    """Whether the person let it go on after it had ended."""
     tools_off: Collection[str] = ()
     """Names of the tools that the assistant does not get in the conversation."""
     tools_allowed: Collection[str] = ()
@@ -155,6 +157,7 @@ class Won(NamedTuple):
     reasoning: str
     reasoning_seconds: float | None
     rounds: int
+    is_continued: bool
     tools_off: str | None
     """Names as JSON text, or None."""
     tools_allowed: str | None
@@ -175,6 +178,7 @@ class Won(NamedTuple):
             self.begun,
             reasoning,
             self.rounds,
+            self.is_continued,
             _names(self.tools_off),
             _names(self.tools_allowed),
         )
@@ -205,7 +209,8 @@ def claim(message_id: UUID, *, worker: str) -> Claim | None:
             generation.request_id, generation.options,
             CASE WHEN generation.continues THEN coalesce(nullif(generation.draft, ''), message.content) ELSE '' END,
             CASE WHEN generation.continues OR generation.rounds > 0 THEN generation.thought ELSE '' END,
-            generation.thought_seconds, generation.rounds, conversation.tools_off, conversation.tools_allowed
+            generation.thought_seconds, generation.rounds, generation.continues,
+            conversation.tools_off, conversation.tools_allowed
         """,  # noqa: S608 (a constant)
         [worker, message_id],
     )
@@ -355,6 +360,10 @@ def end_stopped(message_id: UUID) -> bool:
     """End an open reply without a worker, keeping its draft; returns False when there is none."""
     with transaction.atomic():
         free = Generation.objects.filter(has_no_worker(_unmade()) | Q(status=Status.WAITING), pk=message_id)
+        if not free.exists():
+            return False
+        # The message is locked before its generation, as by the deletion of a conversation.
+        sql.run("SELECT FROM conversations_message WHERE id = %s FOR NO KEY UPDATE", [message_id])
         found = free.select_for_update().values_list("draft", "rounds").first()
         if found is None:
             return False
@@ -383,6 +392,8 @@ def stop(message_id: UUID) -> None:
     if not end_stopped(message_id):
         # Any open reply: its process may have handed it back meanwhile, and its next worker reads the request.
         Generation.objects.open().filter(pk=message_id, stop_requested_at=None).update(stop_requested_at=Now())
+        # Its worker may have let go of it meanwhile, to wait for its person: then no other would read the request.
+        end_stopped(message_id)
 
 
 def hand_back(drafts: Iterable[Draft]) -> None:

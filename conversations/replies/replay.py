@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from conversations.llm.service import ChatMessage
-from conversations.models import CallState, ToolCall
+from conversations.models import CallState, Decision, ToolCall
 from conversations.replies import context
 from conversations.replies.rounds import Round
 from tools.results import BYTES_PER_TOKEN, Result
@@ -18,35 +18,52 @@ SAME_TOLD = 3
 DECLINED = "The person declined this call. It did not happen."
 EXPIRED = "The person did not answer in time, so this call was not made."
 UNKNOWN = "It is not known whether this call happened, and the person chose to go on without making it again."
+UNKNOWN_EXPIRED = "It is not known whether this call happened. The person was asked, and did not answer in time."
 SAME = "(This is the call number {count} with the same result. Go on with what you know.)"
 CUT = "(Cut: {length:,} characters in all. There is no room for more.)"
+TOLD = "These are the results of what you have just done:\n\n{results}\n\nGo on with your answer."
+"""What a model that is offered no tools reads after its words of a round."""
+NO_WORDS = "(I used tools.)"
 LEAST_TOKENS = 50
 """Tokens that the result of a call gets in any case."""
 
+type Write = Callable[[Round, Mapping[UUID, int], int | None], Iterator[ChatMessage]]
+"""Writes a round as messages, each result in at most so many tokens if they are given."""
+
 
 def messages(rounds: Sequence[Round], *, room: int) -> list[ChatMessage]:
-    """The rounds as messages, oldest first, in about `room` tokens.
+    """The rounds as messages in the provider's format, oldest first, in about `room` tokens.
 
     The newest round is always there, with its results cut if need be; older ones are there whole or not at all, so that
     no call is parted from its result.
     """
+    return _newest(rounds, _round, room)
+
+
+def told(rounds: Sequence[Round], *, room: int) -> list[ChatMessage]:
+    """The rounds as messages in plain words, for a request that offers no tools; chosen as by `messages`."""
+    return _newest(rounds, _told, room)
+
+
+def _newest(rounds: Sequence[Round], write: Write, room: int) -> list[ChatMessage]:
     repeats = _repeats(rounds)
     parts: list[list[ChatMessage]] = []
     for said in reversed(rounds):
-        part = list(_round(said, repeats))
+        part = list(write(said, repeats, None))
         size = context.tokens_of(part)
         if size > room:
             if parts:
                 break
-            part = list(_round(said, repeats, most=max(LEAST_TOKENS, room // max(1, len(said.calls)))))
+            part = list(write(said, repeats, max(LEAST_TOKENS, room // max(1, len(said.calls)))))
         room -= size
         parts.append(part)
     return [message for part in reversed(parts) for message in part]
 
 
 def same_results(rounds: Sequence[Round]) -> int:
-    """How often the call that was repeated most came to the same result."""
-    return max(_repeats(rounds).values(), default=0)
+    """How often that call of the last round was made with the same result that was repeated most."""
+    repeats = _repeats(rounds)
+    return max((repeats.get(call.pk, 0) for call in rounds[-1].calls), default=0) if rounds else 0
 
 
 def result_text(call: ToolCall) -> str:
@@ -55,13 +72,13 @@ def result_text(call: ToolCall) -> str:
         case CallState.DONE:
             return Result.from_json(call.result or {}).text
         case CallState.DECLINED:
-            return EXPIRED if call.decision == "expired" else call.error or DECLINED
+            return call.error or (EXPIRED if call.decision == Decision.EXPIRED else DECLINED)
         case CallState.UNKNOWN:
-            return call.error or UNKNOWN
+            return call.error or (UNKNOWN_EXPIRED if call.decision == Decision.EXPIRED else UNKNOWN)
     return call.error
 
 
-def _round(said: Round, repeats: Mapping[UUID, int], *, most: int | None = None) -> Iterator[ChatMessage]:
+def _round(said: Round, repeats: Mapping[UUID, int], most: int | None) -> Iterator[ChatMessage]:
     calls = [_named(call) for call in said.calls]
     more: dict[str, Any] = {"tool_calls": calls} | (said.said.items or {})
     if not said.said.text:
@@ -69,13 +86,24 @@ def _round(said: Round, repeats: Mapping[UUID, int], *, most: int | None = None)
         more["content"] = None
     yield ChatMessage("assistant", said.said.text, more)
     for call in said.calls:
-        text = result_text(call)
-        if most is not None and len(text.encode()) > most * BYTES_PER_TOKEN:
-            kept = text.encode()[: most * BYTES_PER_TOKEN].decode(errors="ignore")
-            text = f"{kept}\n\n{CUT.format(length=len(text))}"
-        if (count := repeats.get(call.pk, 0)) >= SAME_TOLD:
-            text = f"{text}\n\n{SAME.format(count=count)}"
-        yield ChatMessage("tool", text, {"tool_call_id": call.provider_id})
+        yield ChatMessage("tool", _result(call, repeats, most), {"tool_call_id": call.provider_id})
+
+
+def _told(said: Round, repeats: Mapping[UUID, int], most: int | None) -> Iterator[ChatMessage]:
+    results = (f"{call.tool}({call.arguments}): {_result(call, repeats, most)}" for call in said.calls)
+    yield ChatMessage("assistant", said.said.text or NO_WORDS)
+    yield ChatMessage("user", TOLD.format(results="\n\n".join(results)))
+
+
+def _result(call: ToolCall, repeats: Mapping[UUID, int], most: int | None) -> str:
+    """What the model reads as the result of a call, in at most so many tokens if they are given."""
+    text = result_text(call)
+    if most is not None and len(text.encode()) > most * BYTES_PER_TOKEN:
+        kept = text.encode()[: most * BYTES_PER_TOKEN].decode(errors="ignore")
+        text = f"{kept}\n\n{CUT.format(length=len(text))}"
+    if (count := repeats.get(call.pk, 0)) >= SAME_TOLD:
+        text = f"{text}\n\n{SAME.format(count=count)}"
+    return text
 
 
 def _named(call: ToolCall) -> dict[str, Any]:

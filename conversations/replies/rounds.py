@@ -4,29 +4,46 @@ Every statement that changes a reply's calls names the worker that has its lease
 of two who would act only one does. Every function here blocks; none may be called in the event loop.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Exists, F
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from conversations.models import CallState, Decision, Generation, ReplyRound, Status, ToolCall
+from chatbot.core import sql
+from conversations.models import CallState, Conversation, Decision, Generation, ReplyRound, Status, ToolCall
 from conversations.models.steps import JOINT
 from conversations.models.tool_calls import UNDECIDED
 from conversations.usage import limits
 from tools import registry
 
 STOPPED = "It was stopped before it ran."
+STOPPED_UNDONE = "It was stopped while it ran. It has changed nothing."
 STOPPED_RUNNING = "It was stopped while it ran: it may have happened."
 
 CHANGED = ("state", "worker", "result", "error", "decision", "decided_at", "started_at", "finished_at")
 """Columns of a call that change after it was stored."""
+
+
+class LeaseLost(Exception):
+    """The reply is no longer this worker's: another one makes it, or it was deleted."""
+
+
+class StopRequested(Exception):
+    """The reply is to stop; somebody has asked for that in another process."""
+
+
+class Times(NamedTuple):
+    """The columns of a statement that asks for the time."""
+
+    now: datetime
 
 
 @dataclass(slots=True)
@@ -58,9 +75,12 @@ def reasoning_of(several: Sequence[Round]) -> str:
     return JOINT.join(said.said.reasoning for said in several if said.said.reasoning)
 
 
-def expiry() -> datetime:
-    """Time before which a call that still waits counts as declined."""
-    return timezone.now() - timedelta(hours=settings.CHAT_APPROVAL_HOURS)
+def expiry() -> CombinedExpression:
+    """Time before which a call that still waits counts as declined, as an expression for queries.
+
+    It is the database's time, as in the statements that claim an overdue reply.
+    """
+    return Now() - _patience()
 
 
 def read(message_ids: Iterable[UUID]) -> dict[UUID, list[ToolCall]]:
@@ -82,63 +102,80 @@ def take_over(message_id: UUID, *, worker: str) -> list[Round]:
         if not _own(message_id, worker).select_for_update().exists():
             return []
         rounds = {said.number: Round(said) for said in ReplyRound.objects.filter(message=message_id).order_by("number")}
-        for call in ToolCall.objects.filter(message=message_id).select_for_update().in_order():
-            _settle(call)
+        calls = list(ToolCall.objects.filter(message=message_id).select_for_update().in_order())
+        (now,) = sql.only(Times, "SELECT statement_timestamp()", [])
+        for call in calls:
+            _settle(call, now)
             rounds[call.round].calls.append(call)
     return list(rounds.values())
 
 
-def _settle(call: ToolCall) -> None:
+def _settle(call: ToolCall, now: datetime) -> None:
     """Bring a call up to date whose worker is gone, or whose person did not answer in time."""
     if call.state == CallState.RUNNING:
         tool = registry.get(call.tool)
         call.state = CallState.APPROVED if tool and tool.may_run_again else CallState.UNKNOWN
         call.worker, call.decision = "", call.decision if call.state == CallState.APPROVED else ""
         # From now on the person has time to answer.
-        call.created_at = timezone.now() if call.state == CallState.UNKNOWN else call.created_at
+        call.created_at = now if call.state == CallState.UNKNOWN else call.created_at
         call.save(update_fields=["state", "worker", "decision", "created_at"])
-    elif call.is_undecided and call.created_at < expiry():
+    elif call.is_undecided and call.created_at <= now - _patience():
         call.state = CallState.DECLINED if call.state == CallState.WAITING else call.state
-        call.decision, call.decided_at = Decision.EXPIRED, timezone.now()
-        call.save(update_fields=["state", "decision", "decided_at"])
+        call.decision, call.decided_at, call.finished_at = Decision.EXPIRED, now, now
+        call.save(update_fields=["state", "decision", "decided_at", "finished_at"])
 
 
-def add(said: Round, *, worker: str, draft: str, counts: Counts) -> bool:
-    """Store a round and its calls, the text so far, and its tokens; returns False for a reply that was lost."""
-    message_id = said.said.message_id
+def add(added: Round, *, worker: str, draft: str, counts: Counts) -> None:
+    """Store a round and its calls, the text so far, and its tokens. Raises `LeaseLost`.
+
+    A second attempt, made because the database went away before it could answer, stores nothing twice.
+    """
+    try:
+        _add(added, worker, draft, counts)
+    except IntegrityError:
+        if not ReplyRound.objects.filter(pk=added.said.pk).exists():
+            raise
+
+
+def _add(added: Round, worker: str, draft: str, counts: Counts) -> None:
+    said = added.said
+    tokens = {
+        name: Coalesce(F(name), 0) + value
+        for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+        if (value := getattr(counts, name))
+    }
     with transaction.atomic():
+        # In the order in which a deletion locks them: the new rows refer to the person and to the message.
+        sql.run("SELECT FROM accounts_user WHERE id = %s FOR KEY SHARE", [said.user_id])
         if counts.limited:
-            limits.count_tokens(said.said.user_id, counts.limited)
-        added = {
-            name: Coalesce(F(name), 0) + value
-            for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
-            if (value := getattr(counts, name))
-        }
-        if not _own(message_id, worker).update(rounds=F("rounds") + 1, draft=draft, **added):
-            transaction.set_rollback(True)
-            return False
-        said.said.save(force_insert=True)
-        ToolCall.objects.bulk_create(said.calls)
-    return True
+            limits.count_tokens(said.user_id, counts.limited)
+        sql.run("SELECT FROM conversations_message WHERE id = %s FOR KEY SHARE", [said.message_id])
+        if not _own(said.message_id, worker).update(rounds=F("rounds") + 1, draft=draft, **tokens):
+            raise LeaseLost
+        said.save(force_insert=True)
+        ToolCall.objects.bulk_create(added.calls)
 
 
-def approve(calls: Iterable[ToolCall]) -> None:
-    """Approve proposed calls which nothing holds up any more."""
-    keys = [call.pk for call in calls]
-    if keys:
-        ToolCall.objects.filter(pk__in=keys, state=CallState.PROPOSED).update(
-            state=CallState.APPROVED, decision=Decision.POLICY, decided_at=Now()
-        )
+def begin(call: ToolCall, *, worker: str) -> bool:
+    """Mark a call that may run as running in this worker; returns False when it may not run any more.
 
-
-def begin(keys: Collection[UUID], *, message_id: UUID, worker: str) -> set[UUID]:
-    """Mark approved calls as running in this worker; returns those that are. A lost reply's calls do not run."""
-    own = _own(message_id, worker)
+    A proposed call is approved thereby: nothing holds it up. Raises `LeaseLost` and `StopRequested`: the calls of a
+    reply that was lost, or is to stop, do not run.
+    """
+    may_run = Q(state__in=(CallState.PROPOSED, CallState.APPROVED))
+    # A first attempt may have come through although the database could not say so.
+    may_run |= Q(state=CallState.RUNNING, worker=worker)
+    is_proposed = Q(state=CallState.PROPOSED)
     with transaction.atomic():
-        approved = ToolCall.objects.filter(Exists(own), pk__in=keys, state=CallState.APPROVED).select_for_update()
-        found = list(approved.values_list("pk", flat=True))
-        ToolCall.objects.filter(pk__in=found).update(state=CallState.RUNNING, worker=worker, started_at=Now())
-    return set(found)
+        _hold(call.message_id, worker)
+        begun = ToolCall.objects.filter(may_run, pk=call.pk).update(
+            state=CallState.RUNNING,
+            worker=worker,
+            started_at=Now(),
+            decision=Case(When(is_proposed, then=Value(Decision.POLICY)), default=F("decision")),
+            decided_at=Case(When(is_proposed, then=Now()), default=F("decided_at")),
+        )
+    return bool(begun)
 
 
 def store(key: UUID, result: Mapping[str, Any], *, worker: str) -> bool:
@@ -146,34 +183,45 @@ def store(key: UUID, result: Mapping[str, Any], *, worker: str) -> bool:
 
     Returns False when it is not this worker's any more: what the tool did in the same transaction must not be kept.
     """
-    own = ToolCall.objects.filter(pk=key, worker=worker, state=CallState.RUNNING)
+    own = ToolCall.objects.filter(_ran_by(worker, CallState.DONE), pk=key)
     return bool(own.update(state=CallState.DONE, result=result, finished_at=Now()))
 
 
-def fail(key: UUID, error: str, *, worker: str, state: CallState = CallState.FAILED) -> bool:
-    """End a call that this worker runs without a result; returns False when it is not this worker's any more."""
-    own = ToolCall.objects.filter(pk=key, worker=worker, state=CallState.RUNNING)
-    return bool(own.update(state=state, error=error, finished_at=Now()))
+def fail(key: UUID, error: str, *, worker: str) -> bool:
+    """End a call that this worker runs without a result; returns False when it has ended, or is another worker's."""
+    own = ToolCall.objects.filter(_ran_by(worker, CallState.FAILED), pk=key)
+    return bool(own.update(state=CallState.FAILED, error=error, finished_at=Now()))
+
+
+def done_by(key: UUID, worker: str) -> ToolCall | None:
+    """The call, if this worker ran it and its result is stored; None otherwise. Causes a query."""
+    return ToolCall.objects.filter(pk=key, worker=worker, state=CallState.DONE).first()
 
 
 def wait(message_id: UUID, *, worker: str, draft: str) -> bool:
     """Let the reply wait for its person, without a worker; returns False when nothing is undecided any more.
 
-    Locks the generation before it looks, as a decision does: of the two, the later one sees what the other did.
+    Locks the generation before it looks, as a decision and a request to stop do: of the two, the later one sees what
+    the other did. Raises `LeaseLost` and `StopRequested`.
     """
     with transaction.atomic():
-        if not _own(message_id, worker).select_for_update().exists():
-            return False
+        _hold(message_id, worker)
         undecided = ToolCall.objects.filter(UNDECIDED, message=message_id).order_by("created_at")
         first = undecided.values_list("created_at", flat=True).first()
         if first is None:
             return False
-        until = first + timedelta(hours=settings.CHAT_APPROVAL_HOURS)
+        until = first + _patience()
         return bool(
             _own(message_id, worker).update(
                 status=Status.WAITING, worker="", waiting_until=until, draft=draft, heartbeat_at=None
             )
         )
+
+
+def allowed_in(conversation_id: UUID) -> list[str]:
+    """Names of the tools that run in the conversation without asking. Causes a query."""
+    found = Conversation.objects.filter(pk=conversation_id).values_list("tools_allowed", flat=True).first()
+    return list(found or ())
 
 
 def close(message_id: UUID, *, decision: Decision = Decision.STOPPED) -> list[ToolCall]:
@@ -188,18 +236,39 @@ def _close(call: ToolCall, decision: Decision) -> None:
     now = timezone.now()
     if call.state in {CallState.PROPOSED, CallState.WAITING, CallState.APPROVED}:
         call.state, call.decision, call.decided_at, call.error = CallState.DECLINED, decision, now, STOPPED
+        call.finished_at = now
     elif call.state == CallState.RUNNING:
         tool = registry.get(call.tool)
-        undone = tool is not None and tool.atomic and not tool.is_async
-        call.state = CallState.FAILED if undone or (tool and tool.read_only) else CallState.UNKNOWN
-        call.error = STOPPED if undone else STOPPED_RUNNING
+        # An atomic tool whose result is not stored has left nothing behind, nor has one that only reads.
+        is_undone = tool is not None and (tool.atomic or tool.read_only)
+        call.state = CallState.FAILED if is_undone else CallState.UNKNOWN
+        call.error = STOPPED_UNDONE if is_undone else STOPPED_RUNNING
         call.worker, call.decision, call.decided_at, call.finished_at = "", decision, now, now
     elif call.is_undecided:
-        call.decision, call.decided_at = decision, now
+        call.decision, call.decided_at, call.finished_at = decision, now, now
     else:
         return
     call.save(update_fields=list(CHANGED))
 
 
+def _hold(message_id: UUID | None, worker: str) -> None:
+    """Lock the reply of this worker, in the caller's transaction. Raises `LeaseLost` and `StopRequested`."""
+    held = Generation.objects.filter(pk=message_id, worker=worker, status=Status.RUNNING).select_for_update(no_key=True)
+    found = held.values_list("stop_requested_at").first()
+    if found is None:
+        raise LeaseLost
+    if found[0]:
+        raise StopRequested
+
+
+def _patience() -> timedelta:
+    return timedelta(hours=settings.CHAT_APPROVAL_HOURS)
+
+
 def _own(message_id: UUID, worker: str) -> Any:
     return Generation.objects.filter(pk=message_id, worker=worker, status=Status.RUNNING)
+
+
+def _ran_by(worker: str, end: CallState) -> Q:
+    """Calls that this worker runs, or has brought to this end: an attempt of which it did not hear."""
+    return Q(worker=worker, state__in=(CallState.RUNNING, end))

@@ -24,11 +24,12 @@ from conversations.models import CUT, Message, Status
 from conversations.models.reasoning import Reasoning, ReasoningBuffer
 from conversations.models.steps import JOINT
 from conversations.replies import context
-from conversations.replies.acting import Acting, LeaseLost, Said
+from conversations.replies.acting import Acting
 from conversations.replies.context import Window
 from conversations.replies.leases import Draft, Outcome
 from conversations.replies.live import LiveReply
-from conversations.replies.rounds import Counts
+from conversations.replies.proposals import Said
+from conversations.replies.rounds import Counts, LeaseLost, StopRequested
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,8 @@ class Worker:
         self.acting = acting
         self.is_waiting = False
         """Whether the reply waits for its person, and is no longer this worker's."""
+        self.is_lost = False
+        """Whether the reply turned out to be another worker's, or to be deleted."""
         self._kept = reply.text
         """The text from before this round, which stays whatever comes."""
         self._begins_at = acting.begins_at if acting else 0
@@ -153,7 +156,11 @@ class Worker:
                 await self._gather(database)
             self.outcome = None if self.is_waiting else self._ended()
         except LeaseLost:
+            self.is_lost = True
             return None
+        except StopRequested:
+            self._stop_requested = True
+            self.outcome = self._outcome(Status.STOPPED)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not self._stop_requested or task is None:
@@ -220,10 +227,12 @@ class Worker:
         try:
             await self._ask(database, offered)
         except ProviderTools:
-            if not offered or self._has_calls:
+            if not offered:
                 raise
             # The model takes no tools: it answers without.
-            self.acting = self._window = None
+            self._window = None
+            if not self._has_calls:
+                self.acting = None
             await self._ask(database, {})
         self._think(self._reasoning_buffer.end())
         calls = self._calls.whole()
@@ -253,7 +262,7 @@ class Worker:
 
     async def _ask(self, database: Database, offered: Mapping[str, Any]) -> None:
         """Ask the model once, and take what it answers."""
-        made = self.acting.messages(context.available() // 2) if self.acting and offered else []
+        made = self._made(context.available() // 2, offered)
         if made and self._begun_with:
             # The text of this round follows those before it.
             made += context.going_on(self._begun_with, context.available() // 4)
@@ -279,6 +288,12 @@ class Worker:
                 self._take(event, limit)
                 if max(len(self.reply.text), self._reasoning_buffer.size, self._beside) > limit:
                     raise ReplyTooLong(limit=limit)
+
+    def _made(self, room: int, offered: Mapping[str, Any]) -> list[llm.ChatMessage]:
+        """The reply's earlier rounds as messages, in about `room` tokens."""
+        if not self.acting:
+            return []
+        return self.acting.messages(room) if offered else self.acting.told(room)
 
     def _take(self, event: llm.Event, limit: int) -> None:
         match event:
@@ -386,6 +401,8 @@ class Worker:
 def window_for(
     message_id: UUID, *, begun: str = "", offered: Mapping[str, Any] | None = None, reserved: int = 0
 ) -> Window:
-    """The model's window for a reply that continues `begun`. Causes queries."""
-    message = Message.objects.select_related("conversation").get(pk=message_id)
+    """The model's window for a reply that continues `begun`. Causes queries. Raises `LeaseLost` for a deleted one."""
+    message = Message.objects.select_related("conversation").filter(pk=message_id).first()
+    if message is None:
+        raise LeaseLost
     return context.window_for(message, begun=begun, offered=offered, reserved=reserved)
