@@ -1,7 +1,7 @@
 """A person's decisions on tool calls; each is a verb and one transaction.
 
-A decision is one conditional UPDATE. Whoever decides the last call for which a reply waits has the reply made: it goes
-on in their process, watched or not.
+A decision is one conditional UPDATE. Whoever approves a call, or decides the last one for which a reply waits, has the
+reply made: it goes on in their process, watched or not, and waits again if anything of it is still undecided.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, Value, When
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from chatbot.core.errors import UserFacingError
 from conversations.models import CallState, Conversation, Decision, Generation, Message, Status, ToolCall
@@ -31,7 +31,7 @@ def decide(call: ToolCall, *, approve: bool, always: bool = False, audience: Aud
     """Approve or decline a call that waits; `always` also lets its tool run in this conversation without asking.
 
     Of a call of which it is not known whether it happened, an approval runs it again, and to decline is to go on
-    without. The reply goes on when nothing of it waits any more. Raises `AlreadyDecided`.
+    without. An approved call runs at once, unless it has to wait for an earlier one. Raises `AlreadyDecided`.
     """
     decide_all(call, [call], approve=approve, always=always, audience=audience)
 
@@ -56,6 +56,9 @@ def decide_all(
     message_id = first.message_id
     declined = Case(When(state=CallState.UNKNOWN, then=Value(CallState.UNKNOWN)), default=Value(CallState.DECLINED))
     with transaction.atomic():
+        if always and approve:
+            # The conversation is locked before its reply, as by its deletion.
+            _allow(message_id, first.tool)
         # The worker locks it too, before it looks whether anything waits.
         generation = Generation.objects.filter(pk=message_id).select_for_update().first()
         decided = ToolCall.objects.filter(
@@ -63,28 +66,27 @@ def decide_all(
         ).update(
             state=CallState.APPROVED if approve else declined,
             decision=Decision.PERSON,
-            decided_at=timezone.now(),
-            **({} if approve else {"finished_at": timezone.now()}),
+            decided_at=Now(),
+            **({} if approve else {"finished_at": Now()}),
         )
         if generation is None or not generation.is_open or not decided:
             transaction.set_rollback(True)
             raise AlreadyDecided
-        if always and approve:
-            _allow(generation.conversation_id, first.tool)
-        _go_on(generation, audience)
+        _go_on(generation, audience, has_approved=approve)
 
 
-def _allow(conversation_id: UUID, tool: str) -> None:
-    conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
-    allowed = {*(conversation.tools_allowed or []), tool}
-    Conversation.objects.filter(pk=conversation.pk).update(tools_allowed=sorted(allowed))
+def _allow(message_id: UUID | None, tool: str) -> None:
+    found = Conversation.objects.filter(messages=message_id).select_for_update(no_key=True, of=("self",))
+    if conversation := found.first():
+        allowed = sorted({*(conversation.tools_allowed or []), tool})
+        Conversation.objects.filter(pk=conversation.pk).update(tools_allowed=allowed)
 
 
-def _go_on(generation: Generation, audience: Audience) -> None:
-    """Have the reply made again, if it waits and nothing of it is undecided any more."""
-    if generation.status != Status.WAITING:
+def _go_on(generation: Generation, audience: Audience, *, has_approved: bool) -> None:
+    """Have the reply made again, if it has something to do and nobody makes it."""
+    if not has_approved and ToolCall.objects.filter(UNDECIDED, message=generation.pk).exists():
         return
-    if ToolCall.objects.filter(UNDECIDED, message=generation.pk).exists():
-        return
-    Generation.objects.filter(pk=generation.pk).update(status=Status.PENDING, waiting_until=None)
+    waiting = Generation.objects.filter(pk=generation.pk, status=Status.WAITING)
+    waiting.update(status=Status.PENDING, waiting_until=None)
+    # Of one that is under way nothing has to be known here: it is claimed only if its worker is gone.
     dispatch.start(generation.pk, audience=audience)

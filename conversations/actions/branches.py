@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from conversations.actions import turns
-from conversations.actions.turns import NOT_ADMITTED, ReplyInProgress, Turn, TurnTaken
+from conversations.actions.turns import NOT_ADMITTED, Turn, TurnTaken
 from conversations.errors.gone import ConversationGone, MessageGone
 from conversations.models import Conversation, Generation, Message, Role, paths
 from conversations.replies.dispatch import Audience
@@ -42,7 +42,7 @@ def regenerate(
             turns.store_reply(answer, full=full, model=model)
     except (IntegrityError, *NOT_ADMITTED) as error:
         if not (found := _find_answer(reply, key)):
-            raise turns.refusal(error) from error
+            raise turns.refusal(error, conversation) from error
         answer = found
     turns.start(answer, audience=audience)
     return answer
@@ -61,14 +61,14 @@ def choose(message: Message) -> None:
             if not kept.select_for_update(no_key=True).exists():
                 raise ConversationGone
             if Generation.objects.open().filter(conversation=conversation).exists():
-                raise ReplyInProgress
+                raise turns.in_progress(conversation)
             end = paths.last_end(conversation, message.pk)
             if end is None:
                 raise MessageGone
             kept.update(current_message=end)
             Message.objects.filter(pk=end).update(chosen_at=Now())
     except IntegrityError as error:
-        raise turns.refusal(error) from error
+        raise turns.refusal(error, conversation) from error
     conversation.current_message_id = end
 
 

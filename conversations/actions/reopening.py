@@ -36,7 +36,7 @@ def can_resume(message: Message) -> bool:
     """Whether `resume` would accept the reply if nothing followed it."""
     generation = message.generation
     ended_early = generation.is_cut or (generation.status in RETRYABLE and generation.error_code != ReplyTooLong.code)
-    return ended_early and bool(message.content.strip())
+    return ended_early and bool(message.content.strip() or message.tool_calls)
 
 
 def open_again(message: Message) -> None:
@@ -57,8 +57,9 @@ def open_again(message: Message) -> None:
 
 
 def go_on(message: Message) -> None:
-    """Make the reply pending, with all of its text. Raises `NothingToContinue`."""
-    said = Message.objects.filter(pk=OuterRef("pk"), content__regex=r"\S").exclude(children__isnull=False)
+    """Make the reply pending, with all of its text and what it has done. Raises `NothingToContinue`."""
+    has_begun = Q(content__regex=r"\S") | Q(tool_calls__isnull=False)
+    said = Message.objects.filter(has_begun, pk=OuterRef("pk")).exclude(children__isnull=False)
     ended_early = Q(status__in=RETRYABLE) | Q(status=Status.COMPLETE, finish_reason=CUT)
     found = Generation.objects.filter(ended_early, Exists(said), pk=message.pk).exclude(error_code=ReplyTooLong.code)
     if not found.update(**_pending(), draft=Subquery(said.values("content")), continues=True):

@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from accounts.models import User
 from chatbot.core import sql
-from conversations.models import NO_WORKER, OPEN, TODAY, Conversation, Message, PersonUsage, Tally, counted
+from conversations.models import NO_WORKER, TODAY, UNDER_WAY, Conversation, Message, PersonUsage, Tally, counted
 
 RATE_PERIOD = "1 minute"
 
@@ -57,7 +57,7 @@ class CountedTurn(NamedTuple):
 
 
 class RepliesAndEnd(NamedTuple):
-    """The person's open replies, and the end of the conversation's branch."""
+    """The person's replies under way, and the end of the conversation's branch."""
 
     open_replies: int
     end: UUID | None
@@ -99,10 +99,11 @@ def admit(user: User, conversation: Conversation | None) -> Admission:
 
 
 def open_replies_and_end(user: User, conversation: Conversation | None) -> RepliesAndEnd:
-    """Number of the person's open replies, and the end of the conversation's chosen branch. Causes a query.
+    """Number of the person's replies under way, and the end of the conversation's chosen branch. Causes a query.
 
-    The end is by default the newest message. A reply without a worker for over a minute does not count: it is made when
-    somebody watches it. The numbers are exact after `admit`: a later statement sees all turns stored before this one.
+    A reply that waits for its person's decision is not under way, nor is one without a worker for over a minute: that
+    is made when somebody watches it. The end is by default the newest message. The numbers are exact after `admit`: a
+    later statement sees all turns stored before this one.
     """
     return sql.only(
         RepliesAndEnd,
@@ -110,13 +111,13 @@ def open_replies_and_end(user: User, conversation: Conversation | None) -> Repli
         SELECT
             (SELECT count(*) FROM conversations_generation AS generation
                 JOIN conversations_conversation AS conversation ON conversation.id = generation.conversation_id
-                WHERE conversation.user_id = %(user)s AND generation.status = ANY(%(open)s)
+                WHERE conversation.user_id = %(user)s AND generation.status = ANY(%(under_way)s)
                     AND (NOT {NO_WORKER} OR conversation.updated_at > statement_timestamp() - interval '1 minute')),
             (SELECT coalesce(current_message_id, (SELECT id FROM conversations_message AS message
                     WHERE message.conversation_id = chosen.id ORDER BY created_at DESC, id DESC LIMIT 1))
                 FROM conversations_conversation AS chosen WHERE id = %(conversation)s)
         """,  # noqa: S608 (a constant)
-        {"user": user.pk, "conversation": conversation and conversation.pk, "open": list(OPEN)},
+        {"user": user.pk, "conversation": conversation and conversation.pk, "under_way": list(UNDER_WAY)},
     )
 
 

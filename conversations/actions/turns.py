@@ -43,6 +43,15 @@ class ReplyInProgress(UserFacingError):
     for_programs = "The assistant is still answering in this conversation. Wait for it, or stop it."
 
 
+class ReplyWaits(ReplyInProgress):
+    """The assistant waits for your decision. Approve or decline what it wants to do, or stop it; what you typed stays
+    in the box."""
+
+    code = "reply_waits"
+    http_status = 409
+    for_programs = "The assistant waits in this conversation for a decision on a tool call. Decide, or stop the reply."
+
+
 class TooManyTurns(UserFacingError):
     """You are sending faster than this site allows. Wait a minute, then send again; what you typed stays in the box."""
 
@@ -117,7 +126,7 @@ def send(
     except (IntegrityError, *NOT_ADMITTED) as error:
         # The same turn may have been stored before: a double click sends two requests.
         if not (found := _find_turn(user, key, text, conversation)):
-            raise refusal(error) from error
+            raise refusal(error, conversation) from error
         sent = found
     start(sent.reply, audience=audience)
     return sent
@@ -133,8 +142,8 @@ def stop(message: Message) -> None:
 
 
 def retry(message: Message, *, audience: Audience = Audience.NOBODY) -> Message:
-    """Ask for a failed or stopped reply again; return the reply that is to come: the same or, beside one that has text,
-    an alternative to it.
+    """Ask for a failed or stopped reply again; return the reply that is to come: the same or, beside one that has text
+    or has called tools, an alternative to it.
 
     Its branch becomes the chosen one. Raises `NothingToRetry` for other replies, `ReplyInProgress` while another reply
     is open, `TooManyTurns` past `CHAT_TURNS_PER_MINUTE`, `LimitReached`, `TooManyReplies` at `CHAT_REPLIES_PER_USER`,
@@ -145,7 +154,7 @@ def retry(message: Message, *, audience: Audience = Audience.NOBODY) -> Message:
         with transaction.atomic():
             if full := admit(message.user, conversation)[0]:
                 raise full
-            if message.content.strip():
+            if message.content.strip() or message.tool_calls:
                 answer = _ask_beside(message)
             else:
                 answer = message
@@ -154,7 +163,7 @@ def retry(message: Message, *, audience: Audience = Audience.NOBODY) -> Message:
                 Conversation.objects.filter(pk=conversation.pk).update(current_message=end)
             dispatch.start(answer.pk, audience=audience)
     except IntegrityError as error:
-        raise refusal(error) from error
+        raise refusal(error, conversation) from error
     return answer
 
 
@@ -174,7 +183,7 @@ def resume(message: Message, *, audience: Audience = Audience.NOBODY) -> None:
             Conversation.objects.filter(pk=conversation.pk).update(current_message=message)
             dispatch.start(message.pk, audience=audience)
     except IntegrityError as error:
-        raise refusal(error) from error
+        raise refusal(error, conversation) from error
 
 
 def start(reply: Message, *, audience: Audience) -> None:
@@ -183,8 +192,11 @@ def start(reply: Message, *, audience: Audience) -> None:
         dispatch.start(reply.pk, audience=audience)
 
 
-def refusal(error: Exception) -> Exception:
-    """The error that tells a person why the database refused a turn; any other error unchanged."""
+def refusal(error: Exception, conversation: Conversation | None) -> Exception:
+    """The error that tells a person why the database refused a turn in the conversation; any other error unchanged.
+
+    Outside of the transaction that has failed. Causes a query for a conversation that has an open reply.
+    """
     sentences = {
         "one_open_generation_per_conversation": ReplyInProgress,
         "message_pkey": TurnTaken,
@@ -193,7 +205,14 @@ def refusal(error: Exception) -> Exception:
     }
     if not isinstance(error, IntegrityError):
         return error
-    return next((sentence() for name, sentence in sentences.items() if name in str(error)), error)
+    found = next((sentence() for name, sentence in sentences.items() if name in str(error)), error)
+    return in_progress(conversation) if isinstance(found, ReplyInProgress) and conversation else found
+
+
+def in_progress(conversation: Conversation) -> ReplyInProgress:
+    """The error for a conversation that has an open reply, which may wait for its person. Causes a query."""
+    waits = conversation.generations.filter(status=Status.WAITING).exists()
+    return ReplyWaits() if waits else ReplyInProgress()
 
 
 def _find_turn(user: User, key: UUID, text: str, conversation: Conversation | None) -> Turn | None:
@@ -297,7 +316,7 @@ def store_reply(
     if full:
         # No constraint prevents a reply that has already failed from overtaking an open one.
         if not is_new and conversation.generations.open().exists():
-            raise ReplyInProgress
+            raise in_progress(conversation)
         generation.status = Status.FAILED
         generation.error_code, generation.error_params = full.code, full.parameters or None
         generation.finished_at = reply.created_at
