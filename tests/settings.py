@@ -43,6 +43,7 @@ if url := os.environ.get("TEST_DATABASE_URL"):
 from accounts import outbox  # noqa: E402 (the environment comes first)
 from chatbot.settings import *  # noqa: E402, F403
 from chatbot.settings import DATABASES, STORAGES  # noqa: E402
+from chatbot.settings import INSTALLED_APPS as APPS  # noqa: E402
 from chatbot.web import pulse  # noqa: E402
 
 # What tests write need not survive a power cut. Workers and their servers, each with a pool of its own, share it.
@@ -54,6 +55,8 @@ EMBEDDED_POSTGRES_SETTINGS = {
 }
 DATABASES["default"]["NAME"] = os.environ.get("TEST_DATABASE_NAME", DATABASES["default"]["NAME"])
 DATABASES["default"]["OPTIONS"]["pool"] |= {"min_size": 0, "max_size": 8}
+# What only a test's server processes have.
+INSTALLED_APPS = [*APPS, *os.environ.get("TEST_APPS", "").split()]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "chatbot.core.paths.PlainFiles"
 SERVESTATIC_USE_FINDERS = True
