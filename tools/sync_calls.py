@@ -1,10 +1,12 @@
 """Synchronous tools: each runs in a thread, an atomic one in one transaction with the storing of its result."""
 
+import threading
+
 from django.conf import settings
 from django.db import transaction
 
 from tools.ended import End, Ended, Stopped
-from tools.failures import NotAllowed, failed
+from tools.failures import NotAllowed, failed, is_away
 from tools.job import Job, Lost, bind_transaction, give_back, lost
 from tools.results import Result
 from tools.threads import Interrupted, NoThread, Unsettled, Work, threads
@@ -57,9 +59,11 @@ def made(job: Job, work: Work[Ended]) -> Ended:
 
 def _at_once(job: Job, work: Work[Ended]) -> Ended:
     """Run the tool and store its result in one transaction: both happen, or neither."""
-    is_committing = False
+    is_committing, committed = False, threading.Event()
     try:
         with transaction.atomic():
+            # The first of the hooks that run after the commit: another one may raise.
+            transaction.on_commit(committed.set)
             bind_transaction(read_only=False)
             result = Result.of(job.value())
             if not work.keep():
@@ -71,7 +75,9 @@ def _at_once(job: Job, work: Work[Ended]) -> Ended:
     except Lost:
         return lost(may_have_happened=False)
     except BaseException as error:  # noqa: BLE001 (whatever a tool raises, the model is told)
-        return failed(job.tool, error, may_have_happened=is_committing)
+        # A server that is out of reach may have committed before.
+        ended = failed(job.tool, error, may_have_happened=is_committing and is_away(error))
+        return Ended.done(result) if committed.is_set() else ended
     return Ended.done(result)
 
 

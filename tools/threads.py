@@ -99,10 +99,10 @@ class Work[T]:
 
     def run(self) -> None:
         """Run the function, in the running thread, unless nobody waits for it any more."""
-        began_at = time.monotonic()
-        if not self._move(State.WAITING, State.RUNNING):
-            return
-        self.began_at = began_at
+        with self._lock:
+            if self.state is not State.WAITING:
+                return
+            self.state, self.began_at = State.RUNNING, time.monotonic()
         self.left.set_result(None)
         try:
             result = self._context.run(self._function, self)
@@ -145,7 +145,7 @@ class ToolThreads:
         left, done = asyncio.wrap_future(work.left), asyncio.wrap_future(work.done)
         try:
             await asyncio.wait({left}, timeout=limit)
-            if work.withdraw() or not work.began_at:
+            if work.withdraw() or work.state is State.DROPPED:
                 raise NoThread
             await asyncio.wait({done}, timeout=work.seconds_left())
             return await self._late(work, done) if not done.done() else done.result()
@@ -154,6 +154,7 @@ class ToolThreads:
         finally:
             left.cancel()
             done.cancel()
+            self._forget(work)
 
     async def _late[T](self, work: Work[T], done: "asyncio.Future[T]") -> T:
         """What a function returns whose time is over, if it is storing that. Raises as `run` does."""
@@ -202,6 +203,12 @@ class ToolThreads:
             with self._lock:
                 self._running.discard(work)
             raise NoThread from error
+
+    def _forget(self, work: "Work[Any]") -> None:
+        """Let a function that is not to run any more take nobody's place."""
+        with self._lock:
+            if work in self._waiting:
+                self._waiting.remove(work)
 
     def _hung(self) -> int:
         return sum(work.is_hung() for work in self._running)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db.models import IntegerField
 from django.db.models.expressions import RawSQL
 from django.utils.safestring import SafeString
@@ -41,18 +42,19 @@ def waiting_context(user: User) -> dict[str, Any]:
 
 WAITING_COUNT = f"""
     SELECT count(*) FROM conversations_toolcall
-    WHERE user_id = %s AND {UNDECIDED_SQL} AND created_at > %s AND message_id IS NOT NULL
+    WHERE user_id = %s AND {UNDECIDED_SQL} AND message_id IS NOT NULL
+        AND created_at > statement_timestamp() - make_interval(hours => %s)
 """  # noqa: S608 (constants)
 
 
 def waiting_count(user: User) -> RawSQL:
     """Number of calls that wait for the person, as an expression for a query."""
-    return RawSQL(f"({WAITING_COUNT})", (user.pk, expiry()), IntegerField())  # noqa: S611 (a constant)
+    return RawSQL(f"({WAITING_COUNT})", (user.pk, settings.CHAT_APPROVAL_HOURS), IntegerField())  # noqa: S611 (a constant)
 
 
 def waiting_now(user: User) -> int:
     """Number of calls that wait for the person. Causes a query."""
-    return int(sql.value(WAITING_COUNT, [user.pk, expiry()]))
+    return int(sql.value(WAITING_COUNT, [user.pk, settings.CHAT_APPROVAL_HOURS]))
 
 
 def _waiting(user: User) -> ToolCallQuerySet:

@@ -97,15 +97,15 @@ def test_a_step_that_asks_shows_what_would_be_done_and_its_buttons(signed_in: Cl
     assert not page.all("[data-stream]")
 
 
-def test_the_last_approval_lets_the_reply_go_on(signed_in: Client, reply: Message) -> None:
+def test_the_last_decision_lets_the_reply_go_on(signed_in: Client, reply: Message) -> None:
     first, second = call(reply), call(reply, "eggs")
-    decide(signed_in, first, "approve")
+    decide(signed_in, first, "decline")
     assert Generation.objects.get(pk=reply.pk).status == Status.WAITING
-    response = decide(signed_in, second, "decline", **HTMX)
+    response = decide(signed_in, second, "approve", **HTMX)
     assert Generation.objects.get(pk=reply.pk).status == Status.PENDING
     assert read(response.content.decode()).one("article")["data-stream"] == f"/messages/{reply.pk}/stream/"
     states = ToolCall.objects.in_order().values_list("state", "decision")
-    assert list(states) == [(CallState.APPROVED, Decision.PERSON), (CallState.DECLINED, Decision.PERSON)]
+    assert list(states) == [(CallState.DECLINED, Decision.PERSON), (CallState.APPROVED, Decision.PERSON)]
 
 
 def test_without_scripts_a_decision_leads_back_to_the_chat(signed_in: Client, reply: Message) -> None:

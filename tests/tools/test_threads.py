@@ -101,6 +101,7 @@ async def test_a_call_that_is_stopped_while_it_waits_never_runs(user: User, gate
     with pytest.raises(Stopped) as stop:
         await second
     assert (stop.value.ended.end, stop.value.ended.may_have_happened) == (End.STOPPED, False)
+    assert threads().counts()["waiting"] == 0
     gate.open()
     assert (await first).end is End.DONE
     await free()

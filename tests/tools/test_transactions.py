@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import connection, transaction
 
 from accounts.models import User
@@ -49,6 +49,32 @@ async def test_a_tool_that_is_not_atomic_keeps_what_it_did_when_it_fails(user: U
     assert ended.words == "The tool failed: No receipt came. What it was to do may have happened."
     assert ended.may_have_happened
     assert names() == {"paid 3"}
+
+
+async def test_what_fails_after_the_commit_changes_nothing_of_it(user: User) -> None:
+    def hooked(title: str) -> str:
+        """Add a group, and fail afterwards."""
+        Group.objects.create(name=title)
+        transaction.on_commit(lambda: sql.run("SELECT 1/0"))
+        return "added"
+
+    rows = Rows()
+    ended = await called(tool_of(hooked), user, rows, title="milk")
+    assert (ended.end, ended.words, len(rows.results)) == (End.DONE, "added", 1)
+    assert "milk" in names()
+
+
+async def test_what_the_database_refuses_at_the_commit_has_not_happened(user: User) -> None:
+    def dangling() -> str:
+        """Refer to a group that is not there."""
+        Group.permissions.through.objects.create(
+            group_id=-1, permission_id=Permission.objects.get(codename="add_group").pk
+        )
+        return "added"
+
+    ended = await called(tool_of(dangling), user, NoRows())
+    assert (ended.end, ended.may_have_happened) == (End.FAILED, False)
+    assert not Group.permissions.through.objects.exists()
 
 
 async def test_a_tool_that_changes_nothing_is_held_to_it(user: User) -> None:

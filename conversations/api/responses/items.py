@@ -22,6 +22,8 @@ class Item:
         self.place = place
         self.status = IN_PROGRESS
         self.text = Pieces()
+        self.done: dict[str, Any] = {}
+        """The item as it ended, which is how the response repeats it; empty until then."""
 
     @property
     def is_open(self) -> bool:
@@ -47,7 +49,8 @@ class Item:
     def close(self, status: str) -> list[Event]:
         """End it with this status; returns the events with which it ends."""
         self.status = status
-        done = {"type": "response.output_item.done", "output_index": self.place, "item": self.fields()}
+        self.done = self.fields()
+        done = {"type": "response.output_item.done", "output_index": self.place, "item": self.done}
         return [*self.closing(), done]
 
     def event(self, name: str, /, **fields: Any) -> Event:

@@ -17,10 +17,12 @@ class Output:
         """The item to which the next text of its kind belongs."""
         self._calls: dict[int, Call] = {}
         """The items of the completion's calls, by their index there."""
+        self._called: Call | None = None
+        """The item of the call to which the last piece belonged."""
 
     def fields(self) -> list[dict[str, Any]]:
         """The items as JSON fields."""
-        return [item.fields() for item in self.items]
+        return [item.done or item.fields() for item in self.items]
 
     def grow(self, brought: dict[str, Any]) -> list[Event]:
         """Add what a completion brought; returns the events that tell of it."""
@@ -68,8 +70,9 @@ class Output:
             item = self._calls[piece["index"]] = Call(len(self.items), call)
             self.items.append(item)
             events += item.opening()
+        self._called = item
         text = said(called(piece))
-        return events + (item.add(text) if text else [])
+        return events + (item.add(text) if text and item.is_open else [])
 
     def _annotate(self, annotation: object) -> list[Event]:
         if not isinstance(annotation, dict) or not isinstance(self._spoken, Message):
@@ -79,10 +82,12 @@ class Output:
         return self._spoken.annotate({"type": kind} | inner if isinstance(inner, dict) else annotation)
 
     def _close(self) -> list[Event]:
-        """End the items to which nothing more belongs once another begins; a call that is not whole may go on."""
+        """End the item before another one, unless it is a call that is not whole: more pieces of it may come."""
         done: list[Item] = [self._spoken] if self._spoken else []
-        done += [item for item in self._calls.values() if item.is_open and item.call.is_whole]
-        self._spoken = None
+        last = self._called
+        if last and last.is_open and last.call.name and last.call.is_whole:
+            done.append(last)
+        self._spoken = self._called = None
         return [event for item in done for event in item.close(COMPLETED)]
 
 
