@@ -1,21 +1,28 @@
 """A tool call as people see it: one step of a reply, from its row or from what its message recorded."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from conversations.models import records
+from conversations.models.messages import Message, Role
 from conversations.models.tool_calls import CallState, Decision, ToolCall
 
 JOINT = "\n\n"
 """What stands between the texts of two rounds."""
 
-RECORDED_MAX_CHARS = 4_000
-"""Characters of arguments or a result that a message records; the call's row has all of it."""
+RECORDS_MAX_CHARS = 400_000
+"""Characters of all that one message records of its calls, as JSON."""
 
-ALL_RECORDED_MAX_CHARS = 200_000
-"""Characters that a message records of all its calls: they are read with each page."""
+SHORT_CHARS = 200
+"""Characters of arguments, result and error of each call that a message records where all would be too long."""
+
+TEXT_MAX_CHARS = 200
+"""Characters of a recorded name or key that are read."""
+
+TIMES = ("created_at", "started_at", "finished_at")
 
 ENDED = frozenset({CallState.DONE, CallState.FAILED, CallState.DECLINED, CallState.UNKNOWN})
 
@@ -45,7 +52,7 @@ class Step:
     @classmethod
     def of(cls, call: ToolCall, *, progress: str = "") -> "Step":
         """The step of a call's row."""
-        times = {name: _iso(getattr(call, name)) for name in ("created_at", "started_at", "finished_at")}
+        times = {name: _iso(getattr(call, name)) for name in TIMES}
         return cls(
             str(call.pk),
             call.tool,
@@ -61,21 +68,31 @@ class Step:
         )
 
     @classmethod
-    def recorded(cls, record: Mapping[str, Any], number: int) -> "Step":
-        """The step of a record in `Message.tool_calls`, the one with this number; for records of any origin."""
-        arguments = record.get("arguments")
-        result = record.get("result")
+    def recorded(cls, record: Any, number: int) -> "Step":
+        """The step of a record in `Message.tool_calls`, the one with this number. Never raises.
+
+        Records may come from a file of any origin: what is not of the kind that it should be is left out. Calls in
+        OpenAI's form are read too. A call that had not ended counts as given up, for nothing goes on with it.
+        """
+        known: Mapping[str, Any] = record if isinstance(record, dict) else {}
+        function = known.get("function")
+        named: Mapping[str, Any] = {**function, **known} if isinstance(function, dict) else known
+        state, decision = records.text(known.get("status")), records.text(known.get("decision"))
+        state = state if state in ENDED else CallState.UNKNOWN.value
+        decision = decision if decision in Decision.values else ""
+        if state == CallState.UNKNOWN and not decision:
+            decision = Decision.STOPPED.value
         return cls(
-            key=str(record.get("id") or number),
-            tool=str(record.get("name") or ""),
-            arguments=arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False),
-            state=_known(record.get("status")),
-            place=_whole(record.get("place")),
-            round=_whole(record.get("round")),
-            result=result if isinstance(result, dict) else {"text": str(result)} if result else None,
-            error=str(record.get("error") or ""),
-            decision=_ended_by(record),
-            times={name: record.get(name) for name in ("created_at", "started_at", "finished_at")},
+            key=records.text(known.get("id"))[:TEXT_MAX_CHARS] or str(number),
+            tool=records.text(named.get("name"))[:TEXT_MAX_CHARS],
+            arguments=records.written(named.get("arguments")),
+            state=state,
+            place=records.whole(known.get("place")),
+            round=records.whole(known.get("round")),
+            result=records.result(known.get("result")),
+            error=records.text(known.get("error")),
+            decision=decision,
+            times={name: records.time(known.get(name)) for name in TIMES},
         )
 
     @property
@@ -101,26 +118,50 @@ class Step:
             return None
         return max(0.0, (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds())
 
-    def record(self, most: int = RECORDED_MAX_CHARS) -> dict[str, Any]:
-        """What the message records of it, as JSON: arguments and result have `most` characters each."""
+    def record(self) -> dict[str, Any]:
+        """What the message records of it, as JSON: arguments and result are bounded."""
         return {
             "id": self.key,
             "name": self.tool,
-            "arguments": _decoded(self.arguments) if len(self.arguments) <= most else self.arguments[:most],
+            "arguments": records.decoded(self.arguments),
             "status": self.state,
-            "result": _bounded(self.result, most),
-            "error": self.error[:most],
+            "result": records.bounded(self.result),
+            "error": self.error,
             "decision": self.decision,
             "round": self.round,
             "place": self.place,
             **self.times,
         }
 
+    def shortened(self) -> "Step":
+        """The step with the beginning of its arguments, result and error only."""
+        result = records.beginning(self.result, SHORT_CHARS) if self.result else None
+        return replace(self, arguments=self.arguments[:SHORT_CHARS], result=result, error=self.error[:SHORT_CHARS])
 
-def records(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """What a message records of its calls, as JSON."""
-    most = min(RECORDED_MAX_CHARS, ALL_RECORDED_MAX_CHARS // max(1, 2 * len(steps)))
-    return [step.record(most) for step in steps]
+
+def steps_of(message: Message) -> list[Step]:
+    """The steps of a message, in order: those that it recorded, or of an open reply the rows that it has so far.
+
+    Causes a query for an open reply with calls, and one for a reply whose generation was not read with it.
+    """
+    generation = message.generation if message.role == Role.ASSISTANT else None
+    if generation and generation.is_open and generation.rounds:
+        return [Step.of(call) for call in ToolCall.objects.filter(message=message.pk).in_order()]
+    return recorded_steps(message.tool_calls)
+
+
+def recorded_steps(value: Any) -> list[Step]:
+    """The steps that a message recorded, whatever it holds. Never raises."""
+    return [Step.recorded(record, number) for number, record in enumerate(value)] if isinstance(value, list) else []
+
+
+def records_of(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    """What a message records of these steps: at most about `RECORDS_MAX_CHARS`, shortened where that is too little."""
+    found = list(steps)
+    made = [step.record() for step in found]
+    if len(json.dumps(made, ensure_ascii=False)) > RECORDS_MAX_CHARS:
+        made = [step.shortened().record() for step in found]
+    return made
 
 
 def ends_of(steps: Sequence[Step]) -> list[tuple[int, int]]:
@@ -140,35 +181,3 @@ def parts_of(text: str, steps: Sequence[Step]) -> Iterator[tuple[int, str, list[
 
 def _iso(time: datetime | None) -> str | None:
     return time.isoformat() if time else None
-
-
-def _known(status: object) -> str:
-    """The state of an imported call: one that had not ended is unknown, for nothing goes on with it."""
-    return str(status) if status in ENDED else CallState.UNKNOWN.value
-
-
-def _ended_by(record: Mapping[str, Any]) -> str:
-    """What decided on a recorded call: none of them waits for a decision any more."""
-    decision = record.get("decision")
-    return str(decision) if decision in Decision.values else Decision.STOPPED.value * (record.get("status") != "done")
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _decoded(arguments: str) -> Any:
-    """The arguments as a JSON object; as text when the model wrote something else."""
-    try:
-        decoded = json.loads(arguments or "{}")
-    except (ValueError, RecursionError):
-        return arguments
-    return decoded if isinstance(decoded, dict) else arguments
-
-
-def _bounded(result: Mapping[str, Any] | None, most: int) -> Mapping[str, Any] | None:
-    """The result, or only the beginning of its text when it is long."""
-    if result is None or len(json.dumps(result, ensure_ascii=False)) <= most:
-        return result
-    text = str(result.get("text") or "")
-    return {"text": text[:most], "length": len(text)}

@@ -13,7 +13,7 @@ from conversations.markdown import rendering
 from conversations.markdown.budget import LONG_COST, MESSAGE_SIZE, PIECE, Budget, PageBudget, cost, part
 from conversations.models import Message, Role, ToolCall
 from conversations.models.reasoning import NOTHING, Reasoning
-from conversations.models.steps import Step, parts_of
+from conversations.models.steps import Step, parts_of, recorded_steps
 from conversations.pages.branches import Place
 from conversations.replies import rounds, step_html
 
@@ -128,8 +128,7 @@ def steps_of(message: Message, calls: Sequence[ToolCall] = ()) -> tuple[Step, ..
     """The tool calls of a reply: those of an open one from its rows, those of an ended one from its message."""
     if message.generation.is_open:
         return tuple(map(Step.of, calls))
-    records = message.tool_calls if isinstance(message.tool_calls, list) else []
-    return tuple(Step.recorded(record, number) for number, record in enumerate(records) if isinstance(record, dict))
+    return tuple(recorded_steps(message.tool_calls))
 
 
 def _is_acting(message: Message) -> bool:

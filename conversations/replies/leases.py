@@ -38,7 +38,7 @@ from conversations.models import (
     has_no_worker,
 )
 from conversations.models.reasoning import NOTHING, Reasoning
-from conversations.models.steps import Step, records
+from conversations.models.steps import Step, records_of
 from conversations.replies import rounds
 
 logger = logging.getLogger(__name__)
@@ -289,7 +289,7 @@ def finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) ->
 def _close_calls(message_id: UUID) -> None:
     """End the reply's calls, and record them in its message."""
     if calls := rounds.close(message_id):
-        Message.objects.filter(pk=message_id).update(tool_calls=records([*map(Step.of, calls)]))
+        Message.objects.filter(pk=message_id).update(tool_calls=records_of(map(Step.of, calls)))
 
 
 def _finish(message_id: UUID, outcome: Outcome, *, worker: str, user_id: UUID) -> bool:

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations.models import CallState, Conversation, Decision, Generation, Message, Status, ToolCall
-from conversations.models.steps import Step, records
+from conversations.models.steps import Step, records_of
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
 from tests.support.elements import read
 from tests.support.pages import HTMX
@@ -74,7 +74,7 @@ def reply(user: User) -> Message:
 def ended(reply: Message, *calls: ToolCall, text: str) -> None:
     """End the reply with this text, and with what its message records of the calls."""
     Generation.objects.filter(pk=reply.pk).update(status=Status.COMPLETE, draft="")
-    Message.objects.filter(pk=reply.pk).update(content=text, tool_calls=records([Step.of(one) for one in calls]))
+    Message.objects.filter(pk=reply.pk).update(content=text, tool_calls=records_of(map(Step.of, calls)))
 
 
 def decide(client: Client, one: ToolCall, decision: str, **headers: str) -> Any:
