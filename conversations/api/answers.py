@@ -1,7 +1,7 @@
 """Replies in the API: whole when they have ended, or as events while they are made."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from chatbot.web.awaited import AwaitedResponse
 from chatbot.web.problems import Problem
 from conversations.api.events import EventViewer
 from conversations.models import Message, Status
+from conversations.models.steps import Step, steps_of
 from conversations.replies import dispatch, streams
 
 EVENT_STREAM = "text/event-stream"
@@ -47,12 +48,15 @@ def stream(caller: Caller, message_id: UUID, *, offset: int = 0) -> HttpResponse
         message = find(message_id)
         if message is None:
             return viewer.failed(Problem("not_found"))
-        problem = problem_of(message)
-        return (
-            viewer.failed(problem)
-            if problem
-            else viewer.completed(message.text_so_far, message.tool_calls or [], outcome(message))
-        )
+        steps = steps_of(message)
+        if problem := problem_of(message):
+            return viewer.failed(problem, steps)
+        if message.generation.is_waiting:
+            return viewer.waiting(message.text_so_far, steps, outcome(message, steps))
+        if message.generation.is_open:
+            # It waited, and its person has decided meanwhile.
+            return viewer.going_on(message.text_so_far, steps)
+        return viewer.completed(message.text_so_far, steps, outcome(message, steps))
 
     frames = streams.events(message_id, viewer=viewer, end=end, is_welcome=caller.is_welcome)
     return streams.sent(caller.user.pk, frames)
@@ -61,26 +65,32 @@ def stream(caller: Caller, message_id: UUID, *, offset: int = 0) -> HttpResponse
 def whole(
     caller: Caller, message_id: UUID, answer: Callable[[Message, UserFacingError | None], HttpResponse] | None = None
 ) -> AwaitedResponse:
-    """The response with the reply once it has ended.
+    """The response with the reply once it has ended, or waits for its person's decision.
 
     At the door `answer` makes the response, from the reply and from its failure, as far as that is known here.
     """
 
-    def found(failure: UserFacingError | None) -> HttpResponse:
+    def found(failure: UserFacingError | None) -> HttpResponse | None:
         message = find(message_id)
         if message is None:
             raise Problem("not_found")
+        if message.generation.is_open and not message.generation.is_waiting:
+            # It waited, and its person has decided meanwhile.
+            return None
         if answer:
             return answer(message, failure)
         if problem := problem_of(message, failure):
             raise problem
-        return json_response(outcome(message))
+        return json_response(outcome(message, steps_of(message)))
 
     async def make() -> HttpResponse:
         try:
+            response = None
             with streams.watching(caller.user.pk):
-                failure = await ended(message_id)
-            return await dispatch.engine().database(found, failure)
+                while response is None:
+                    failure = await ended(message_id)
+                    response = await dispatch.engine().database(found, failure)
+            return response
         except Exception as error:  # noqa: BLE001 (each becomes an answer)
             return problems.answer(problems.as_problem(error), door=answer is not None)
 
@@ -88,7 +98,7 @@ def whole(
 
 
 async def ended(message_id: UUID) -> UserFacingError | None:
-    """Wait for the reply's end; returns its failure if this process made it.
+    """Wait until the reply has ended, or waits for its person; returns its failure if this process made it.
 
     Raises `Problem` when this process ends first.
     """
@@ -122,15 +132,19 @@ def problem_of(message: Message, failure: UserFacingError | None = None) -> Prob
     )
 
 
-def outcome(message: Message) -> dict[str, Any]:
+def outcome(message: Message, steps: Iterable[Step]) -> dict[str, Any]:
     """The reply's fields as `ChatOut` describes them."""
-    return {
+    generation = message.generation
+    fields: dict[str, Any] = {
         "response": message.text_so_far,
         "conversation_id": str(message.conversation_id),
         "message_id": str(message.pk),
-        "status": message.generation.status,
-        "finish_reason": message.generation.finish_reason,
+        "status": generation.status,
+        "finish_reason": generation.finish_reason,
     }
+    if generation.is_waiting:
+        fields["tool_calls"] = [step.record() for step in steps if step.is_undecided]
+    return fields
 
 
 def json_response(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:

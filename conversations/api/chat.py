@@ -34,7 +34,8 @@ def chat(request: ApiRequest, user_id: str, body: ChatIn, idempotency_key: Idemp
     """Store the message, ask the model, and return its reply: whole, or with `Accept: text/event-stream` as it grows.
 
     Without a `conversation_id` a new conversation begins. The message is stored even if the reply fails: the error then
-    names the conversation and the reply, which can be retried.
+    names the conversation and the reply, which can be retried. A reply whose tool calls need a decision has the status
+    `waiting`; it goes on once they are decided, and can be followed.
     """
     caller = request.auth
     answers.make_room(caller)
@@ -61,7 +62,10 @@ def follow(
     message_id: UUID,
     last_event_id: Annotated[str, Header(alias="Last-Event-ID", pattern=r"^[0-9]{0,9}$")] = "",
 ) -> HttpResponseBase:
-    """Return the reply as events, open or ended; `Last-Event-ID` continues after that character."""
+    """Return the reply as events, open or ended; `Last-Event-ID` continues after that character.
+
+    Tool calls are returned as they stand, whatever the `Last-Event-ID`.
+    """
     answers.make_room(request.auth)
     message = find_reply(request, message_id)
     return answers.stream(request.auth, message.pk, offset=int(last_event_id or 0))

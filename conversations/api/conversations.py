@@ -17,6 +17,7 @@ from conversations.api.documents import errors
 from conversations.api.finding import find_conversation
 from conversations.api.schemas import ConversationIn, ConversationOut, ConversationsOut, MessageOut
 from conversations.models import Conversation, Message, Role, paths
+from conversations.models.steps import steps_of
 
 PAGE, PAGE_MAX = 30, 100
 HISTORY_MAX = 1_000
@@ -116,7 +117,8 @@ def list_messages(
 ) -> HttpResponse:
     """Return the last messages of the chosen branch, oldest first: up to `limit`, and as many as fit into 4 MB.
 
-    A `Link` header with `rel="next"` leads to the page of older messages, if there are any.
+    A reply's tool calls are in `tool_calls`; those of an open reply as they stand. A `Link` header with `rel="next"`
+    leads to the page of older messages, if there are any.
     """
     conversation = find_conversation(request, conversation_id)
     most = (limit or WHOLE) + 1
@@ -178,8 +180,8 @@ def message_fields(message: Message) -> dict[str, object]:
         fields["status"] = message.generation.status
         if message.generation.finish_reason:
             fields["finish_reason"] = message.generation.finish_reason
-    if message.tool_calls:
-        fields["tool_calls"] = message.tool_calls
+    if steps := steps_of(message):
+        fields["tool_calls"] = [step.record() for step in steps]
     return fields
 
 

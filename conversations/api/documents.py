@@ -1,15 +1,17 @@
 """Additions to the generated OpenAPI document: errors, events, examples."""
 
+import json
 from typing import Any
 
 from django.conf import settings
 
 from chatbot.web.problems import DOOR
-from conversations.api.schemas import EXAMPLE_ID, ProblemOut
+from conversations.api.schemas import EXAMPLE_CALL, EXAMPLE_ID, ProblemOut
 
 EVENT_EXAMPLE = (
     f'event: message.started\nid: 0\ndata: {{"message_id": "{EXAMPLE_ID}"}}\n\n'
     'event: text.delta\nid: 6\ndata: {"text": "Hello!"}\n\n'
+    f"event: tool.call\nid: 6\ndata: {json.dumps(EXAMPLE_CALL)}\n\n"
     f'event: message.completed\nid: 6\ndata: {{"response": "Hello!", "conversation_id": "{EXAMPLE_ID}", '
     f'"message_id": "{EXAMPLE_ID}", "status": "complete"}}\n\n'
 )
@@ -24,9 +26,12 @@ def stream(description: str, example: str, **fields: Any) -> dict[str, Any]:
 
 DATA = {"type": "string", "contentMediaType": "application/json"}
 EVENTS = stream(
-    "Server-sent events of a reply.",
+    "Server-sent events of a reply. `tool.call` has a tool call as `ToolCallOut` describes it whenever it has changed, "
+    "perhaps with its `progress` in words; states that pass quickly may be left out. `message.waiting` has the fields "
+    "of `ChatOut`, with the calls that need a decision. A stream that ends without `message.completed`, "
+    "`message.waiting` or `error` is to be asked for again.",
     EVENT_EXAMPLE,
-    event={"enum": ["message.started", "text.delta", "tool.call", "message.completed", "error"]},
+    event={"enum": ["message.started", "text.delta", "tool.call", "message.waiting", "message.completed", "error"]},
     id={"type": "string", "description": "The number of characters so far."},
     data=DATA,
 )

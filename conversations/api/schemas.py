@@ -96,6 +96,78 @@ class RegenerateIn(Body):
     model: str = Field("", max_length=200, description="The model to ask; without it the conversation's.")
 
 
+CallStatus = Literal["proposed", "waiting", "approved", "running", "done", "failed", "declined", "unknown"]
+CallDecision = Literal["", "policy", "person", "always", "expired", "stopped"]
+EXAMPLE_CALL: dict[str, Any] = {
+    "id": EXAMPLE_ID,
+    "name": "add_task",
+    "arguments": {"title": "Milk"},
+    "status": "done",
+    "result": {"text": "Added."},
+    "error": "",
+    "decision": "policy",
+    "round": 0,
+    "place": 9,
+    "created_at": EXAMPLE_TIME,
+    "started_at": EXAMPLE_TIME,
+    "finished_at": EXAMPLE_TIME,
+}
+
+
+class ToolResultOut(Schema):
+    """What a tool returned."""
+
+    model_config = ConfigDict(extra="allow")
+
+    text: str = Field(description="What the model read, at most its first 4,000 characters.")
+    table: dict[str, Any] | None = Field(
+        None, description="The result as a table, if it is one: `columns`, `rows`, and perhaps a link for each row."
+    )
+    length: int | None = Field(None, description="Of a longer text: its number of characters.")
+
+
+class ToolCallOut(Schema):
+    """A tool call of a reply."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_CALL})
+
+    id: str = Field(description="The call's key, by which it can be decided.")
+    name: str = Field(description="The tool's name.")
+    arguments: dict[str, Any] | str = Field(
+        description="The arguments as an object; what the model wrote otherwise, or very long arguments, as text."
+    )
+    status: CallStatus = Field(
+        description="`waiting` asks for a decision; so does `unknown` without a `decision`: the call was interrupted, "
+        "and may have happened. `done`, `failed` and `declined` are ends."
+    )
+    result: ToolResultOut | None = Field(description="Of a call that is done.")
+    error: str = Field(description="Why the call failed or was not made, in the words that the model gets.")
+    decision: CallDecision = Field(description="Who or what decided that it runs, or does not.")
+    round: int = Field(description="The round of the reply that named it, from 0.")
+    place: int = Field(description="Number of characters of the reply's text before it.")
+    created_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class OwnToolCallOut(ToolCallOut):
+    """A tool call of a person, with its place."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": EXAMPLE_CALL | {"conversation_id": EXAMPLE_ID, "message_id": EXAMPLE_ID}}
+    )
+
+    conversation_id: UUID | None = Field(description="The conversation of its reply; null for a call without one.")
+    message_id: UUID | None = Field(description="The reply; null for a call without one.")
+
+
+class ToolCallsOut(Schema):
+    """One page of tool calls, the latest first."""
+
+    items: list[OwnToolCallOut]
+    next_cursor: str | None = Field(description="Goes into `cursor` for the next page; null on the last one.")
+
+
 class ChatOut(Schema):
     """The whole reply, with its conversation."""
 
@@ -114,10 +186,13 @@ class ChatOut(Schema):
     response: str
     conversation_id: UUID
     message_id: UUID = Field(description="The reply's key, by which it can be regenerated.")
-    status: Literal["complete", "stopped"]
+    status: Literal["complete", "stopped", "waiting"] = Field(
+        description="`waiting`: tool calls need a decision, then the reply goes on."
+    )
     finish_reason: str = Field(
         description="Why the model ended it: `stop`, `length` where it was cut (it can be continued), or another word."
     )
+    tool_calls: list[ToolCallOut] | None = Field(None, description="With `waiting`: the calls that need a decision.")
 
 
 class MessageOut(Schema):
@@ -133,11 +208,15 @@ class MessageOut(Schema):
     role: Literal["user", "assistant", "system"]
     content: str
     created_at: datetime
-    status: str | None = Field(None, description="Of a reply: how it ended, or that it is still being made.")
+    status: str | None = Field(
+        None, description="Of a reply: how it ended, or that it is still being made, or `waiting` for a decision."
+    )
     finish_reason: str | None = Field(
         None, description="Of a reply: why the model ended it, `length` where it was cut; absent where it did not say."
     )
-    tool_calls: Any = Field(None, description="The tools that the reply called, when there are any.")
+    tool_calls: list[ToolCallOut] | None = Field(
+        None, description="The tool calls of the reply, when there are any; of an open one as they stand."
+    )
 
 
 class ConversationOut(Schema):
@@ -219,3 +298,14 @@ class TokenOut(Schema):
     token_type: Literal["Bearer"]
     expires_in: int = Field(description="Seconds for which the access token is good.")
     user_id: UUID
+
+
+class DecisionIn(Body):
+    """A person's decision on a tool call that waits."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"decision": "approve"}})
+
+    decision: Literal["approve", "decline"]
+    always: StrictBool = Field(
+        default=False, description="With `approve`: the tool runs in this conversation without asking from now on."
+    )

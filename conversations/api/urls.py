@@ -16,7 +16,7 @@ from accounts.bearer import BearerToken
 from accounts.rates import Rate
 from chatbot.web import problems
 from chatbot.web.problems import Problem
-from conversations.api import chat, conversations, docs, documents, door, tokens
+from conversations.api import chat, conversations, docs, documents, door, tokens, tool_calls
 from conversations.api.answers import json_response
 
 api = NinjaAPI(
@@ -27,7 +27,7 @@ api = NinjaAPI(
     auth=BearerToken(),
     urls_namespace="api",
 )
-for router in (tokens.router, chat.router, conversations.router):
+for router in (tokens.router, chat.router, conversations.router, tool_calls.router):
     api.add_router("/api", router)
 api.add_router("/v1", door.router)
 

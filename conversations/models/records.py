@@ -33,7 +33,7 @@ def time(value: Any) -> str | None:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return value if found.tzinfo else None
+    return found.isoformat() if found.tzinfo else None
 
 
 def written(arguments: Any) -> str:
@@ -65,10 +65,12 @@ def _is_table(table: Any) -> bool:
     """Whether this is a table of plain cells, as `tools.results.Result` writes one."""
     if not isinstance(table, dict) or table.keys() - {"columns", "rows", "links"}:
         return False
-    columns, rows, links = table.get("columns"), table.get("rows"), table.get("links", [])
+    columns: Any = table.get("columns")
+    rows: Any = table.get("rows")
+    links: Any = table.get("links", [])
     return (
         _is_list_of(columns, str)
-        and bool(columns)
+        and len(columns) > 0
         and _is_list_of(rows, list)
         and all(len(row) == len(columns) and _is_list_of(row, str | int | float | None) for row in rows)
         and _is_list_of(links, str | None)

@@ -139,6 +139,21 @@ class Step:
         return replace(self, arguments=self.arguments[:SHORT_CHARS], result=result, error=self.error[:SHORT_CHARS])
 
 
+def ends_of(steps: Sequence[Step]) -> list[tuple[int, int]]:
+    """Where rounds of the reply have ended, in order: the round's number, and the characters of the text before it."""
+    return list(dict.fromkeys(step.end for step in steps))
+
+
+def parts_of(text: str, steps: Sequence[Step]) -> Iterator[tuple[int, str, list[Step]]]:
+    """The text of each round with its offset, and the calls after it; the last one has none."""
+    begin = 0
+    for round_end in ends_of(steps):
+        end = min(max(round_end[1], begin), len(text))
+        yield begin, text[begin:end], [step for step in steps if step.end == round_end]
+        begin = end + (len(JOINT) if text.startswith(JOINT, end) else 0)
+    yield begin, text[begin:], []
+
+
 def steps_of(message: Message) -> list[Step]:
     """The steps of a message, in order: those that it recorded, or of an open reply the rows that it has so far.
 

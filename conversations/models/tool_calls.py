@@ -14,6 +14,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import User
+from chatbot.core.cursors import Cursor
 from conversations.models.messages import Message
 
 TOOL_MAX_CHARS = 200
@@ -73,6 +74,17 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
         """Calls that wait for their person's decision."""
         return self.filter(UNDECIDED)
 
+    def newest_first(self) -> Self:
+        """Order by time of creation, latest first."""
+        return self.order_by("-created_at", "-id")
+
+    def after(self, cursor: Cursor | None) -> Self:
+        """The calls after the cursor, newest first; all of them without one."""
+        if cursor is None:
+            return self
+        # A range and an exclusion, so that the index scan starts at the cursor.
+        return self.filter(created_at__lte=cursor.time).exclude(created_at=cursor.time, id__gte=cursor.key)
+
     def in_order(self) -> Self:
         """In the order in which the model named them."""
         return self.order_by("round", "position")
@@ -118,7 +130,7 @@ class ToolCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.state} call {self.pk} of {self.tool}"
+        return f"tool call {self.pk}"
 
     @property
     def is_undecided(self) -> bool:

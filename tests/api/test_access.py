@@ -1,5 +1,6 @@
 """Who may do what: every address with every kind of token."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from django.urls import URLPattern
 from accounts import access_tokens, jwts
 from accounts.models import User
 from conversations.api.urls import api, document
-from conversations.models import Conversation, Message
+from conversations.models import CallState, Conversation, Message, ToolCall
 from tests.api.program import Program
 from tests.factories import PASSWORD, ConversationFactory, exchange
 from tests.kit.provider import ScriptedProvider, json_answer, reply
@@ -19,7 +20,13 @@ from tests.kit.server import ChatServer, session_cookie
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-JSON = {"message": "Hello", "title": "New", "model": "scripted", "messages": [{"role": "user", "content": "Hello"}]}
+JSON = {
+    "message": "Hello",
+    "title": "New",
+    "model": "scripted",
+    "messages": [{"role": "user", "content": "Hello"}],
+    "decision": "approve",
+}
 """Enough for every body below `/api`: fields that one does not know are left alone."""
 
 DOOR = {
@@ -66,13 +73,19 @@ WRONG: dict[str, Callable[[User], str]] = {
 
 @pytest.fixture
 def answered(user: User) -> Message:
-    """The person's answer, in a conversation of its own."""
-    return exchange(ConversationFactory.create(user=user), "Secret question", "Secret answer")
+    """The person's answer, in a conversation of its own, with a tool call."""
+    answer = exchange(ConversationFactory.create(user=user), "Secret question", "Secret answer")
+    ToolCall.objects.create(message=answer, user=user, tool="look_up", state=CallState.DONE, result={"text": "Secret"})
+    return answer
 
 
 def address(path: str, message: Message) -> str:
     return path.format(
-        user_id=message.user_id, conversation_id=message.conversation_id, message_id=message.pk, model="scripted"
+        user_id=message.user_id,
+        conversation_id=message.conversation_id,
+        message_id=message.pk,
+        call_id=message.calls.get().pk,
+        model="scripted",
     )
 
 
@@ -121,7 +134,7 @@ def test_anothers_token_finds_nothing(server: ChatServer, stranger: User, answer
             answer = program.ask(
                 method, address(own, answered), JSON | {"conversation_id": str(answered.conversation_id)}
             )
-            if "{conversation_id}" in path or "{message_id}" in path or path.endswith("/chat"):
+            if re.search("{(conversation|message|call)_id}|/chat$", path):
                 assert answer.problem == (404, "not_found"), path
             assert b"Secret" not in answer.body
     assert Message.objects.count() == 2
@@ -151,7 +164,7 @@ def test_the_right_token_opens_everything(
         # What ends the conversation comes last.
         for method, path in sorted(ROUTES, key=lambda route: route[0] == "DELETE"):
             answer = program.ask(method, address(path, answered), DOOR.get(path, JSON))
-            there_is_nothing_to = path.endswith(("/retry", "/continue"))
+            there_is_nothing_to = path.endswith(("/retry", "/continue", "/decision"))
             says_nothing = method == "DELETE" or path.endswith("/stop")
             expected = 409 if there_is_nothing_to else 204 if says_nothing else 200
             assert answer.status == expected, (method, path, answer.body)

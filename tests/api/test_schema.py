@@ -14,6 +14,8 @@ from schemathesis.core.parameters import ParameterLocation
 from accounts import access_tokens
 from chatbot.web import problems
 from conversations.api.urls import document
+from conversations.models import Message, ToolCall
+from conversations.models.steps import Step
 from tests.factories import ConversationFactory, UserFactory, exchange
 from tests.kit.provider import ScriptedProvider, reply
 from tests.kit.server import ChatServer
@@ -31,6 +33,9 @@ def own(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, str
         provider.always(reply("Hi"))
         user = UserFactory.create()
         message = exchange(ConversationFactory.create(user=user), "Hello", "Hi")
+        call = ToolCall.objects.create(message=message, user=user, tool="add", state="done", result={"text": "Added."})
+        # Of any age and origin: what is recorded has not always had this form.
+        Message.objects.filter(pk=message.pk).update(tool_calls=[Step.of(call).record(), {"name": 7}, {"function": {}}])
         with ChatServer(
             OPENAI_BASE_URL=provider.url, CHAT_TURNS_PER_MINUTE="100000", API_REQUESTS_PER_MINUTE="100000"
         ) as server:
@@ -40,6 +45,7 @@ def own(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, str
                 "user_id": str(user.pk),
                 "conversation_id": str(message.conversation_id),
                 "message_id": str(message.pk),
+                "call_id": str(call.pk),
             }
         user.delete()
 

@@ -130,7 +130,7 @@ def test_the_tools_that_a_reply_called_are_told_before_its_end(program: Program)
     with program.events(f"messages/{message.pk}/stream") as events:
         seen = list(events)
     assert [event.name for event in seen] == ["message.started", "text.delta", "tool.call", "message.completed"]
-    assert seen[2].data == call
+    assert (seen[2].data["id"], seen[2].data["name"], seen[2].data["arguments"]) == ("call_1", "weather", {})
 
 
 @pytest.mark.parametrize("place", ["-1", "x", "1.5", "1_0", "9" * 30])
