@@ -179,20 +179,5 @@ def records_of(steps: Iterable[Step]) -> list[dict[str, Any]]:
     return made
 
 
-def ends_of(steps: Sequence[Step]) -> list[tuple[int, int]]:
-    """Where rounds of the reply have ended, in order: the round's number, and the characters of the text before it."""
-    return list(dict.fromkeys(step.end for step in steps))
-
-
-def parts_of(text: str, steps: Sequence[Step]) -> Iterator[tuple[int, str, list[Step]]]:
-    """The text of each round with its offset, and the calls after it; the last one has none."""
-    begin = 0
-    for round_end in ends_of(steps):
-        end = min(max(round_end[1], begin), len(text))
-        yield begin, text[begin:end], [step for step in steps if step.end == round_end]
-        begin = end + (len(JOINT) if text.startswith(JOINT, end) else 0)
-    yield begin, text[begin:], []
-
-
 def _iso(time: datetime | None) -> str | None:
     return time.isoformat() if time else None

@@ -1,7 +1,7 @@
 """The model's window: the system prompt, then as many of the newest messages as fit."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,6 +12,8 @@ from django.conf import settings
 from chatbot.core import sql
 from conversations.llm.service import ChatMessage, Usage
 from conversations.models import Message, Role, paths
+from conversations.models.steps import Step
+from conversations.replies import earlier
 
 BYTES_PER_TOKEN = 3
 """UTF-8 bytes per token. English has about four, other scripts three or more: estimates are rather too high."""
@@ -41,7 +43,7 @@ def tokens_used(asked: Iterable[ChatMessage], answered: str, usage: Usage | None
         return 0
     prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
     if not prompt:
-        prompt = sum(estimate_tokens(message.content) for message in asked)
+        prompt = tokens_of(asked)
     return prompt + (completion or (estimate_tokens(answered) if answered else 0))
 
 
@@ -79,8 +81,9 @@ def window_for(
 ) -> Window:
     """The window for `reply`, which continues the text `begun` if there is any. Causes queries.
 
-    With tools `offered`, as a field of the request, earlier tool calls are in the window with their results; a call and
-    its result are never parted. `reserved` tokens are left free for what follows: the reply's own rounds.
+    With tools `offered`, as a field of the request, earlier tool calls are in the window with their results, in which a
+    reply has all of its calls or none: no call is parted from its result. `reserved` tokens are left free for what
+    follows: the reply's own rounds.
 
     The site's system prompt and the conversation's instructions come first, cut at their end when they exceed half the
     window. The person's newest message is always included, cut at its start when it alone exceeds the rest; the text
@@ -94,21 +97,8 @@ def window_for(
         room -= estimate_tokens(system)
     last = going_on(begun, room // 2) if begun else []
     room -= sum(estimate_tokens(message.content) for message in last)
-    chosen: list[Said] = []
-    is_cut = False
-    for said in _said_before(reply):
-        cost = estimate_tokens(said.content)
-        if cost > room:
-            if not chosen:
-                is_cut = True
-                chosen.append(said._replace(content=_end_of(said.content, room)))
-            break
-        room -= cost
-        chosen.append(said)
-    # A window that opens with an answer lacks its question; some providers refuse it.
-    while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
-        chosen.pop()
-    messages = _alternating(last[::-1] + [ChatMessage(said.role, said.content) for said in chosen])
+    chosen, is_cut = _chosen(_said_before(reply, with_calls=bool(offered)), room)
+    messages = _alternating(last[::-1] + [message for said in chosen for message in reversed(said.messages)])
     if system:
         messages.append(ChatMessage("system", system))
     start = chosen[-1].created_at if chosen else None
@@ -142,24 +132,67 @@ class Said(NamedTuple):
     content: str
     created_at: datetime
     parent_id: UUID | None
+    key: UUID
+    has_calls: bool
 
 
-def _said_before(reply: Message) -> Iterator[Said]:
-    """The messages before `reply`, newest first, without replies that have no text."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A stored message in the window."""
+
+    role: str
+    created_at: datetime
+    messages: Sequence[ChatMessage]
+    """What the model gets of it, oldest first."""
+
+
+def _chosen(said_before: Iterable[tuple[Said, Sequence[Step]]], room: int) -> tuple[list[Chosen], bool]:
+    """Those of the messages that fit, newest first, and whether the first of them is cut."""
+    chosen: list[Chosen] = []
+    is_cut = False
+    for said, steps in said_before:
+        plain = [ChatMessage(said.role, said.content)] if said.content else []
+        messages = earlier.messages(said.key, said.content, steps) if steps else plain
+        cost = tokens_of(messages)
+        if steps and cost > room:
+            # Without its calls, the model still has its answer, and what was said before.
+            messages, cost = plain, tokens_of(plain)
+        if cost > room:
+            if not chosen:
+                is_cut = True
+                messages = [ChatMessage(said.role, _end_of(said.content, room))]
+                chosen.append(Chosen(said.role, said.created_at, messages))
+            break
+        room -= cost
+        if messages:
+            chosen.append(Chosen(said.role, said.created_at, messages))
+    # A window that opens with an answer lacks its question; some providers refuse it.
+    while len(chosen) > 1 and chosen[-1].role == Role.ASSISTANT:
+        chosen.pop()
+    return chosen, is_cut
+
+
+def _said_before(reply: Message, *, with_calls: bool) -> Iterator[tuple[Said, Sequence[Step]]]:
+    """The messages before `reply`, newest first, each with its tool calls if they are wanted.
+
+    Leaves out replies without text, unless they have such calls.
+    """
     end = reply.parent_id
     size = PAGE
     while end:
         page = _page(end, size)
-        yield from (said for said in page if said.content)
+        acted = [said.key for said in page if said.has_calls] if with_calls else []
+        steps = earlier.read(acted, most=available() * BYTES_PER_TOKEN) if acted else {}
+        yield from ((said, steps.get(said.key, ())) for said in page if said.content or said.key in steps)
         end = page[-1].parent_id if page else None
         size = min(2 * size, PAGE_MAX)
 
 
 SAID = paths.walk(
     "id = %s",
-    f"SELECT {', '.join(Said._fields)} FROM path ORDER BY depth",  # noqa: S608 (the names above)
+    "SELECT role, content, created_at, parent_id, id, tool_calls IS NOT NULL FROM path ORDER BY depth",
     further="path.depth < %s",
-    columns=Said._fields,
+    columns=("role", "content", "created_at", "parent_id", "id", "tool_calls"),
 )
 
 
@@ -169,10 +202,13 @@ def _page(end: UUID, size: int) -> list[Said]:
 
 
 def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:
-    """The messages, newest first, with consecutive ones of the same role joined: some models refuse those."""
+    """The messages, newest first, with consecutive ones of the same role joined: some models refuse those.
+
+    Calls and results of tools stay as they are.
+    """
     joined: list[ChatMessage] = []
     for message in messages:
-        if joined and joined[-1].role == message.role:
+        if joined and joined[-1].role == message.role and not (joined[-1].more or message.more):
             joined[-1] = ChatMessage(message.role, f"{message.content}\n\n{joined[-1].content}")
         else:
             joined.append(message)

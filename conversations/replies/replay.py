@@ -7,18 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from conversations.llm.service import ChatMessage
-from conversations.models import CallState, Decision, ToolCall
+from conversations.models import CallState, ToolCall
 from conversations.replies import context
+from conversations.replies.result_texts import result_text
 from conversations.replies.rounds import Round
-from tools.results import BYTES_PER_TOKEN, Result
+from tools.results import BYTES_PER_TOKEN
 
 SAME_TOLD = 3
 """Calls of one tool with the same arguments and the same result from which the model is told so."""
 
-DECLINED = "The person declined this call. It did not happen."
-EXPIRED = "The person did not answer in time, so this call was not made."
-UNKNOWN = "It is not known whether this call happened, and the person chose to go on without making it again."
-UNKNOWN_EXPIRED = "It is not known whether this call happened. The person was asked, and did not answer in time."
 SAME = "(This is the call number {count} with the same result. Go on with what you know.)"
 CUT = "(Cut: {length:,} characters in all. There is no room for more.)"
 TOLD = "These are the results of what you have just done:\n\n{results}\n\nGo on with your answer."
@@ -64,18 +61,6 @@ def same_results(rounds: Sequence[Round]) -> int:
     """How often that call of the last round was made with the same result that was repeated most."""
     repeats = _repeats(rounds)
     return max((repeats.get(call.pk, 0) for call in rounds[-1].calls), default=0) if rounds else 0
-
-
-def result_text(call: ToolCall) -> str:
-    """What the model reads as the result of an ended call."""
-    match call.state:
-        case CallState.DONE:
-            return Result.from_json(call.result or {}).text
-        case CallState.DECLINED:
-            return call.error or (EXPIRED if call.decision == Decision.EXPIRED else DECLINED)
-        case CallState.UNKNOWN:
-            return call.error or (UNKNOWN_EXPIRED if call.decision == Decision.EXPIRED else UNKNOWN)
-    return call.error
 
 
 def _round(said: Round, repeats: Mapping[UUID, int], most: int | None) -> Iterator[ChatMessage]:

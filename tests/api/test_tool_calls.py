@@ -26,7 +26,10 @@ NO_MILK = ("remove", {"name": "milk"})
 def module_server(django_db_setup: None, module_provider: ScriptedProvider) -> Iterator[ChatServer]:
     """A server whose assistant has tools."""
     with ChatServer(
-        OPENAI_BASE_URL=module_provider.url, CHAT_TURNS_PER_MINUTE="1000", TEST_APPS="tests.support.acting", CHAT_APPROVAL_HOURS="24"
+        OPENAI_BASE_URL=module_provider.url,
+        CHAT_TURNS_PER_MINUTE="1000",
+        TEST_APPS="tests.support.acting",
+        CHAT_APPROVAL_HOURS="24",
     ) as server:
         yield server
 

@@ -136,9 +136,7 @@ def test_a_call_in_openais_form_is_read() -> None:
 
 
 @pytest.mark.django_db
-def test_the_steps_of_an_open_reply_are_its_rows(
-    user: User, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_the_steps_of_an_open_reply_are_its_rows(user: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     message = exchange(ConversationFactory.create(user=user), "Hello", "")
     ToolCall.objects.create(message=message, user=user, tool="add", state=CallState.WAITING)
     Generation.objects.filter(pk=message.pk).update(status=Status.WAITING, rounds=1)
