@@ -44,6 +44,7 @@ SELECT tables.relname, names.relname, indisvalid, indisunique AND indpred IS NUL
 FROM pg_index JOIN pg_class AS names ON names.oid = indexrelid JOIN pg_class AS tables ON tables.oid = indrelid
 """
 MADE = re.compile(r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
+RENAMED = re.compile(r"\bALTER\s+INDEX\s+(?:IF\s+EXISTS\s+)?(\w+)\s+RENAME\s+TO\s+(\w+)", re.IGNORECASE)
 DROPPED = re.compile(r"\bDROP\s+INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
 
 
@@ -168,6 +169,8 @@ def of_migrations() -> set[str]:
                 for statement in statements(operation):
                     names -= set(DROPPED.findall(statement))
                     names |= set(MADE.findall(statement))
+                    for before, after in RENAMED.findall(statement):
+                        names = (names - {before}) | {after}
     return names
 
 
