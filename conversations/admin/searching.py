@@ -101,7 +101,7 @@ def _line(hit: Hit, terms: tuple[str, ...], email: str) -> Result:
     passage = passage_of(hit, terms) if hit.message_id else SafeString("")
     url = transcript_url(hit.conversation_id, hit.message_id)
     title = marked(hit.title, terms)
-    return Result(url, hit.conversation_id, email, title, passage, hit.time, hit.role, hit.is_trashed)
+    return Result(url, hit.conversation_id, email, title, passage, hit.time, f"{hit.role}{hit.where}", hit.is_trashed)
 
 
 def _place(request: HttpRequest, name: str) -> Cursor | None:

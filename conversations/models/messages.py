@@ -101,6 +101,11 @@ class Message(models.Model):
             # By time over all people, for staff and for the dashboard. Keys hold no reliable time: programs may choose
             # them.
             models.Index(fields=("created_at", "id"), name="message_created"),
+            models.Index(
+                fields=("user", "-created_at"),
+                name="message_user_with_calls",
+                condition=models.Q(tool_calls__isnull=False),
+            ),
             # The alternatives of a first message have no parent by which they could be found.
             models.Index(fields=("conversation",), name="message_first", condition=models.Q(parent=None)),
         ]

@@ -123,6 +123,7 @@ class ToolCall(models.Model):
             models.Index(fields=("user", "-created_at"), name="tool_call_user_created"),
             models.Index(fields=("user", "created_at"), name="tool_call_undecided", condition=UNDECIDED),
             models.Index(fields=("tool", "-created_at"), name="tool_call_tool_created"),
+            models.Index(fields=("created_at", "id"), name="tool_call_created"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(state__in=CallState.values), name="tool_call_state_is_known"),

@@ -54,7 +54,7 @@ def result(hit: Hit, found: Found) -> Result:
         title = marked(hit.title, found.terms)
         return Result(url, title, SafeString(), hit.time, hit.is_archived, "")
     passage = passage_of(hit, found.terms)
-    who = "You" if hit.role == "user" else "Assistant"
+    who = "You" if hit.role == "user" else f"Assistant{hit.where}"
     url = f"{url}?at={hit.message_id}#m-{hit.message_id}"
     return Result(url, format_html("{}", hit.title), passage, hit.time, hit.is_archived, who)
 

@@ -1,4 +1,7 @@
-"""Search in everybody's messages and titles, newest first, within a time limit; a later request can continue it."""
+"""Search in everybody's titles, messages and their tool calls, newest first, within a time limit.
+
+A later request can continue it.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +13,8 @@ from django.db import transaction
 
 from chatbot.core import sql
 from chatbot.core.cursors import Cursor
-from conversations.search.searching import EXCERPT, EXCERPT_BEFORE, Hit, needle
+from conversations.search.searching import Hit, needle
+from conversations.search.statements import EXCERPT, EXCERPT_BEFORE, HOLDS_ALL, first_call
 
 STATEMENT = """
     WITH scanned AS MATERIALIZED (
@@ -18,14 +22,18 @@ STATEMENT = """
         FROM {table} WHERE ({time}, id) < (%(time)s, %(key)s) AND {time} >= %(since)s
         ORDER BY {time} DESC, id DESC LIMIT %(block)s
     ), hit AS (
-        SELECT scanned.*, strpos(folded, %(first)s) AS place FROM scanned
+        SELECT scanned.id, time, number, role, conversation_id, coalesce(tool, '') AS tool,
+            coalesce(said, content) AS said, coalesce(place, strpos(folded, %(first)s)) AS place
+        FROM scanned
         CROSS JOIN LATERAL (SELECT ' ' || chat_fold(content) AS folded OFFSET 0) AS text
-        WHERE (SELECT bool_and(strpos(folded, needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)
+        CROSS JOIN LATERAL (SELECT {holds_all} AS is_held OFFSET 0) AS own
+        LEFT JOIN LATERAL {first_call} AS called ON NOT is_held
+        WHERE is_held OR place IS NOT NULL
         ORDER BY number LIMIT %(most)s
     )
     SELECT (SELECT count(*) FROM scanned), last.id, last.time, hit.number, hit.id, hit.time, hit.role,
         conversation.id, conversation.title, conversation.trashed_at IS NOT NULL, person.email,
-        substr(hit.content, greatest(place - {before}, 1), {excerpt}), place > {before} + 1
+        substr(hit.said, greatest(place - {before}, 1), {excerpt}), place > {before} + 1, hit.tool
     FROM (SELECT id, time FROM scanned ORDER BY number DESC LIMIT 1) AS last
     LEFT JOIN hit ON true
     LEFT JOIN conversations_conversation AS conversation ON conversation.id = hit.conversation_id
@@ -55,14 +63,20 @@ class Source:
     def sql(self) -> str:
         """The SQL statement that searches one block of rows."""
         return STATEMENT.format(
-            table=self.table, columns=self.columns, time=self.time, before=EXCERPT_BEFORE, excerpt=EXCERPT
+            table=self.table,
+            columns=self.columns,
+            time=self.time,
+            before=EXCERPT_BEFORE,
+            excerpt=EXCERPT,
+            holds_all=HOLDS_ALL,
+            first_call=first_call("scanned.tool_calls"),
         )
 
 
 TITLES = Source(
     "title",
     "conversations_conversation",
-    "id AS conversation_id, title AS content, '' AS role",
+    "id AS conversation_id, title AS content, '' AS role, NULL::jsonb AS tool_calls",
     "updated_at",
     block=2_000,
     at_most=50_000,
@@ -72,7 +86,7 @@ TITLES = Source(
 MESSAGES = Source(
     "message",
     "conversations_message",
-    "conversation_id, content, role",
+    "conversation_id, content, role, tool_calls",
     "created_at",
     block=2_000,
     at_most=50_000,
@@ -102,6 +116,7 @@ class Row(NamedTuple):
     email: str
     excerpt: str
     is_cut: bool
+    tool: str
 
     def hit(self) -> Hit:
         """The hit: a title or a message."""
@@ -116,6 +131,7 @@ class Row(NamedTuple):
             self.excerpt,
             is_cut=self.is_cut,
             is_trashed=self.is_trashed,
+            tool=self.tool,
         )
 
 

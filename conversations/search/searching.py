@@ -1,4 +1,4 @@
-"""Search in a person's titles and messages: any part of a word, in any script.
+"""Search in a person's titles, messages and tool calls: any part of a word, in any script.
 
 The database folds text (`chat_fold`: small letters, no accents) and indexes its n-grams (`chat_grams`), hashed with the
 person (`chat_keys`), together with blocks of days (`chat_days`). A frequent word is found among a person's newest
@@ -15,6 +15,8 @@ from uuid import UUID
 
 from accounts.models import User
 from chatbot.core import sql
+from conversations.models.titles import shortened
+from conversations.search.statements import CALLS, KEYS, TEXTS, Searched
 
 QUERY_MAX_CHARS = 200
 TERMS_MAX = 8
@@ -27,13 +29,12 @@ ENOUGH = 30
 CANDIDATES = 2_000
 """Messages from the index that are read at most."""
 
-BLOCKS_MAX, BLOCKS_MIN, LEVEL_MAX = 32, 2, 5
-"""Most and fewest blocks into which a person's time is divided; the highest level of a block, 4 ** 5 days wide."""
+BLOCKS_MAX, BLOCKS_MIN = 32, 2
+"""Most and fewest blocks into which a person's time is divided."""
 
 HITS_MAX, TITLES_MAX = 50, 10
-EXCERPT_BEFORE, EXCERPT = 120, 400
-"""Characters of a message that are returned: before its hit, and in all."""
-
+TOOL_MAX_CHARS = 60
+"""Characters of a tool's name that a hit shows."""
 DENSE = re.compile("[\u2190-\u2bff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\uffef\U0001f000-\U0003ffff]+")
 """Characters of scripts in which a word has one or two characters; the database's `chat_grams` has the same ones."""
 
@@ -54,6 +55,13 @@ class Hit:
     """Whether the message has text before the excerpt."""
     is_archived: bool = False
     is_trashed: bool = False
+    tool: str = ""
+    """Of a hit in a tool call, the tool; the excerpt is of its arguments and result then."""
+
+    @property
+    def where(self) -> str:
+        """Of a hit in a tool call, the tool after a comma; empty for any other."""
+        return f", {shortened(self.tool, TOOL_MAX_CHARS)}" if self.tool else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +100,10 @@ def terms_of(query: str) -> list[str]:
 
 
 def search(user: User, query: str, among: Among = KEPT) -> Found:
-    """The person's conversations and messages that hold every word of the query, the best first. Causes 2 to 5 queries.
+    """The person's conversations and messages that hold every word of the query, the best first. Causes 2 to 7 queries.
 
-    A word of one or two letters matches only at the beginning of words.
+    Of a message, either its text holds them all, or one of its tool calls: what was asked, and what came of it. A word
+    of one or two letters matches only at the beginning of words.
     """
     if not (words := terms_of(query)):
         return Found(())
@@ -137,52 +146,6 @@ def _is_whole(excerpt: str, phrase: str) -> bool:
     return phrase in " ".join(excerpt.lower().split())
 
 
-SAID = "created_at >= %(since)s AND created_at < %(until)s"
-KEYS = "ARRAY(SELECT chat_key(%(user)s, gram) FROM unnest(%(grams)s::text[]) AS gram)"
-MESSAGE = f"""
-    SELECT conversation.id, conversation.title, message.created_at, message.id, message.role,
-        substr(message.content, greatest(place - {EXCERPT_BEFORE}, 1), {EXCERPT}), place > {EXCERPT_BEFORE} + 1,
-        conversation.archived_at IS NOT NULL, conversation.trashed_at IS NOT NULL
-"""  # noqa: S608 (constants)
-LOOKED_AT = """
-    JOIN conversations_conversation AS conversation ON conversation.id = message.conversation_id
-    CROSS JOIN LATERAL (SELECT ' ' || chat_fold(message.content) AS folded OFFSET 0) AS text
-    CROSS JOIN LATERAL (SELECT strpos(folded, %(first)s) AS place OFFSET 0) AS at
-    WHERE (%(trash)s OR conversation.trashed_at IS NULL) AND place > 0
-        AND (SELECT bool_and(strpos(folded, needle) > 0) FROM unnest(%(needles)s::text[]) AS needle)
-"""
-NEWEST_MESSAGES = f"""
-    {MESSAGE} FROM (
-        SELECT * FROM conversations_message WHERE user_id = %(user)s AND {SAID}
-        ORDER BY created_at DESC LIMIT %(newest)s
-    ) AS message {LOOKED_AT} ORDER BY message.created_at DESC LIMIT %(most)s
-"""  # noqa: S608 (constants)
-# Blocks of days from the newest on, wide enough to be few, until enough is found. `candidate` is materialized (row by
-# row, on demand): on tables that were never analyzed, the planner would otherwise repeat the index look-up for each
-# message.
-INDEXED_MESSAGES = f"""
-    WITH span AS MATERIALIZED (
-        SELECT min(created_at) AS first, max(created_at) AS last FROM conversations_message
-        WHERE user_id = %(user)s AND {SAID}
-    ), width AS MATERIALIZED (
-        SELECT level, chat_block(first, level) AS first, chat_block(last, level) AS last
-        FROM span, generate_series(0, {LEVEL_MAX}) AS level
-        WHERE level = {LEVEL_MAX} OR chat_block(last, level) - chat_block(first, level) < %(blocks)s
-        ORDER BY level LIMIT 1
-    ), candidate AS MATERIALIZED (
-        SELECT named.id, named.created_at
-        FROM width CROSS JOIN generate_series(width.last, width.first, -1) AS block CROSS JOIN LATERAL (
-            SELECT id, created_at FROM conversations_message
-            WHERE content <> '' AND (chat_keys(user_id, content) || chat_days(user_id, created_at))
-                @> ({KEYS} || chat_key(%(user)s, '@' || level || ':' || block)) AND {SAID}
-            ORDER BY created_at DESC
-        ) AS named
-        LIMIT %(candidates)s
-    )
-    {MESSAGE} FROM candidate
-    JOIN conversations_message AS message ON message.id = candidate.id AND message.user_id = %(user)s {LOOKED_AT}
-    LIMIT %(most)s
-"""  # noqa: S608 (constants)
 TITLE = "SELECT id, title, updated_at, archived_at IS NOT NULL, trashed_at IS NOT NULL FROM"
 LISTED = """user_id = %(user)s AND (%(trash)s OR trashed_at IS NULL)
     AND updated_at >= %(since)s AND updated_at < %(until)s"""
@@ -203,12 +166,20 @@ INDEXED_TITLES = f"""
 
 
 def _messages(user: User, terms: Sequence[str], among: Among) -> list[Hit]:
+    """Messages whose text holds every term, and others with a tool call that does."""
     parameters = _parameters(user, terms, among)
+    hits = _hits(TEXTS, parameters)
+    found = {hit.message_id for hit in hits}
+    return hits + [hit for hit in _hits(CALLS, parameters) if hit.message_id not in found][: HITS_MAX - len(hits)]
+
+
+def _hits(searched: Searched, parameters: dict[str, Any]) -> list[Hit]:
     indexed = bool(parameters["grams"])
     # A term without n-grams cannot use the index: search more of the newest messages.
-    hits = sql.rows(Hit, NEWEST_MESSAGES, parameters | {"newest": NEWEST if indexed else CANDIDATES})
+    newest = NEWEST if indexed else CANDIDATES
+    hits = sql.rows(Hit, searched.among_the_newest(), parameters | {"newest": newest})
     if indexed and len(hits) < ENOUGH:
-        hits = sql.rows(Hit, INDEXED_MESSAGES, parameters)
+        hits = sql.rows(Hit, searched.by_index(), parameters)
     return hits
 
 

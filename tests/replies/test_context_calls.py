@@ -122,7 +122,8 @@ def test_each_round_is_sent_with_its_calls_and_results_then_the_text_after_them(
 
 def test_without_offered_tools_only_the_text_goes(conversation: Conversation) -> None:
     acted(conversation, "I add it.\n\nIt is there.", {"place": 9})
-    for offered in (None, {}):
+    nothing: tuple[Any, ...] = (None, {})
+    for offered in nothing:
         assert shapes(seen(conversation, offered))[:2] == [
             ("user", "Add milk"),
             ("assistant", "I add it.\n\nIt is there."),

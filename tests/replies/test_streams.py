@@ -12,7 +12,8 @@ from conversations.markdown.rendering import render, rendered
 from conversations.models import Message, Status
 from conversations.models.reasoning import Reasoning
 from conversations.replies.live import LiveReply
-from conversations.replies.streams import KEEP_ALIVE, Viewer, event, rendering
+from conversations.replies.rendering import rendering
+from conversations.replies.streams import KEEP_ALIVE, Viewer, event
 from tests.kit.hostile import hostile
 from tests.kit.provider import END, Gate, ScriptedProvider, Text, error, reply, stream
 from tests.kit.server import ChatServer
