@@ -1,6 +1,5 @@
 """Replies in the API: whole when they have ended, or as events while they are made."""
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from typing import Any
@@ -8,11 +7,11 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from ninja.responses import NinjaJSONEncoder
 
 from accounts.callers import Caller
 from chatbot.core.errors import UserFacingError
 from chatbot.web import problems
+from chatbot.web.api import json_response
 from chatbot.web.awaited import AwaitedResponse
 from chatbot.web.problems import Problem
 from conversations.api.events import EventViewer
@@ -145,8 +144,3 @@ def outcome(message: Message, steps: Iterable[Step]) -> dict[str, Any]:
     if generation.is_waiting:
         fields["tool_calls"] = [step.record() for step in steps if step.is_undecided]
     return fields
-
-
-def json_response(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    """A JSON response; the body may hold dictionaries, lists, keys and times."""
-    return HttpResponse(json.dumps(body, cls=NinjaJSONEncoder), "application/json", status, headers=headers)

@@ -17,11 +17,11 @@ from accounts.callers import Caller
 from chatbot.core.process import Part
 from chatbot.core.threads import DATABASE_AWAY
 from chatbot.web import problems
+from chatbot.web.api import json_response
 from chatbot.web.awaited import AwaitedResponse
 from chatbot.web.problems import Problem
 from conversations.actions import turns
 from conversations.api import door_streams
-from conversations.api.answers import json_response
 from conversations.api.completion_schemas import CompletionIn, others, size
 from conversations.api.completions import Completion
 from conversations.llm import model_choices

@@ -8,9 +8,10 @@ from django.http.response import HttpResponseBase
 from ninja import Header, Router
 
 from accounts.bearer import ApiRequest
+from chatbot.web.api import errors
 from conversations.actions import branches, turns
 from conversations.api import answers, asking
-from conversations.api.documents import EVENTS, errors
+from conversations.api.documents import EVENTS
 from conversations.api.finding import find_conversation, find_reply
 from conversations.api.schemas import ChatIn, ChatOut, RegenerateIn
 from conversations.replies.dispatch import Audience

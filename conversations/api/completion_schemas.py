@@ -8,8 +8,8 @@ from django.conf import settings
 from ninja import Field, Schema
 from pydantic import BeforeValidator, ConfigDict, StrictBool, WithJsonSchema, field_validator
 
+from chatbot.web.api import Body
 from conversations.api.fields import EXTRAS, PASSED_ON
-from conversations.api.schemas import Body
 from conversations.llm.service import ChatMessage
 from conversations.models import MODEL_MAX_CHARS, TEMPERATURE_MAX
 

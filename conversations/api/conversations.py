@@ -10,10 +10,9 @@ from ninja import Query, Router
 
 from accounts.bearer import ApiRequest
 from chatbot.core.cursors import Cursor
+from chatbot.web.api import errors, json_response
 from chatbot.web.problems import invalid
 from conversations.actions import organizing
-from conversations.api.answers import json_response
-from conversations.api.documents import errors
 from conversations.api.finding import find_conversation
 from conversations.api.schemas import ConversationIn, ConversationOut, ConversationsOut, MessageOut
 from conversations.models import Conversation, Message, Role, paths

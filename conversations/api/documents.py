@@ -1,12 +1,13 @@
-"""Additions to the generated OpenAPI document: errors, events, examples."""
+"""Additions to the generated OpenAPI document: events, examples, limits."""
 
 import json
 from typing import Any
 
 from django.conf import settings
 
+from chatbot.web.api import EXAMPLE_ID
 from chatbot.web.problems import DOOR
-from conversations.api.schemas import EXAMPLE_CALL, EXAMPLE_ID, ProblemOut
+from conversations.api.schemas import EXAMPLE_CALL
 
 EVENT_EXAMPLE = (
     f'event: message.started\nid: 0\ndata: {{"message_id": "{EXAMPLE_ID}"}}\n\n'
@@ -48,11 +49,6 @@ RESPONSE_EVENTS = stream(
     event={"type": "string", "description": "The data's `type`."},
     data=DATA,
 )
-
-
-def errors(*statuses: int) -> dict[int, Any]:
-    """Responses with these statuses, and 400, as problems."""
-    return dict.fromkeys((400, *statuses), ProblemOut)
 
 
 def openapi(document: dict[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from django.http.response import HttpResponseBase
 from ninja import Header, Router
 
 from accounts.bearer import ApiRequest
+from chatbot.web.api import json_response
 from chatbot.web.problems import Problem, invalid
 from conversations.api import answers, asking, embeddings, keeping
-from conversations.api.answers import json_response
 from conversations.api.chat import IdempotencyKey
 from conversations.api.completion_schemas import CompletionIn, CompletionOut, DoorErrorOut, ModelOut, ModelsOut
 from conversations.api.documents import CHUNKS, RESPONSE_EVENTS

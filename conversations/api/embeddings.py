@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, ConfigDict, WithJsonSchema, field_validato
 
 from accounts.callers import Caller
 from chatbot.web import problems
+from chatbot.web.api import Body
 from chatbot.web.awaited import AwaitedResponse
 from chatbot.web.problems import Problem
 from conversations.api import asking
 from conversations.api.completion_schemas import Count, is_json
-from conversations.api.schemas import Body
 from conversations.llm import service as llm
 from conversations.llm.service import LLMError
 from conversations.models import MODEL_MAX_CHARS

@@ -12,11 +12,11 @@ from django.http.response import HttpResponseBase
 
 from accounts.bearer import ApiRequest
 from chatbot.core.errors import UserFacingError
+from chatbot.web.api import json_response
 from chatbot.web.awaited import AwaitedResponse
 from chatbot.web.problems import Problem, invalid
 from conversations.actions import turns
 from conversations.api import answers, asking, door_streams
-from conversations.api.answers import json_response
 from conversations.api.chat import turn_key
 from conversations.api.completion_schemas import CompletionIn
 from conversations.api.completions import Completion

@@ -7,9 +7,8 @@ from ninja import Router
 
 from accounts import addresses, jwts, refresh_tokens
 from accounts.models import User
+from chatbot.web.api import errors, json_response
 from chatbot.web.problems import Problem
-from conversations.api.answers import json_response
-from conversations.api.documents import errors
 from conversations.api.schemas import RefreshIn, TokenIn, TokenOut
 
 router = Router(tags=["tokens"])

@@ -8,10 +8,9 @@ from ninja import Query, Router
 
 from accounts.bearer import ApiRequest
 from chatbot.core.cursors import Cursor
+from chatbot.web.api import errors, json_response
 from conversations.actions import approvals
-from conversations.api.answers import json_response
 from conversations.api.conversations import CURSOR, PAGE, PAGE_MAX, parsed
-from conversations.api.documents import errors
 from conversations.api.finding import find_tool_call
 from conversations.api.schemas import DecisionIn, OwnToolCallOut, ToolCallsOut
 from conversations.models import ToolCall

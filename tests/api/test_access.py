@@ -11,7 +11,7 @@ from django.urls import URLPattern
 
 from accounts import access_tokens, jwts
 from accounts.models import User
-from conversations.api.urls import api, document
+from chatbot.api import api, document
 from conversations.models import CallState, Conversation, Message, ToolCall
 from tests.api.program import Program
 from tests.factories import PASSWORD, ConversationFactory, exchange

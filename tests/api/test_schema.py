@@ -12,8 +12,8 @@ from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
 from accounts import access_tokens
+from chatbot.api import document
 from chatbot.web import problems
-from conversations.api.urls import document
 from conversations.models import Message, ToolCall
 from conversations.models.steps import Step
 from tests.factories import ConversationFactory, UserFactory, exchange

@@ -6,10 +6,10 @@ from typing import Any
 from ninja import Field
 from pydantic import ConfigDict, ValidationError
 
+from chatbot.web.api import Body
 from chatbot.web.problems import invalid
 from chatbot.web.wording import in_words
 from conversations.api.completion_schemas import SaidIn, is_json
-from conversations.api.schemas import Body
 
 TEXTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
 """Type of a part -> the field that holds its text."""

@@ -5,10 +5,10 @@ from typing import Any, Literal
 from ninja import Field, Schema
 from pydantic import ConfigDict, StrictBool, field_validator
 
+from chatbot.web.api import Body
 from conversations.api.completion_schemas import Count, Few, No, StreamOptionsIn, is_json
 from conversations.api.fields import EXTRAS
 from conversations.api.responses.values import Choice, Format, Function, Input, Metadata, Mode, Stored, Unknown
-from conversations.api.schemas import Body
 from conversations.models import MODEL_MAX_CHARS, TEMPERATURE_MAX
 
 CHECKED = ("tools", "tool_choice", "text", "reasoning", "metadata", "prompt_cache_options")

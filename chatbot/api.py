@@ -1,4 +1,4 @@
-"""Addresses of the API, each with and without a slash at its end."""
+"""The API of all apps: its operations, its description, and its addresses, each with and without a slash at its end."""
 
 from collections.abc import Callable
 from functools import cache, wraps
@@ -15,9 +15,9 @@ from ninja.errors import HttpError, ValidationError
 from accounts.bearer import BearerToken
 from accounts.rates import Rate
 from chatbot.web import problems
+from chatbot.web.api import json_response
 from chatbot.web.problems import Problem
 from conversations.api import chat, conversations, docs, documents, door, tokens, tool_calls
-from conversations.api.answers import json_response
 
 api = NinjaAPI(
     title="Chatbot",
