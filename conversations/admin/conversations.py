@@ -15,11 +15,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from accounts.readings import staff
+from accounts.staff_lists.dates import moment
+from accounts.staff_lists.keyset import KeysetAdmin, Order
 from conversations.admin import actions, filters, searching
 from conversations.admin.facts import Facts, facts_of
-from conversations.admin.links import moment
-from conversations.admin.lists import KeysetAdmin, Order
-from conversations.admin.readings import may_read, staff
+from conversations.admin.readings import may_read
 from conversations.admin.transcripts import transcript
 from conversations.models import Conversation
 from conversations.pages.lists import Entry

@@ -1,53 +1,18 @@
 """Filters of the admin's lists; none reads a whole table to find its choices."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib import admin
 from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
+from accounts.staff_lists.filters import BoundedFilter, Choices, ColumnFilter
 from chatbot.core import sql
 from conversations.models import Rating, Role, Status
 
-Choices = Iterable[tuple[str, str]]
-
 RECENT = 2_000
 """Number of newest replies whose models are offered as choices."""
-
-
-class BoundedFilter(admin.SimpleListFilter, ABC):
-    """A filter with one choice of several, which bounds the rows that it reads."""
-
-    looks: ClassVar[int | None] = 20_000
-    """Most rows that a page reads when no index finds the matching ones; None where an index does."""
-
-    fixed: ClassVar[Choices] = ()
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        """Choices as pairs of value and label."""
-        return self.fixed
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        """The rows that match; None without a choice, no rows for an invalid one."""
-        if not (chosen := self.value()):
-            return None
-        return self.passed(queryset, chosen) if chosen in dict(self.lookup_choices) else queryset.none()
-
-    @abstractmethod
-    def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        """The rows that match the chosen value."""
-
-
-class ColumnFilter(BoundedFilter):
-    """Filters by a column of the list's own rows."""
-
-    def passed(self, rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        """Rows whose column has the chosen value."""
-        return rows.filter(**{str(self.parameter_name): chosen})
 
 
 class RowFilter(BoundedFilter):

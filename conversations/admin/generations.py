@@ -7,9 +7,10 @@ from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from accounts.staff_lists.dates import moment
+from accounts.staff_lists.keyset import KeysetAdmin
 from conversations.admin.filters import ErrorFilter, ModelFilter, StatusFilter
-from conversations.admin.links import conversation_link, moment, transcript_link
-from conversations.admin.lists import KeysetAdmin
+from conversations.admin.links import conversation_link, transcript_link
 from conversations.models import Generation, Message
 
 

@@ -15,8 +15,8 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from accounts.readings import staff
 from conversations.admin.people import PersonAdmin
-from conversations.admin.readings import staff
 from conversations.models import Period, TurnWindow, UsageLimit
 from conversations.usage import limits
 from conversations.usage.limits import usage_in_words

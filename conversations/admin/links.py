@@ -1,20 +1,12 @@
-"""Times and links that several lists of the admin show."""
+"""Links that several lists of the admin show."""
 
-from datetime import datetime
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from conversations.models import Message
-
-
-def moment(time: datetime | None) -> str:
-    """The time in the reader's time zone, `22 Nov 2026, 10:18`; a dash for None."""
-    return date_format(timezone.localtime(time), "j M Y, H:i") if time else "-"
 
 
 def transcript_url(conversation: UUID, message: UUID | None = None) -> str:

@@ -8,10 +8,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from conversations.admin.filters import BoundedFilter, ColumnFilter
-from conversations.admin.links import moment
-from conversations.admin.lists import KeysetAdmin, Order
-from conversations.admin.readings import READING
+from accounts.readings import READING
+from accounts.staff_lists.dates import moment
+from accounts.staff_lists.filters import BoundedFilter, ColumnFilter
+from accounts.staff_lists.keyset import KeysetAdmin, Order
 from conversations.models import Conversation
 
 KINDS = {READING: "Reading", ADDITION: "Addition", CHANGE: "Change", DELETION: "Deletion"}

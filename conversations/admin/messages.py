@@ -6,9 +6,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from accounts.staff_lists.dates import moment
+from accounts.staff_lists.keyset import KeysetAdmin, Order
 from conversations.admin.filters import RoleFilter
-from conversations.admin.links import conversation_link, moment, transcript_link
-from conversations.admin.lists import KeysetAdmin, Order
+from conversations.admin.links import conversation_link, transcript_link
 from conversations.models import Message
 
 

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from accounts.admin import UserAdmin
 from accounts.models import User
-from conversations.admin.readings import staff
+from accounts.readings import staff
 from conversations.upkeep import erasure
 from conversations.upkeep.erasure import NotErased
 

@@ -9,8 +9,8 @@ from uuid import UUID
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest
 
+from accounts.staff_lists.dates import moment
 from conversations.admin.generations import seconds
-from conversations.admin.links import moment
 from conversations.admin.readings import record
 from conversations.models import Conversation, Feedback, Generation, Message, Role
 from conversations.pages import branches

@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.readings import READING
 from conversations.actions import branches
-from conversations.admin.readings import READING
 from conversations.models import Conversation, Feedback, Generation, Message, Status
 from tests.admin.conftest import READ, VIEW, Staff
 from tests.factories import ConversationFactory, ReplyFactory, exchange, long_chat

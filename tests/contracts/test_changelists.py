@@ -1,4 +1,4 @@
-"""What Django's list in the admin consists of, as `conversations/admin/changelists.py` replaces it."""
+"""What Django's list in the admin consists of, as `accounts/staff_lists/changelists.py` replaces it."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from conversations.admin.changelists import PLACE
-from conversations.admin.lists import KeysetChangeList
+from accounts.staff_lists.changelists import PLACE
+from accounts.staff_lists.keyset import KeysetChangeList
 from conversations.models import Conversation
 from tests.contracts.words import relied_upon
 from tests.factories import ConversationFactory, UserFactory
 
-HOME = "conversations/admin/changelists.py"
+HOME = "accounts/staff_lists/changelists.py"
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ HOMES = {
     "chatbot/web/django_asgi.py": "Django's own handler changes threads twice for every middleware.",
     "chatbot/web/hot_tags.py": "A turn's answer takes a seventh more, a page a fifth, with Django's own tags.",
     "chatbot/web/uvicorn_manners.py": "Its manners are options of its command line, which the operator may not know.",
-    "conversations/admin/changelists.py": "Django documents that a list may be replaced, not what it consists of.",
+    "accounts/staff_lists/changelists.py": "Django documents that a list may be replaced, not what it consists of.",
     "conversations/llm/client.py": "An answer that is not read whole: openai has it for its own calls only.",
     "conversations/llm/transport.py": "The package's four generators cost more than reading the answer.",
     "conversations/models/related.py": "That a row has no other one can be said in no other way without a query.",

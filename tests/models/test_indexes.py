@@ -20,10 +20,11 @@ from accounts import rates
 from accounts.backends import AccountBackend, columns
 from accounts.models import AccessToken, User
 from accounts.sessions import SessionStore
+from accounts.staff_lists.filters import BoundedFilter, ColumnFilter
 from chatbot.core.cursors import Cursor, microseconds
 from conversations.actions import branches, turn_rows
 from conversations.admin import searching
-from conversations.admin.filters import BoundedFilter, ColumnFilter, RowFilter
+from conversations.admin.filters import RowFilter
 from conversations.models import Conversation, Feedback, Generation, Message, Preset, Role, Status, paths
 from conversations.pages import lists
 from conversations.replies import context, leases, reply_rows

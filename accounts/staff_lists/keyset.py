@@ -19,11 +19,11 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.models import User
+from accounts.staff_lists.changelists import PLACE, BareChangeList
+from accounts.staff_lists.dates import DateLinks, date_links, date_places
+from accounts.staff_lists.filters import BoundedFilter
 from chatbot.core import sql
 from chatbot.core.cursors import from_microseconds, microseconds
-from conversations.admin.changelists import PLACE, BareChangeList
-from conversations.admin.dates import DateLinks, date_links, date_places
-from conversations.admin.filters import BoundedFilter
 
 PEOPLE_MAX = 50
 """People whose e-mail addresses begin with the search term that a search considers."""

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 
-from conversations.admin.changelists import BareChangeList
+from accounts.staff_lists.changelists import BareChangeList
 
 LATEST = 4_102_444_800_000
 """The year 2100 in milliseconds; keys with a later time are not UUIDs of version 7 made here."""
@@ -25,6 +26,11 @@ class DateLinks:
     """Address of the next wider range; empty when no range is chosen."""
     choices: list[tuple[str, str]]
     """Words and address of each narrower range."""
+
+
+def moment(time: datetime | None) -> str:
+    """The time in the reader's time zone, `22 Nov 2026, 10:18`; a dash for None."""
+    return date_format(timezone.localtime(time), "j M Y, H:i") if time else "-"
 
 
 def date_links(changes: BareChangeList, rows: QuerySet[Any]) -> DateLinks | None:

@@ -1,0 +1,1 @@
+"""Lists of the admin that open equally fast however many rows there are, for all apps."""
