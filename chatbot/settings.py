@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "accounts",
     "tools",
     "conversations",
+    "tasks",
     "allauth",
     "allauth.account",
     "corsheaders",
@@ -229,6 +230,9 @@ CHAT_TOOL_CALLS = env.integer("CHAT_TOOL_CALLS", 5, least=1, most=100)
 CHAT_TOOL_REPEATS = env.integer("CHAT_TOOL_REPEATS", 4, least=2, most=1_000)
 CHAT_APPROVAL_HOURS = env.integer("CHAT_APPROVAL_HOURS", 24, least=1, most=8_760)
 CHAT_TOOL_RESULT_TOKENS = env.integer("CHAT_TOOL_RESULT_TOKENS", 20_000, least=200, most=10_000_000)
+# --- The to-do list ---------------------------------------------------------------------------------------------------
+
+TASKS_PER_USER = env.integer("TASKS_PER_USER", 1_000, least=1, most=10_000)
 
 # --- The JSON API -----------------------------------------------------------------------------------------------------
 

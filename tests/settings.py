@@ -19,7 +19,19 @@ OWN = {
     "MAKELEVEL",
     "MFLAGS",
 }
-OWN_PREFIXES = ("API_", "CHAT_", "CORS_", "DATABASE_", "JWT_", "LOG_", "METRICS_", "OPENAI_", "OTEL_", "SENTRY_")
+OWN_PREFIXES = (
+    "API_",
+    "CHAT_",
+    "CORS_",
+    "DATABASE_",
+    "JWT_",
+    "LOG_",
+    "METRICS_",
+    "OPENAI_",
+    "OTEL_",
+    "SENTRY_",
+    "TASKS_",
+)
 if "TEST_SERVER" not in os.environ:
     for name in list(os.environ):
         if name in OWN or name.startswith(OWN_PREFIXES):

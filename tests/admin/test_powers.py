@@ -22,6 +22,7 @@ from accounts import access_tokens, ranks
 from accounts.models import User
 from conversations.actions import feedback
 from conversations.models import Preset, Rating, TurnWindow, UsageLimit
+from tasks import actions as tasks
 from tests.admin.conftest import Staff, member
 from tests.factories import PASSWORD, ConversationFactory, UserFactory, exchange
 
@@ -42,6 +43,7 @@ def superuser() -> User:
     Preset.objects.create(user=person, name="Mine", system_prompt="Be brief.")
     answer = exchange(ConversationFactory.create(user=person), "Question", "Answer")
     feedback.rate(answer, rating=Rating.UP)
+    tasks.add(person, title="Mine")
     LogEntry.objects.log_actions(person.pk, [person], 2, change_message="x", single_object=True)
     group = Group.objects.create(name="Readers")
     group.permissions.set(Permission.objects.filter(codename="view_user"))

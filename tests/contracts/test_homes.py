@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-OWN = ("accounts", "chatbot", "conversations", "tools")
+OWN = ("accounts", "chatbot", "conversations", "tasks", "tools")
 
 HOMES = {
     "accounts/allauth_inside.py": "How an attempt to sign in is counted, found and told lies between allauth's hooks.",

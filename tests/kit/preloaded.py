@@ -134,7 +134,7 @@ def serve(channel: socket.socket) -> None:
     """Fork on request, until the other end of the channel is closed."""
     for name in PACKAGES:
         importlib.import_module(name)
-    if settings.configured or not {"chatbot", "conversations", "accounts", "tools"}.isdisjoint(sys.modules):
+    if settings.configured or not {"chatbot", "conversations", "accounts", "tasks", "tools"}.isdisjoint(sys.modules):
         raise RuntimeError("what is the site's own was loaded before the fork")
     while True:
         message, files, *_ = socket.recv_fds(channel, MESSAGE_MAX, 2)

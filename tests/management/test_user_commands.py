@@ -26,6 +26,7 @@ from accounts.models import AccessToken, User
 from chatbot.telemetry.logs import JSONFormatter
 from conversations.models import Conversation, Feedback, Message, Preset, Status
 from conversations.upkeep import erasure
+from tasks import actions as task_actions
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, UserFactory, exchange
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +62,7 @@ def full(user: User, stranger: User) -> User:
     for person in (user, stranger):
         access_tokens.make(person, name="Script")
         PresetFactory.create(user=person, name=f"Preset of {person.email}")
+        task_actions.add(person, title="Private task" if person == user else "Their task")
         # As allauth counts who changes a password.
         cache.set(f"allauth:rl:allauth.account:change_password:5/60/user:user:{person.pk}", [1.0])
     PresetFactory.create(user=None, name="Shared")
@@ -126,6 +128,8 @@ def test_nothing_of_an_erased_person_is_left_anywhere(full: User, stranger: User
         "conversations.Feedback": 2,
         "conversations.Preset": 1,
         "sessions.Session": 1,
+        "tasks.Task": 1,
+        "tasks.TaskList": 1,
     }
 
 
@@ -213,6 +217,7 @@ def test_an_export_holds_everything_of_the_person_and_nothing_of_others(full: Us
     assert len(names) == 2
     assert records["accounts.User"][0]["email"] == full.email
     assert [token["name"] for token in records["accounts.AccessToken"]] == ["Script"]
+    assert [task["title"] for task in records["tasks.Task"]] == ["Private task"]
     assert AccessToken.objects.get(user=full).digest not in whole
     assert [list(session) for session in records["sessions.Session"]] == [["expire_date"]]
     entries = records["admin.LogEntry (about the person)"]

@@ -31,6 +31,10 @@ from conversations.replies import context, leases, reply_rows
 from conversations.transfer import exports
 from conversations.upkeep.retention import Rules
 from conversations.usage import limits
+from tasks import lists as lists_of_tasks
+from tasks import positions
+from tasks.lists import Show
+from tasks.models import Task
 from tests.factories import UserFactory
 
 USERS, STRANGERS = 20, 4_000
@@ -76,9 +80,20 @@ INSERT INTO conversations_preset (id, user_id, name)
 SELECT gen_random_uuid(), people.keys[1 + number %% cardinality(people.keys)], 'Preset ' || number
 FROM generate_series(1, %(strangers)s) AS number, (SELECT array_agg(id) AS keys FROM accounts_user) AS people;
 
+INSERT INTO tasks_task
+    (id, user_id, title, description, position, created_at, updated_at, due, completed_at, deleted_at)
+SELECT gen_random_uuid(), people.keys[1 + number %% cardinality(people.keys)], 'Task', '', number,
+    now() - number * interval '1 minute', now(),
+    current_date + abs(hashtext(number::text)) %% 7 - 3, CASE WHEN number %% 3 = 0 THEN now() END,
+    CASE WHEN number %% 11 = 0 THEN now() - number %% 60 * interval '1 hour' END
+FROM generate_series(1, %(conversations)s) AS number, (SELECT array_agg(id) AS keys FROM accounts_user) AS people
+ORDER BY md5(number::text);
+
 INSERT INTO accounts_user (id, email, password, is_superuser, is_staff, is_active, date_joined)
 SELECT gen_random_uuid(), number || '@example.net', '', false, false, true, now()
 FROM generate_series(1, %(strangers)s) AS number;
+
+INSERT INTO tasks_tasklist (user_id, version) SELECT id, 1 FROM accounts_user;
 
 INSERT INTO accounts_accesstoken
     (id, user_id, name, digest, beginning, is_read_only, created_at, window_began_at, requests)
@@ -111,7 +126,8 @@ SELECT md5(number::text), '', now() + interval '1 day' FROM generate_series(1, %
 
 ANALYZE accounts_user, django_session, conversations_conversation, conversations_message, conversations_generation,
     conversations_feedback, conversations_preset, accounts_accesstoken, accounts_requestwindow, auth_group,
-    accounts_user_groups, conversations_usagelimit, conversations_turnwindow, django_admin_log;
+    accounts_user_groups, conversations_usagelimit, conversations_turnwindow, django_admin_log, tasks_task,
+    tasks_tasklist;
 """
 
 
@@ -149,6 +165,15 @@ def page_of(name: str, *, further: bool = False) -> QuerySet[Conversation]:
     kind = lists.LISTINGS[name]
     found = kind.find(somebody()).order_by(f"-{kind.by}", "-id")
     return found.after(some_conversation().cursor if further else None, by=kind.by)[:51]
+
+
+def tasks_of(show: Show, *, further: bool = False) -> QuerySet[Task]:
+    tasks = lists_of_tasks.shown(somebody(), show, today=timezone.localdate())
+    if not further:
+        return tasks[:101]
+    last = list(tasks[:10])[-1]
+    place = last.place_among_done if show is Show.DONE else last.place
+    return lists_of_tasks.after(tasks, show, place)[:101]
 
 
 QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
@@ -191,6 +216,11 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "feedback of a message": lambda: Feedback.objects.filter(pk=some_message().pk),
     "the presets that a person may use": lambda: Preset.objects.usable_by(somebody()),
     "a person's access tokens": lambda: AccessToken.objects.owned_by(somebody()).newest_first(),
+    **{f"a person's tasks: {show}": partial(tasks_of, show) for show in Show},
+    **{f"the next page of a person's tasks: {show}": partial(tasks_of, show, further=True) for show in Show},
+    "the number of a person's open tasks": lambda: Task.objects.owned_by(somebody()).open(),
+    "a person's deleted tasks": lambda: Task.objects.deleted_by(somebody()),
+    "deleted tasks past their day": lambda: Task.objects.expired().order_by("deleted_at")[:100],
     "open replies": lambda: Generation.objects.open(),
     "open replies that nobody makes": lambda: Generation.objects.without_worker(),
     "a conversation's open reply": lambda: some_conversation().generations.open(),
@@ -252,6 +282,10 @@ STATEMENTS: dict[str, Callable[[Message], object]] = {
         "c4ca4238a0b923820dcc509a6f75849b", columns()[1]
     ),
     "a request with another token": lambda reply: rates.count_person(reply.user),
+    "the numbers of a person's tasks": lambda reply: lists_of_tasks.counts(reply.user, today=timezone.localdate()),
+    "whether a list of tasks has changed": lambda reply: lists_of_tasks.version(reply.user),
+    "the lock of a list of tasks": lambda reply: lists_of_tasks.change(reply.user_id),
+    "the place of a new task": lambda reply: positions.first(reply.user_id),
     "a session": lambda reply: SessionStore("a" * 32).load(),
 }
 """What does not come from a queryset, or from one that cannot be had: explained as it was run."""
@@ -337,7 +371,8 @@ def test_a_page_of_the_admin_scans_no_whole_table(page: str, client: Client, mon
     with CaptureQueriesContext(connection) as captured:
         response = client.get(urljoin("/admin/conversations/", page.format(**names)))
     assert response.status_code == 200
-    asked = [query["sql"] for query in captured.captured_queries if re.search("conversations_|admin_log", query["sql"])]
+    tables = re.compile("conversations_|admin_log|tasks_")
+    asked = [query["sql"] for query in captured.captured_queries if tables.search(query["sql"])]
     assert asked
     for sql in asked:
         if "SAVEPOINT" not in sql and "INSERT" not in sql:
@@ -347,6 +382,7 @@ def test_a_page_of_the_admin_scans_no_whole_table(page: str, client: Client, mon
 LARGE = {f"conversations_{name}" for name in ("conversation", "message", "generation", "feedback")} | {
     "accounts_user",
     "django_admin_log",
+    "tasks_task",
 }
 
 
@@ -356,7 +392,7 @@ def test_deleting_a_conversation_looks_up_what_hangs_from_it_by_index() -> None:
         cursor.execute(
             """
             SELECT conrelid::regclass || ' ' || conname FROM pg_constraint AS fk
-            WHERE contype = 'f' AND conrelid::regclass::text LIKE 'conversations_%' AND NOT EXISTS (
+            WHERE contype = 'f' AND conrelid::regclass::text SIMILAR TO '(conversations|tasks)_%' AND NOT EXISTS (
                 SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1])
             """
         )

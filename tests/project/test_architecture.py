@@ -52,7 +52,9 @@ def test_each_path_that_the_document_names_exists(document: str) -> None:
     paths = set(re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:py|md|toml|html|js|css))`", text))
     linked = set(re.findall(r"\]\(([^)#:]+)\)", text))
     modules = {
-        path.name for app in ("accounts", "chatbot", "conversations", "tools") for path in (ROOT / app).rglob("*.py")
+        path.name
+        for app in ("accounts", "chatbot", "conversations", "tasks", "tools")
+        for path in (ROOT / app).rglob("*.py")
     }
     assert paths
     assert [path for path in paths if not (ROOT / path).exists() and path not in modules] == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.kit.server import ROOT
 
-FOLDERS = ("accounts", "benchmarks", "chatbot", "conversations", "tests/kit", "tests/support", "tools")
+FOLDERS = ("accounts", "benchmarks", "chatbot", "conversations", "tests/kit", "tests/support", "tasks", "tools")
 WORDS_LEAST = 5
 
 type Place = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

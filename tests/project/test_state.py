@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.server import ROOT
 
-SITE = ("accounts", "chatbot", "conversations", "tools")
+SITE = ("accounts", "chatbot", "conversations", "tasks", "tools")
 
 MUTABLE = {
     "dict",

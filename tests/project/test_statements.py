@@ -5,7 +5,7 @@ import re
 from conversations.models import Status
 from tests.kit.server import ROOT
 
-SITE = ("accounts", "chatbot", "conversations", "tools")
+SITE = ("accounts", "chatbot", "conversations", "tasks", "tools")
 
 RUNS = "chatbot/core/sql.py"
 COPIES = {"conversations/transfer/staging.py", "conversations/upkeep/seeding.py"}

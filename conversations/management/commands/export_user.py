@@ -28,8 +28,8 @@ README = """All data of {email} in this chat, as of {now:%Y-%m-%d %H:%M} UTC.
 
 conversations.json   all conversations with all branches, including the trash; can be imported again
 conversations.zip    the same conversations as Markdown
-records.json         every other row that points at the account, by table; when sessions end, without their
-                     keys; and what the admin's log says about the person, without who did it
+records.json         every other row that points at the account, such as tasks, by table; when sessions end,
+                     without their keys; and what the admin's log says about the person, without who did it
 """
 
 

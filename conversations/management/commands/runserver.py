@@ -48,7 +48,7 @@ class Command(BaseCommand):
             self.check_migrations()
         shown = " and ".join(f"http://{f'[{name}]' if ':' in name else name}:{port}/" for name in names_of(host))
         self.stdout.write(f"The chat is at {shown} (Ctrl-C stops it)")
-        watched = [str(settings.BASE_DIR / name) for name in ("accounts", "chatbot", "conversations", "tools")]
+        watched = [str(settings.BASE_DIR / name) for name in ("accounts", "chatbot", "conversations", "tasks", "tools")]
         reload = reload and settings.DEBUG
         uvicorn.run(
             "chatbot.asgi:application",
