@@ -233,6 +233,8 @@ CHAT_TOOL_RESULT_TOKENS = env.integer("CHAT_TOOL_RESULT_TOKENS", 20_000, least=2
 # --- The to-do list ---------------------------------------------------------------------------------------------------
 
 TASKS_PER_USER = env.integer("TASKS_PER_USER", 1_000, least=1, most=10_000)
+# Functions that give the rows of other apps that `prune_conversations` removes too, of one person or of everybody.
+PRUNED_TOO = {"tasks": "tasks.upkeep.expired"}
 
 # --- The JSON API -----------------------------------------------------------------------------------------------------
 

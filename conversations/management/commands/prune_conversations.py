@@ -5,13 +5,15 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from conversations.management import arguments
 from conversations.management.arguments import Age
@@ -43,6 +45,8 @@ class Summary:
     seconds: float = 0.0
     ended: str = "failed"
     """How the run ended: `done`, `time is up`, `interrupted` or `failed`."""
+    others: dict[str, int] = field(default_factory=dict)
+    """Rows of other apps, by the names that the setting `PRUNED_TOO` gives them."""
 
     def add(self, removed: Removed) -> None:
         """Add what one transaction removed."""
@@ -79,7 +83,8 @@ class Command(OperatorCommand):
         """Remove the conversations that are due."""
         rules = self._rules(options)
         if options["dry_run"]:
-            self._say_shares(list(retention.shares(rules)), as_json=options["json"])
+            others = {name: rows.count() for name, rows in others_due(rules).items()}
+            self._say_shares(list(retention.shares(rules)), others, as_json=options["json"])
             return
         with locks.alone(retention.LOCK) as is_alone:
             if not is_alone:
@@ -129,6 +134,10 @@ class Command(OperatorCommand):
                         look()
                         if limit is not None and time.monotonic() - began >= limit:
                             raise TimeIsUp
+                for name, rows in others_due(rules).items():
+                    for count in removed_others(rows, size):
+                        summary.others[name] = summary.others.get(name, 0) + count
+                        look()
         except TimeIsUp:
             summary.ended = "time is up"
             return TIME_IS_UP
@@ -148,13 +157,15 @@ class Command(OperatorCommand):
             f"Removed {summary.conversations:,} conversations with {summary.messages:,} messages"
             f" in {summary.seconds:.1f} s ({summary.ended})."
         )
+        for name, count in summary.others.items():
+            self.stdout.write(f"Removed {count:,} deleted {name}.")
 
-    def _say_shares(self, shares: list[Share], *, as_json: bool) -> None:
+    def _say_shares(self, shares: list[Share], others: dict[str, int], *, as_json: bool) -> None:
         conversations, messages, size = (
             sum(getattr(share, name) for share in shares) for name in ("conversations", "messages", "bytes")
         )
         if as_json:
-            total = {"conversations": conversations, "messages": messages, "bytes": size}
+            total = {"conversations": conversations, "messages": messages, "bytes": size, "others": others}
             self.stdout.write(json.dumps(total | {"shares": [asdict(share) for share in shares]}))
             return
         for share in shares:
@@ -165,6 +176,20 @@ class Command(OperatorCommand):
         self.stdout.write(
             f"Would remove {conversations:,} conversations with {messages:,} messages, {arguments.size(size)}."
         )
+        for name, count in others.items():
+            if count:
+                self.stdout.write(f"Would remove {count:,} deleted {name}.")
+
+
+def others_due(rules: Rules) -> dict[str, QuerySet[Any]]:
+    """Rows of other apps that are past their days, by the names that the setting `PRUNED_TOO` gives them."""
+    return {name: import_string(function)(rules.user) for name, function in settings.PRUNED_TOO.items()}
+
+
+def removed_others(rows: QuerySet[Any], size: int) -> Iterator[int]:
+    """Remove rows that other apps keep no longer, in transactions of at most `size`; yields how many each removed."""
+    while keys := list(rows.order_by().values_list("pk", flat=True)[:size]):
+        yield rows.filter(pk__in=keys).delete()[0]
 
 
 @contextmanager
