@@ -35,6 +35,8 @@ WEB_THREADS = env.integer("WEB_THREADS", 4, least=1)
 ROOT_URLCONF = "chatbot.urls"
 # What the sidebar of every page shows.
 SIDEBAR = "conversations.pages.lists.sidebar_context"
+# The entries that other apps have in it.
+SIDEBAR_PLACES = ["tasks.sidebar.place"]
 ASGI_APPLICATION = "chatbot.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

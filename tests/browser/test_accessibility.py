@@ -7,6 +7,7 @@ one in `STATES`. Each is loaded once, then looked at in both schemes and on both
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -22,11 +23,13 @@ from playwright.sync_api import Page, expect
 from accounts import access_tokens
 from accounts.models import User
 from conversations.models import Conversation, Feedback, Role, UsageLimit
+from tasks import actions
 from tests.browser.acting import RICH
 from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
 from tests.kit.provider import ScriptedProvider
 from tests.kit.server import ChatServer
+from tests.tasks.factories import add
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 SCREENS = {"desktop": DESKTOP["viewport"], "phone": PHONE["viewport"]}
@@ -71,6 +74,8 @@ PAGES: dict[str, Where] = {
     "sign-ins": at("sign-ins"),
     "sign-in-again": at("sign-in-again"),
     "usage": at("usage"),
+    "tasks": at("tasks"),
+    "task-detail": lambda conversation: conversation.user.tasks.all()[0].get_absolute_url(),
     "api-docs": at("api-docs"),
 }
 """Pages of somebody who has signed in, by the names of their URLs."""
@@ -101,6 +106,7 @@ NO_PAGES = {
         "message-feedback",
     ),
     *("message-detail", "message-choose", "message-markdown", "preferences", "trash-empty", "health"),
+    *("task-complete", "task-reopen", "task-move", "task-delete", "tasks-restore"),
     *("access-token-revoke", "browser-end", "program-end", "sign-out-everywhere"),
     *(
         f"{noun}-{verb}"
@@ -144,6 +150,12 @@ def look_for(words: str) -> Callable[[Page], None]:
     return act
 
 
+def delete_a_task(page: Page) -> None:
+    page.get_by_role("link", name="Buy milk").click()
+    page.locator("[data-editing]").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+
+
 def show_another_branch(page: Page) -> None:
     way = page.get_by_role("button", name="Previous alternative").get_attribute("formaction")
     assert way
@@ -162,6 +174,9 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "editing": ("conversation-detail", both(press("Edit message", role="link"), shows("[data-edit] textarea"))),
     "another branch": ("conversation-detail", show_another_branch),
     "results in the sidebar": ("conversation-detail", both(show_sidebar, look_for("madrid"))),
+    "a task's row": ("tasks", lambda page: page.locator("li.task .title").first.focus()),
+    "editing a task": ("tasks", both(press("Buy milk", role="link"), shows("[data-editing] textarea"))),
+    "a deleted task": ("tasks", delete_a_task),
     "a selection": ("conversations", lambda page: page.get_by_role("checkbox").first.check()),
 }
 """Further states: the page that they begin on, and how a person gets there."""
@@ -189,6 +204,8 @@ def conversation(user: User) -> Conversation:
     PresetFactory.create(user=None, name="House style")
     access_tokens.make(user, name="Nightly report", is_read_only=True)
     UsageLimit.objects.create(messages=50)
+    done, *_ = add(user, "Send the invoice", "Buy milk", "לקנות חלב", due=date(2026, 1, 31), description="Two litres")
+    actions.complete(done)
     asked = exchange(conversation, "And of Spain?", "Madrid.").parent
     ReplyFactory.create(
         conversation=conversation,
@@ -275,7 +292,7 @@ def test_the_public_pages(new_page: NewPage, conversation: Conversation) -> None
 
 
 def test_the_empty_pages(new_page: NewPage, stranger: User) -> None:
-    names = ("conversation-new", "conversations", "archive", "trash", "conversations-export", "preset-list")
+    names = ("conversation-new", "conversations", "archive", "trash", "conversations-export", "preset-list", "tasks")
     assert look_at(new_page(stranger), {name: reverse(name) for name in names}) == []
 
 
@@ -319,6 +336,7 @@ def test_each_page_is_looked_at() -> None:
     # Django's admin is its own; allauth's further ways to sign in are not offered.
     resolvers = [
         get_resolver("conversations.urls"),
+        get_resolver("tasks.urls"),
         get_resolver("accounts.urls"),
         get_resolver("allauth.account.urls"),
     ]

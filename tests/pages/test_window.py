@@ -101,7 +101,7 @@ def test_the_line_costs_no_query_on_the_newest_page_and_one_on_the_others(
     signed_in: Client, chat: Chat, django_assert_num_queries: Any
 ) -> None:
     conversation = chat(60, since=50)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         newest = page(signed_in, conversation.get_absolute_url())
     with django_assert_num_queries(5):
         page(signed_in, further(newest, "before"), **HTMX)
@@ -154,7 +154,7 @@ def test_ten_thousand_messages_cost_no_more_than_fifty(
     conversation = ConversationFactory.create(user=user, created_at=timezone.now() - timedelta(days=1))
     messages = long_chat(conversation, 10_000)
     conversation.generations.update(window_start=messages[8_000].created_at)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         newest = page(signed_in, conversation.get_absolute_url())
     assert OLDER in newest
     with django_assert_max_num_queries(5):
