@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+import tasks.api
 from accounts.bearer import BearerToken
 from accounts.rates import Rate
 from chatbot.web import problems
@@ -22,12 +23,13 @@ from conversations.api import chat, conversations, docs, documents, door, tokens
 api = NinjaAPI(
     title="Chatbot",
     version="1",
-    description="The conversations of the page, for programs.",
+    description="The conversations and tasks of the page, for programs.",
     openapi_url=None,
     auth=BearerToken(),
     urls_namespace="api",
 )
 for router in (tokens.router, chat.router, conversations.router, tool_calls.router):
+for router in (tokens.router, chat.router, conversations.router, tasks.api.router):
     api.add_router("/api", router)
 api.add_router("/v1", door.router)
 

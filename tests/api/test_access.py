@@ -13,6 +13,9 @@ from accounts import access_tokens, jwts
 from accounts.models import User
 from chatbot.api import api, document
 from conversations.models import CallState, Conversation, Message, ToolCall
+from conversations.models import Conversation, Message
+from tasks import actions
+from tasks.models import Task
 from tests.api.program import Program
 from tests.factories import PASSWORD, ConversationFactory, exchange
 from tests.kit.provider import ScriptedProvider, json_answer, reply
@@ -77,6 +80,9 @@ def answered(user: User) -> Message:
     answer = exchange(ConversationFactory.create(user=user), "Secret question", "Secret answer")
     ToolCall.objects.create(message=answer, user=user, tool="look_up", state=CallState.DONE, result={"text": "Secret"})
     return answer
+    """The person's answer, in a conversation of its own; the person has a task, too."""
+    actions.add(user, title="Secret task")
+    return exchange(ConversationFactory.create(user=user), "Secret question", "Secret answer")
 
 
 def address(path: str, message: Message) -> str:
@@ -85,6 +91,7 @@ def address(path: str, message: Message) -> str:
         conversation_id=message.conversation_id,
         message_id=message.pk,
         call_id=message.calls.get().pk,
+        task_id=Task.objects.filter(user=message.user_id).earliest("created_at").pk,
         model="scripted",
     )
 
@@ -113,6 +120,7 @@ def test_a_wrong_token_opens_nothing(server: ChatServer, user: User, answered: M
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert Message.objects.count() == 2
     assert Conversation.objects.get().trashed_at is None
+    assert Task.objects.get().title == "Secret task"
 
 
 def test_cookies_open_nothing(server: ChatServer, user: User, answered: Message) -> None:
@@ -135,9 +143,11 @@ def test_anothers_token_finds_nothing(server: ChatServer, stranger: User, answer
                 method, address(own, answered), JSON | {"conversation_id": str(answered.conversation_id)}
             )
             if re.search("{(conversation|message|call)_id}|/chat$", path):
+            if any(key in path for key in ("{conversation_id}", "{message_id}", "{task_id}")) or path.endswith("/chat"):
                 assert answer.problem == (404, "not_found"), path
             assert b"Secret" not in answer.body
     assert Message.objects.count() == 2
+    assert Task.objects.get(user=answered.user).title == "Secret task"
 
 
 def test_a_read_only_token_changes_nothing(server: ChatServer, user: User, answered: Message) -> None:
@@ -151,6 +161,7 @@ def test_a_read_only_token_changes_nothing(server: ChatServer, user: User, answe
             assert (answer.status, code(answer)) == (403, "read_only_token"), path
     assert Message.objects.count() == 2
     assert Conversation.objects.get().trashed_at is None
+    assert Task.objects.get().title == "Secret task"
 
 
 def test_the_right_token_opens_everything(
@@ -166,11 +177,13 @@ def test_the_right_token_opens_everything(
             answer = program.ask(method, address(path, answered), DOOR.get(path, JSON))
             there_is_nothing_to = path.endswith(("/retry", "/continue", "/decision"))
             says_nothing = method == "DELETE" or path.endswith("/stop")
-            expected = 409 if there_is_nothing_to else 204 if says_nothing else 200
+            adds = (method, path) == ("POST", "/api/{user_id}/tasks")
+            expected = 409 if there_is_nothing_to else 204 if says_nothing else 201 if adds else 200
             assert answer.status == expected, (method, path, answer.body)
             assert int(answer.headers["RateLimit-Remaining"]) < int(answer.headers["RateLimit-Limit"])
             assert answer.headers["Cache-Control"] == "no-store"
         Conversation.objects.update(trashed_at=None)
+        Task.objects.update(deleted_at=None)
 
 
 def test_other_methods_are_refused(program: Program) -> None:

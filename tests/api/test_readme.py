@@ -24,7 +24,7 @@ def test_the_commands_for_programs_work(server: ChatServer, user: User, module_p
     module_provider.always(reply("Once upon a time"))
     _, token = access_tokens.make(user, name="README")
     known = {"CHAT": server.url, "USER_ID": str(user.pk), "TOKEN": token, "EMAIL": user.email, "PASSWORD": PASSWORD}
-    whole, streamed, history, tokens, completion = (
+    whole, streamed, history, tasks, tokens, completion = (
         subprocess.run(
             ["bash", "-euc", block], env=os.environ | known, capture_output=True, text=True, check=True, timeout=60
         ).stdout
@@ -33,5 +33,6 @@ def test_the_commands_for_programs_work(server: ChatServer, user: User, module_p
     assert json.loads(whole)["response"] == "Once upon a time"
     assert "event: message.completed" in streamed
     assert history.count("And then?") == 1
+    assert tasks.count("Buy milk") == 2
     assert json.loads(tokens)["user_id"] == str(user.pk)
     assert json.loads(completion)["choices"][0]["message"]["content"] == "Once upon a time"

@@ -16,6 +16,7 @@ from chatbot.api import document
 from chatbot.web import problems
 from conversations.models import Message, ToolCall
 from conversations.models.steps import Step
+from tasks import actions
 from tests.factories import ConversationFactory, UserFactory, exchange
 from tests.kit.provider import ScriptedProvider, reply
 from tests.kit.server import ChatServer
@@ -46,11 +47,19 @@ def own(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, str
                 "conversation_id": str(message.conversation_id),
                 "message_id": str(message.pk),
                 "call_id": str(call.pk),
+                "task_id": str(actions.add(user, title="Buy milk").pk),
             }
         user.delete()
 
 
 schema = schemathesis.openapi.from_dict(document())
+
+
+def is_wrong_in_path(case: Case[Any]) -> bool:
+    """Whether something in the path is wrong on purpose, alone or beside something elsewhere."""
+    mutations = getattr(case.meta.phase.data, "mutations", None) or () if case.meta else ()
+    is_mutated = any(mutation.parameter_location == ParameterLocation.PATH for mutation in mutations)
+    return is_mutated or bool(case.meta and case.meta.is_negative_at(ParameterLocation.PATH))
 
 
 @schema.parametrize()
@@ -59,7 +68,7 @@ schema = schemathesis.openapi.from_dict(document())
 )
 def test_whatever_is_sent_is_answered_as_the_schema_says(case: Case[Any], own: dict[str, str]) -> None:
     # Made-up keys find nothing: what is sent is about things that are there.
-    if not (case.meta and case.meta.is_negative_at(ParameterLocation.PATH)):
+    if not is_wrong_in_path(case):
         case.path_parameters |= {name: own[name] for name in case.path_parameters if name in own}
     case.call_and_validate(own["server"], headers={"Authorization": f"Bearer {own['token']}"})
 
