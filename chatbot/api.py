@@ -28,8 +28,7 @@ api = NinjaAPI(
     auth=BearerToken(),
     urls_namespace="api",
 )
-for router in (tokens.router, chat.router, conversations.router, tool_calls.router):
-for router in (tokens.router, chat.router, conversations.router, tasks.api.router):
+for router in (tokens.router, chat.router, conversations.router, tool_calls.router, tasks.api.router):
     api.add_router("/api", router)
 api.add_router("/v1", door.router)
 
