@@ -3,6 +3,7 @@
 import re
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
@@ -16,6 +17,7 @@ from django.views import View
 from accounts.requests import PersonRequest
 from accounts.sessions import is_signed_in
 from chatbot.core.errors import UserFacingError
+from chatbot.web import shell
 from conversations.actions import turns
 from conversations.models import Message
 from conversations.pages.chat import message_context
@@ -43,7 +45,7 @@ class MessageStreamView(View):
 
         def end() -> str:
             message = reply_rows.find(request.user, pk)
-            context = message_context(message) if message else {"message": None}
+            context = message_context(message) | changed(request, message) if message else {"message": None}
             # This runs in another thread, which knows neither the site's path nor the reader's time zone.
             set_script_prefix(prefix)
             with timezone.override(zone):
@@ -118,6 +120,12 @@ class MessageContinueView(View):
         except UserFacingError as error:
             return refuse(request, str(error), error.http_status, message.conversation)
         return begun(request, pk)
+
+
+def changed(request: PersonRequest, message: Message) -> dict[str, Any]:
+    """Context of the sidebar's counts, which the tools of a reply may have changed. Causes queries for one that has
+    called tools."""
+    return {"places": shell.places(request)} if message.generation.rounds else {}
 
 
 def begun(request: PersonRequest, pk: UUID) -> HttpResponse:

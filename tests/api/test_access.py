@@ -75,13 +75,11 @@ WRONG: dict[str, Callable[[User], str]] = {
 
 @pytest.fixture
 def answered(user: User) -> Message:
-    """The person's answer, in a conversation of its own, with a tool call."""
+    """The person's answer, in a conversation of its own, with a tool call; the person has a task, too."""
+    actions.add(user, title="Secret task")
     answer = exchange(ConversationFactory.create(user=user), "Secret question", "Secret answer")
     ToolCall.objects.create(message=answer, user=user, tool="look_up", state=CallState.DONE, result={"text": "Secret"})
     return answer
-    """The person's answer, in a conversation of its own; the person has a task, too."""
-    actions.add(user, title="Secret task")
-    return exchange(ConversationFactory.create(user=user), "Secret question", "Secret answer")
 
 
 def address(path: str, message: Message) -> str:
