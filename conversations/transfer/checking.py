@@ -19,10 +19,14 @@ from conversations.models import (
     OPEN,
     TEMPERATURE_MAX,
     TITLE_MAX_CHARS,
+    CallState,
+    Decision,
     Rating,
     Role,
     Status,
 )
+from conversations.models.steps import ENDED
+from conversations.models.tool_calls import TOOL_MAX_CHARS
 
 TEXT_MAX_CHARS = 1_000_000
 """Characters of one message, or of its reasoning."""
@@ -30,11 +34,17 @@ TEXT_MAX_CHARS = 1_000_000
 ERROR_MAX_CHARS = 4_000
 """Characters of a failure's sentence, and of its technical cause: twice what this site writes."""
 
-CALLS_MAX_CHARS = 50_000
-"""Characters of a message's tool calls as JSON."""
+CALLS_MAX, CALLS_MAX_CHARS = 2_000, 1_000_000
+"""Number of a message's tool calls, and their characters as JSON: twice what this site writes."""
 
 PARAMS_MAX_CHARS = 1_000
 """Characters of what the sentence depends on, as JSON."""
+
+NAMES_MAX = 1_000
+"""Number of the tools that a conversation has turned off."""
+
+GIVEN_UP = {"status": CallState.UNKNOWN.value, "decision": Decision.STOPPED.value}
+"""Fields of an imported tool call that had not ended."""
 
 CODE_MAX_CHARS = REASON_MAX_CHARS = 50
 CODE = re.compile(r"[a-z0-9_]*")
@@ -63,6 +73,7 @@ def conversation(fields: dict[str, Any]) -> dict[str, Any]:
         "model": text(fields.get("model", ""), "Its model", MODEL_MAX_CHARS),
         "system_prompt": text(fields.get("system_prompt", ""), "Its instructions", TEXT_MAX_CHARS),
         "temperature": number(fields.get("temperature"), "Its temperature", TEMPERATURE_MAX),
+        "tools_off": optional(names, fields.get("tools_off"), "Its “tools_off”"),
         "current_message_id": optional(key, fields.get("current_message"), "Its “current_message”"),
         "pinned_at": optional(moment, fields.get("pinned_at"), "Its “pinned_at”"),
         "archived_at": optional(moment, fields.get("archived_at"), "Its “archived_at”"),
@@ -169,6 +180,13 @@ def text(value: Any, what: str, most: int) -> str:
     return value
 
 
+def names(value: Any, what: str) -> list[str]:
+    """A list of names of tools. Raises `Refused`."""
+    if not isinstance(value, list) or len(value) > NAMES_MAX:
+        raise Refused(f"{what} is not a list of names.")
+    return [text(name, what, TOOL_MAX_CHARS) for name in value]
+
+
 def key(value: Any, what: str) -> UUID:
     """A UUID from its text. Raises `Refused`."""
     try:
@@ -216,16 +234,28 @@ def truth(value: Any, what: str) -> bool:
 
 
 def tool_calls(value: Any, what: str) -> list[Any] | None:
-    """A list of objects that the database can hold, or None. Raises `Refused`."""
+    """A list of objects that the database can hold, or None. Raises `Refused`.
+
+    Their fields may be of any kind, as other programs write them. A call that had not ended is imported as given up.
+    """
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(call, dict) for call in value):
         raise Refused(f"{what} is not a list of objects.")
     if not storable(value):
         raise Refused(f"{what} contains something that is neither text nor a number.")
+    if len(value) > CALLS_MAX:
+        raise Refused(f"{what} are more than {CALLS_MAX:,}.")
     if len(json.dumps(value, ensure_ascii=False)) > CALLS_MAX_CHARS:
         raise Refused(f"{what} are longer than {CALLS_MAX_CHARS:,} characters.")
-    return value
+    return [call | GIVEN_UP if _has_not_ended(call) else call for call in value]
+
+
+def _has_not_ended(call: dict[str, Any]) -> bool:
+    """Whether the call names a state from which it would go on."""
+    status = call.get("status")
+    known = isinstance(status, str)
+    return known and (status not in ENDED or (status == CallState.UNKNOWN and not call.get("decision")))
 
 
 def error_params(value: Any, what: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from conversations.models import Conversation, Feedback, Generation, Message, Role
+from conversations.models.steps import records_of, steps_of
 
 FORMAT = "chatbot-conversations"
 VERSION = 1
@@ -21,6 +22,7 @@ def conversation_fields(conversation: Conversation) -> dict[str, Any]:
         "model": conversation.model,
         "system_prompt": conversation.system_prompt,
         "temperature": conversation.temperature,
+        "tools_off": conversation.tools_off,
         "current_message": written_key(conversation.current_message_id),
         "pinned_at": written(conversation.pinned_at),
         "archived_at": written(conversation.archived_at),
@@ -34,7 +36,7 @@ def message_fields(message: Message) -> dict[str, Any]:
         "parent": written_key(message.parent_id),
         "role": message.role,
         "content": message.text_so_far,
-        "tool_calls": message.tool_calls,
+        "tool_calls": calls_of(message),
         "created_at": written(message.created_at),
         "chosen_at": written(message.chosen_at),
     }
@@ -43,6 +45,14 @@ def message_fields(message: Message) -> dict[str, Any]:
     if feedback := feedback_of(message):
         fields["feedback"] = feedback_fields(feedback)
     return fields
+
+
+def calls_of(message: Message) -> Any:
+    """What the message recorded of its tool calls; of an open reply, its calls so far, which causes a query."""
+    generation = generation_of(message)
+    if generation and generation.is_open and generation.rounds:
+        return records_of(steps_of(message))
+    return message.tool_calls
 
 
 def generation_fields(generation: Generation) -> dict[str, Any]:

@@ -91,7 +91,7 @@ HEAD_FIELDS = frozenset({"format", "version"})
 FIELDS = frozenset(
     (
         *("id", "title", "created_at", "updated_at", "pinned_at", "archived_at", "trashed_at"),
-        *("model", "system_prompt", "temperature", "current_message", "owner"),
+        *("model", "system_prompt", "temperature", "tools_off", "current_message", "owner"),
     )
 )
 """Fields of a conversation that are read, besides its messages."""

@@ -8,6 +8,8 @@ from uuid import UUID
 from django.utils.formats import date_format
 
 from conversations.models import Conversation, Message, Role, Status
+from conversations.models.steps import parts_of, steps_of
+from conversations.transfer import markdown_steps
 from conversations.transfer.documents import generation_of
 
 MESSAGES_AT_A_TIME = 100
@@ -40,14 +42,18 @@ def paragraphs(conversation: Conversation, zone: tzinfo) -> Iterator[str]:
 
 
 def message_paragraphs(message: Message, number: int, zone: tzinfo) -> Iterator[str]:
-    """A message's author and time, its text, and a note when it did not end normally."""
+    """A message's author and time, its text with the tool calls in it, and a note when it did not end normally."""
     generation = generation_of(message)
     model = f" ({generation.model})" if generation and generation.model else ""
     yield f"## {number}. {SPEAKERS[message.role]}{model}"
     yield f"*{moment(message.created_at, zone)}*"
-    if text := message.text_so_far.strip():
-        yield text
-    if generation and generation.is_open:
+    for _, text, steps in parts_of(message.text_so_far, steps_of(message)):
+        if said := text.strip():
+            yield said
+        yield from markdown_steps.paragraphs(steps)
+    if generation and generation.is_waiting:
+        yield "*This reply waited for your decision.*"
+    elif generation and generation.is_open:
         yield "*This reply was in progress.*"
     elif generation and generation.status == Status.STOPPED:
         yield "*You stopped this reply.*"

@@ -213,12 +213,13 @@ def test_a_deep_conversation_is_written_whole(owner: Visitor, user: User) -> Non
 
 def test_every_column_is_exported_or_left_out_on_purpose(user: User) -> None:
     left_out = {
-        Conversation: {"user_id", "trashed_at"},
+        # What tools may do without asking is for their person to say, not for a file.
+        Conversation: {"user_id", "trashed_at", "tools_allowed"},
         Message: {"conversation_id", "user_id"},
         Feedback: {"message_id", "user_id"},
         Generation: {
             *("message_id", "conversation_id", "draft", "worker", "heartbeat_at", "stop_requested_at"),
-            *("continues", "options", "error_detail", "request_id"),
+            *("continues", "options", "error_detail", "request_id", "rounds", "waiting_until"),
         },
     }
     reply = exchange(ConversationFactory.create(user=user), "Hello", "Good day")

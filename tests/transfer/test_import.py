@@ -53,7 +53,9 @@ def a_full_account(user: User) -> None:
         generation__window_start=answer.created_at,
         generation__window_cut=True,
     )
-    settled = ConversationFactory.create(user=user, model="small", system_prompt="Be brief.", temperature=0.5)
+    settled = ConversationFactory.create(
+        user=user, model="small", system_prompt="Be brief.", temperature=0.5, tools_off=["a"]
+    )
     answer = exchange(settled, "Hello", "Good day")
     Feedback.objects.create(message=answer, user=user, rating="down", comment="Too brief")
     other = ReplyFactory.create(conversation=settled, parent=answer.parent, chosen_at=answer.created_at)

@@ -85,9 +85,15 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a duration that is none": (put_in(1, generation={"thought_seconds": "1"}), "not a number from"),
     "feedback of a third kind": (thumb, "its feedback has no rating of up or down"),
     "a choice that is no key": (put(current_message=1), "Its “current_message” is not a UUID"),
+    "tools that are no list": (put(tools_off="add_task"), "Its “tools_off” is not a list of names"),
+    "tools that are no names": (put(tools_off=["add_task", 7]), "Its “tools_off” is not a text"),
+    "very many tools": (put(tools_off=["a"] * 1_001), "Its “tools_off” is not a list of names"),
     "a temperature of the sun": (put(temperature=5778), "Its temperature is not a number"),
     "an endless error": (put_in(1, generation={"status": "failed", "error": "x" * 4_001}), "longer than 4,000"),
-    "endless tool calls": (put_in(1, tool_calls=[{"a": "x" * 60_000}]), "longer than 50,000"),
+    "half a character in a tool call": (put_in(1, tool_calls=[{"\udc00": 1}]), "neither text nor a number"),
+    "tool calls that are no objects": (put_in(1, tool_calls=[{}, "look"]), "not a list of objects"),
+    "very many tool calls": (put_in(1, tool_calls=[{}] * 2_001), "are more than 2,000"),
+    "endless tool calls": (put_in(1, tool_calls=[{"a": "x" * 1_000_001}]), "longer than 1,000,000"),
     "a list that has no end": (put_in(1, tool_calls=[{"a": [[[]]] * 60_000}]), "too many values"),
 }
 
