@@ -85,7 +85,9 @@ def _result(call: ToolCall, repeats: Mapping[UUID, int], most: int | None) -> st
     text = result_text(call)
     if most is not None and len(text.encode()) > most * BYTES_PER_TOKEN:
         kept = text.encode()[: most * BYTES_PER_TOKEN].decode(errors="ignore")
-        text = f"{kept}\n\n{CUT.format(length=len(text))}"
+        # A result that was cut before says at its end how long it was.
+        before = text.rpartition("\n\n")[2] if (call.result or {}).get("is_cut") else ""
+        text = f"{kept}\n\n{CUT.format(length=len(text))} {before}".rstrip()
     if (count := repeats.get(call.pk, 0)) >= SAME_TOLD:
         text = f"{text}\n\n{SAME.format(count=count)}"
     return text

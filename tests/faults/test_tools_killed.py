@@ -6,8 +6,8 @@ it has one reply for each kind of tool at the step.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -31,8 +31,8 @@ from tests.faults.world import Gate, World
 from tests.kit.provider import Gate as ProviderGate
 from tests.kit.provider import Request, Script, calls, stream
 
-ROUNDS, VICTIMS = (2, 5) if FULL else (1, 2)
-"""Seven steps, two rounds and five victims are seventy processes that are killed, with three replies each."""
+ROUNDS, VICTIMS = (3, 3) if FULL else (1, 2)
+"""Seven steps, three rounds and three victims are sixty-three processes that are killed, with three replies each."""
 
 KINDS = ("note", "switch_on", "post")
 """A tool of each kind: atomic, idempotent, and one that nobody can take back."""
@@ -120,16 +120,18 @@ def world() -> Iterator[World]:
 async def test_what_a_killed_process_was_doing_is_done_once_or_asked_for(
     new_site: NewSite, world: World, step: str
 ) -> None:
-    async with acting_site(new_site, world, VICTIMS + 1) as site, Person(site) as person:
+    async with acting_site(new_site, world, VICTIMS + 1) as site, people(site, VICTIMS * len(KINDS)) as persons:
         model = ActingModel(KINDS)
         site.provider.answer_requests(model)
         for number in range(ROUNDS):
             victims = site.processes[:VICTIMS]
             with ExitStack() as closed:
                 held = closing(site, world, model, step, number, closed)
-                turns = [await ask(person, at=victim) for victim in victims for _ in KINDS]
-                looking = [look(person, turn, at=at) for turn, at in zip(turns, each(victims, len(KINDS)), strict=True)]
-                watching = [asyncio.create_task(one) for one in looking]
+                at = each(victims, len(KINDS))
+                begin = number * len(persons)
+                asked = [ask(*one) for one in zip(persons, range(begin, begin + len(persons)), at, strict=True)]
+                turns = await asyncio.gather(*asked)
+                watching = [asyncio.create_task(look(*one)) for one in zip(persons, turns, at, strict=True)]
                 await settled(lambda: len(turns) - held(), f"replies that are not {step}")  # noqa: B023
                 await asyncio.gather(*(asyncio.to_thread(victim.kill) for victim in victims))
             await asyncio.gather(*watching, *(asyncio.to_thread(victim.start) for victim in victims))
@@ -140,7 +142,7 @@ async def test_what_a_killed_process_was_doing_is_done_once_or_asked_for(
             before = {turn.reply: (await called(site, turn)) for turn in turns}
             acted = {key: world.did(one.key) for key, one in before.items()}
             await asyncio.to_thread(decide, site.processes[0].environment, word)
-            await asyncio.gather(*(look(person, turn) for turn in turns))
+            await asyncio.gather(*map(look, persons, turns))
             for turn in turns:
                 was = before[turn.reply]
                 repeats = was.state == "unknown" and word == "approve"
@@ -148,33 +150,34 @@ async def test_what_a_killed_process_was_doing_is_done_once_or_asked_for(
                 assert world.did(now.key) == acted[turn.reply] + repeats, now
                 assert (now.state, now.reply) == ("done" if repeats else was.state, "complete")
                 assert [one["status"] for one in now.recorded or []] == [now.state]
-        await all_but_the_page_hold(site, person)
+        await all_but_the_page_hold(site, persons)
 
 
 async def test_what_was_approved_after_every_process_was_killed_is_done_once(new_site: NewSite, world: World) -> None:
-    async with acting_site(new_site, world, 2) as site, Person(site) as person:
+    async with acting_site(new_site, world, 2) as site, people(site, 2) as persons:
         site.provider.answer_requests(ActingModel(["note_if_allowed"]))
         for number in range(2 if FULL else 1):
-            turns = [await ask(person, at=process) for process in site.processes]
-            await asyncio.gather(*(look(person, turn) for turn in turns))
+            asked = zip(persons, range(2 * number, 2 * number + 2), site.processes, strict=True)
+            turns = await asyncio.gather(*(ask(*one) for one in asked))
+            await asyncio.gather(*map(look, persons, turns))
             assert {(await called(site, turn)).state for turn in turns} == {"waiting"}
             await asyncio.gather(*(asyncio.to_thread(process.kill) for process in site.processes))
             # Nobody serves the site: the decision is another machine's.
             await asyncio.to_thread(decide, site.processes[0].environment, "approve")
             await asyncio.gather(*(asyncio.to_thread(process.start) for process in site.processes))
             if number:
-                await kill_what_makes(site, world, person, turns)
-            await asyncio.gather(*(look(person, turn) for turn in turns))
+                await kill_what_makes(site, persons, turns)
+            await asyncio.gather(*map(look, persons, turns))
             for turn in turns:
                 now = await called(site, turn)
                 assert (now.state, now.decision, now.reply, now.notes) == ("done", "person", "complete", 1)
-        await all_but_the_page_hold(site, person)
+        await all_but_the_page_hold(site, persons)
 
 
-async def kill_what_makes(site: Site, world: World, person: Person, turns: Sequence[Turn]) -> None:
+async def kill_what_makes(site: Site, persons: Sequence[Person], turns: Sequence[Turn]) -> None:
     """Kill the processes again, when what was approved has just been made, and is not stored yet."""
     with Gate(site.database, "call done") as gate:
-        watching = [asyncio.create_task(look(person, turn)) for turn in turns]
+        watching = [asyncio.create_task(look(*one)) for one in zip(persons, turns, strict=True)]
         await settled(lambda: len(turns) - gate.held(), "calls that are not made")
         await asyncio.gather(*(asyncio.to_thread(process.kill) for process in site.processes))
     await asyncio.gather(*(asyncio.to_thread(process.start) for process in site.processes))
@@ -218,12 +221,19 @@ def each(processes: Sequence[Process], times: int) -> list[Process]:
     return [process for process in processes for _ in range(times)]
 
 
-async def ask(person: Person, *, at: Process) -> Turn:
-    """Ask the next question."""
-    return await person.ask(Speech(len(person.turns), words=WORDS), at=at)
+@asynccontextmanager
+async def people(site: Site, count: int) -> AsyncIterator[list[Person]]:
+    """So many people, because the turns and the counts of one person wait for one another."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(Person(site)) for _ in range(count)]
 
 
-async def look(person: Person, turn: Turn, *, at: Process | None = None) -> None:
+async def ask(person: Person, number: int, at: Process) -> Turn:
+    """Ask the question of this number."""
+    return await person.ask(Speech(number, words=WORDS), at=at)
+
+
+async def look(person: Person, turn: Turn, at: Process | None = None) -> None:
     """Watch the reply until it has ended, or waits for a decision."""
     sql = "SELECT status IN ('pending', 'running', 'interrupted') FROM conversations_generation WHERE message_id = %s"
     while (await query(person.site, sql, turn.reply))[0][0]:
@@ -254,10 +264,11 @@ def was_done_once_or_is_asked_for(call: Called, world: World, step: str) -> None
             assert world.did(call.key) == 1, call
 
 
-async def all_but_the_page_hold(site: Site, person: Person) -> None:
+async def all_but_the_page_hold(site: Site, persons: Sequence[Person]) -> None:
     """Check the invariants that do not depend on how a page shows tool calls."""
+    turns = [turn for person in persons for turn in person.turns]
     await nothing_is_open(site)
-    await no_turn_is_lost_or_doubled(site, person.turns)
-    await every_reply_is_what_was_said(site, person.turns)
+    await no_turn_is_lost_or_doubled(site, turns)
+    await every_reply_is_what_was_said(site, turns)
     await nothing_leaks(site)
     the_log_is_clean(site)

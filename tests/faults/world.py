@@ -15,18 +15,15 @@ PATIENCE = 60.0
 GATES = """
 CREATE OR REPLACE FUNCTION faults_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(hashtext(CASE
-        WHEN TG_TABLE_NAME = 'conversations_replyround' THEN 'round'
-        WHEN TG_TABLE_NAME = 'conversations_generation' THEN 'reply ' || NEW.status
-        ELSE 'call ' || NEW.state END));
+    PERFORM pg_advisory_xact_lock_shared(hashtext(TG_ARGV[0] || coalesce(to_jsonb(NEW) ->> TG_ARGV[1], '')));
     RETURN NEW;
 END $$;
 CREATE OR REPLACE TRIGGER faults_gate BEFORE INSERT ON conversations_replyround
-    FOR EACH ROW EXECUTE FUNCTION faults_gate();
+    FOR EACH ROW EXECUTE FUNCTION faults_gate('round', '');
 CREATE OR REPLACE TRIGGER faults_gate BEFORE UPDATE OF state ON conversations_toolcall
-    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION faults_gate();
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION faults_gate('call ', 'state');
 CREATE OR REPLACE TRIGGER faults_gate BEFORE UPDATE OF status ON conversations_generation
-    FOR EACH ROW WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION faults_gate();
+    FOR EACH ROW WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION faults_gate('reply ', 'status');
 """
 """SQL after which each step of a reply and its calls waits in the database while its gate is closed."""
 

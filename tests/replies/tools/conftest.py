@@ -4,11 +4,11 @@ import pytest
 
 from accounts.models import User
 from conversations.models import Preset
-from tests.replies.making.conftest import engine, other_engine, short_intervals, turn
+from tests.replies.making.conftest import engine, midday, other_engine, short_intervals, turn
 from tools import registry
 from tools.define import Call, Table, tool
 
-__all__ = ["engine", "other_engine", "short_intervals", "turn"]
+__all__ = ["engine", "midday", "other_engine", "short_intervals", "turn"]
 
 
 @tool(step="Adding “{name}”", done="Added “{name}”")
