@@ -90,7 +90,7 @@ def window_for(
     `begun` is cut in that way at half of the rest.
     """
     conversation = reply.conversation
-    room = available() - reserved - (tokens_of_json(offered) if offered else 0)
+    room = available() - reserved - tokens_offered(offered)
     said_first = "\n\n".join(filter(None, (settings.CHAT_SYSTEM_PROMPT, conversation.system_prompt)))
     system = _start_of(said_first, room // 2)
     if system:
@@ -114,6 +114,11 @@ def going_on(begun: str, tokens: int) -> list[ChatMessage]:
 def tokens_of(messages: Iterable[ChatMessage]) -> int:
     """Approximate number of tokens of these messages with their further fields."""
     return sum(estimate_tokens(message.content) + _more(message) for message in messages)
+
+
+def tokens_offered(offered: Mapping[str, Any] | None) -> int:
+    """Approximate number of tokens of the tools that a request offers."""
+    return tokens_of_json(offered) if offered else 0
 
 
 def tokens_of_json(value: Mapping[str, Any]) -> int:

@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from chatbot.core import sql
+from chatbot.core.database import WITHOUT_WAITING
 from conversations.models import CallState, Conversation, Decision, Generation, ReplyRound, Status, ToolCall
 from conversations.models.steps import JOINT
 from conversations.models.tool_calls import UNDECIDED
@@ -32,12 +33,34 @@ CHANGED = ("state", "worker", "result", "error", "decision", "decided_at", "star
 """Columns of a call that change after it was stored."""
 
 
+LOCK_PERSON = f"SELECT FROM accounts_user, {WITHOUT_WAITING} WHERE id = %s FOR KEY SHARE OF accounts_user"  # noqa: S608
+"""SQL that locks a person's row against deletion, and lets the transaction not wait for the disk.
+
+A round that a crash of the database loses has had no effect yet: what runs first is on the disk together with it.
+"""
+
+HOLD, HOLD_WITHOUT_WAITING = (
+    f"""
+    SELECT stop_requested_at IS NOT NULL FROM {tables}
+    WHERE message_id = %s AND worker = %s AND status = '{Status.RUNNING}'
+    FOR NO KEY UPDATE OF conversations_generation
+    """  # noqa: S608 (constants)
+    for tables in ("conversations_generation", f"conversations_generation, {WITHOUT_WAITING}")
+)
+
+
 class LeaseLost(Exception):
     """The reply is no longer this worker's: another one makes it, or it was deleted."""
 
 
 class StopRequested(Exception):
     """The reply is to stop; somebody has asked for that in another process."""
+
+
+class Held(NamedTuple):
+    """A reply that its worker has locked."""
+
+    is_to_stop: bool
 
 
 class Times(NamedTuple):
@@ -128,7 +151,8 @@ def _settle(call: ToolCall, now: datetime) -> None:
 def add(added: Round, *, worker: str, draft: str, counts: Counts) -> None:
     """Store a round and its calls, the text so far, and its tokens. Raises `LeaseLost`.
 
-    A second attempt, made because the database went away before it could answer, stores nothing twice.
+    Does not wait for the disk. A second attempt, made because the database went away before it could answer, stores
+    nothing twice.
     """
     try:
         _add(added, worker, draft, counts)
@@ -146,7 +170,7 @@ def _add(added: Round, worker: str, draft: str, counts: Counts) -> None:
     }
     with transaction.atomic():
         # In the order in which a deletion locks them: the new rows refer to the person and to the message.
-        sql.run("SELECT FROM accounts_user WHERE id = %s FOR KEY SHARE", [said.user_id])
+        sql.run(LOCK_PERSON, [said.user_id])
         if counts.limited:
             limits.count_tokens(said.user_id, counts.limited)
         sql.run("SELECT FROM conversations_message WHERE id = %s FOR KEY SHARE", [said.message_id])
@@ -167,7 +191,8 @@ def begin(call: ToolCall, *, worker: str) -> bool:
     may_run |= Q(state=CallState.RUNNING, worker=worker)
     is_proposed = Q(state=CallState.PROPOSED)
     with transaction.atomic():
-        _hold(call.message_id, worker)
+        tool = registry.get(call.tool)
+        _hold(call.message_id, worker, durably=tool is None or not tool.may_run_again)
         begun = ToolCall.objects.filter(may_run, pk=call.pk).update(
             state=CallState.RUNNING,
             worker=worker,
@@ -205,7 +230,7 @@ def wait(message_id: UUID, *, worker: str, draft: str) -> bool:
     the other did. Raises `LeaseLost` and `StopRequested`.
     """
     with transaction.atomic():
-        _hold(message_id, worker)
+        _hold(message_id, worker, durably=True)
         undecided = ToolCall.objects.filter(UNDECIDED, message=message_id).order_by("created_at")
         first = undecided.values_list("created_at", flat=True).first()
         if first is None:
@@ -251,13 +276,15 @@ def _close(call: ToolCall, decision: Decision) -> None:
     call.save(update_fields=list(CHANGED))
 
 
-def _hold(message_id: UUID | None, worker: str) -> None:
-    """Lock the reply of this worker, in the caller's transaction. Raises `LeaseLost` and `StopRequested`."""
-    held = Generation.objects.filter(pk=message_id, worker=worker, status=Status.RUNNING).select_for_update(no_key=True)
-    found = held.values_list("stop_requested_at").first()
-    if found is None:
+def _hold(message_id: UUID | None, worker: str, *, durably: bool) -> None:
+    """Lock the reply of this worker, in the caller's transaction. Raises `LeaseLost` and `StopRequested`.
+
+    Unless `durably`, the transaction does not wait for the disk.
+    """
+    held = sql.first(Held, HOLD if durably else HOLD_WITHOUT_WAITING, [message_id, worker])
+    if held is None:
         raise LeaseLost
-    if found[0]:
+    if held.is_to_stop:
         raise StopRequested
 
 

@@ -77,6 +77,8 @@ class Worker:
         self._asked = "" if model == llm.OTHER_MODEL else model
         self._refusal = refusal
         self._window = window
+        self._window_goes_on = bool(begun)
+        """Whether the window ends with the text that is continued."""
         self._begun = False
         self._stop_requested = False
         self._sent = False
@@ -266,10 +268,11 @@ class Worker:
         if made and self._begun_with:
             # The text of this round follows those before it.
             made += context.going_on(self._begun_with, context.available() // 4)
-        if self._window is None or made:
-            begun = "" if made else self._begun_with
+        begun = "" if made else self._begun_with
+        if self._window is None or not self._fits(self._window, made, offered):
             read = partial(window_for, begun=begun, offered=offered, reserved=context.tokens_of(made))
             self._window = await database(read, self.reply.message_id)
+            self._window_goes_on = bool(begun)
         self._messages = [*self._window.messages, *made]
         limit = settings.CHAT_REPLY_MAX_CHARS
         if not self._has_calls:
@@ -294,6 +297,13 @@ class Worker:
         if not self.acting:
             return []
         return self.acting.messages(room) if offered else self.acting.told(room)
+
+    def _fits(self, window: Window, made: list[llm.ChatMessage], offered: Mapping[str, Any]) -> bool:
+        """Whether the reply's earlier rounds fit below the window as it was read before."""
+        if not made:
+            return True
+        tokens = context.tokens_of([*window.messages, *made]) + context.tokens_offered(offered)
+        return not self._window_goes_on and tokens <= context.available()
 
     def _take(self, event: llm.Event, limit: int) -> None:
         match event:
