@@ -95,9 +95,8 @@ def erase(model_admin: Any, request: HttpRequest, queryset: QuerySet[Conversatio
 def confirmation(model_admin: Any, request: HttpRequest, keys: list[UUID]) -> HttpResponseBase:
     """The page that lists exactly what is removed and asks for confirmation."""
     contents = contents_of(keys)
-    totals = {
-        name: sum(getattr(one, name) for one in contents) for name in ("messages", "characters", "feedback", "running")
-    }
+    counted = ("messages", "characters", "feedback", "running", "calls")
+    totals = {name: sum(getattr(one, name) for one in contents) for name in counted}
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Erase permanently?",

@@ -43,6 +43,8 @@ class Contents:
     feedback: int
     running: int
     """Number of replies that are open."""
+    calls: int
+    """Number of tool calls, not of those that only a message has recorded."""
 
 
 FACTS = f"""
@@ -66,7 +68,8 @@ CONTENTS = f"""
     SELECT conversation.id, person.email, count(said.id),
         coalesce(sum(length(said.content) + coalesce(length(made.thought) + length(made.draft), 0)), 0),
         count(given.message_id),
-        count(*) FILTER (WHERE made.status IN {listed(OPEN)})
+        count(*) FILTER (WHERE made.status IN {listed(OPEN)}),
+        coalesce(sum((SELECT count(*) FROM conversations_toolcall AS call WHERE call.message_id = said.id)), 0)
     FROM conversations_conversation AS conversation
     JOIN accounts_user AS person ON person.id = conversation.user_id
     LEFT JOIN conversations_message AS said ON said.conversation_id = conversation.id

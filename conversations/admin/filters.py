@@ -1,5 +1,6 @@
 """Filters of the admin's lists; none reads a whole table to find its choices."""
 
+import re
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -9,10 +10,16 @@ from django.http import HttpRequest
 
 from accounts.staff_lists.filters import BoundedFilter, Choices, ColumnFilter
 from chatbot.core import sql
-from conversations.models import Rating, Role, Status
+from conversations.models import CallOrigin, CallState, Rating, Role, Status
+from tools import registry
 
 RECENT = 2_000
 """Number of newest replies whose models are offered as choices."""
+
+TOOLS_MAX = 300
+"""Names of tools in calls that are looked at for choices."""
+
+TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class RowFilter(BoundedFilter):
@@ -140,6 +147,28 @@ class RatingFilter(ColumnFilter):
     title, parameter_name, fixed = "rating", "rating", Rating.choices
 
 
+class ToolFilter(ColumnFilter):
+    """Filters tool calls by their tool, with an index."""
+
+    title, parameter_name, looks = "tool", "tool", None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """Tools that the site has, and those that it had."""
+        return tools()
+
+
+class CallStateFilter(ColumnFilter):
+    """Filters tool calls by their state."""
+
+    title, parameter_name, fixed = "state", "state", CallState.choices
+
+
+class OriginFilter(ColumnFilter):
+    """Filters tool calls by the door through which they came."""
+
+    title, parameter_name, fixed = "origin", "origin", CallOrigin.choices
+
+
 class CommentFilter(BoundedFilter):
     """Filters feedback by whether it has a comment."""
 
@@ -161,6 +190,28 @@ def models() -> list[tuple[str, str]]:
         """  # noqa: S608 (a constant)
     )
     return [(name, name) for name in sorted({*settings.CHAT_MODELS, *used})]
+
+
+def tools() -> list[tuple[str, str]]:
+    """Names of the site's tools, and of those that were called, each found by one step in the index. Causes a query."""
+    used: list[str] = sql.column(
+        f"""
+        WITH RECURSIVE named (tool) AS (
+            SELECT (SELECT min(tool) FROM conversations_toolcall)
+            UNION ALL
+            SELECT (SELECT min(tool) FROM conversations_toolcall WHERE tool > named.tool)
+            FROM named WHERE named.tool IS NOT NULL
+        )
+        SELECT tool FROM named WHERE tool IS NOT NULL LIMIT {TOOLS_MAX}
+        """  # noqa: S608 (a constant)
+    )
+    known = {tool.name for tool in registry.all_tools()}
+    return [(name, name) for name in sorted(known.union(filter(is_tool_name, used)))]
+
+
+def is_tool_name(name: str) -> bool:
+    """Whether a tool may have this name. Models also make names up, which may say anything: no list shows those."""
+    return bool(TOOL_NAME.fullmatch(name))
 
 
 def error_codes() -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """Transcripts for staff: one part of a branch at a time, each reading recorded before it is shown."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +12,26 @@ from accounts.staff_lists.dates import moment
 from conversations.admin.generations import seconds
 from conversations.admin.readings import record
 from conversations.models import Conversation, Feedback, Generation, Message, Role
+from conversations.models.step_words import state_of, words_of
+from conversations.models.steps import Step, steps_of
 from conversations.pages import branches
 from conversations.pages.branches import Part
 from conversations.pages.dressing import ShownMessage, dress
+from tools import text as texts
 
-LINES_MAX = 20_000
-"""Characters of tool calls that are indented on several lines."""
+CALLS_MAX, CALL_MAX_CHARS = 100, 2_000
+"""Tool calls of a reply that are shown, and characters of what each was asked and returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCall:
+    """A tool call of the transcript, as text."""
+
+    words: str
+    state: str
+    tool: str
+    arguments: str
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +41,9 @@ class Line:
     shown: ShownMessage
     generation: Generation | None
     feedback: Feedback | None
-    tool_calls: str
-    """Tool calls as JSON on several lines; empty without any."""
+    calls: Sequence[ShownCall]
+    more_calls: int = 0
+    """Number of tool calls that are not shown."""
     first_token: str = ""
     duration: str = ""
 
@@ -64,20 +78,21 @@ def transcript(request: HttpRequest, conversation: Conversation) -> dict[str, An
 def line(shown: ShownMessage) -> Line:
     """The message as a line."""
     message = shown.message
-    calls = _as_lines(message.tool_calls) if message.tool_calls else ""
+    steps = steps_of(message)
+    calls, more = [shown_call(step) for step in steps[:CALLS_MAX]], max(0, len(steps) - CALLS_MAX)
     feedback = getattr(message, "feedback", None)
     if message.role != Role.ASSISTANT:
-        return Line(shown, None, feedback, calls)
+        return Line(shown, None, feedback, calls, more)
     made = message.generation
     first_token, duration = seconds(made.started_at, made.first_token_at), seconds(made.started_at, made.finished_at)
-    return Line(shown, made, feedback, calls, first_token, duration)
+    return Line(shown, made, feedback, calls, more, first_token, duration)
 
 
-def _as_lines(calls: object) -> str:
-    """JSON on several lines, unless these would consist mostly of indentation."""
-    line = json.dumps(calls, ensure_ascii=False)
-    lines = json.dumps(calls, indent=2, ensure_ascii=False) if len(line) <= LINES_MAX else line
-    return lines if len(lines) <= 4 * len(line) + LINES_MAX else line
+def shown_call(step: Step) -> ShownCall:
+    """The call as the transcript shows it, each text up to a bound."""
+    result = step.error or str((step.result or {}).get("text") or "")
+    arguments, result = (texts.shortened(text, CALL_MAX_CHARS) for text in (step.arguments, result))
+    return ShownCall(words_of(step), state_of(step), step.tool, arguments, result)
 
 
 def _part(request: HttpRequest, conversation: Conversation) -> Part:

@@ -9,7 +9,7 @@ from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.test import Client
 
 from accounts.models import User
-from conversations.models import Conversation, Feedback, Generation, Message, Status
+from conversations.models import Conversation, Feedback, Generation, Message, Status, ToolCall
 from tests.admin.conftest import READ, Staff, member
 from tests.factories import ConversationFactory, MessageFactory, ReplyFactory, exchange
 from tests.kit.server import ChatServer
@@ -49,10 +49,17 @@ def test_conversations_go_to_the_trash_and_their_replies_stop(staff: Staff, answ
 @pytest.mark.django_db
 def test_erasing_says_first_exactly_what_goes(staff: Staff, answer: Message) -> None:
     Feedback.objects.create(message=answer, user=answer.user, rating="up")
+    ToolCall.objects.create(message=answer, user=answer.user, tool="look_up")
     keep = exchange(ConversationFactory.create(), "Stay", "Yes").conversation
     client = staff("view_conversation", "delete_conversation")
     html = act(client, "erase", answer.conversation).content.decode()  # type: ignore[attr-defined]
-    for told in (answer.user.email, str(answer.conversation_id), "2 messages, 34 characters", "1 with feedback"):
+    for told in (
+        answer.user.email,
+        str(answer.conversation_id),
+        "2 messages, 34 characters",
+        "1 with feedback",
+        "1 tool call",
+    ):
         assert told in html, told
     assert "Capitals" not in html
     assert Conversation.objects.count() == 2
@@ -60,6 +67,7 @@ def test_erasing_says_first_exactly_what_goes(staff: Staff, answer: Message) -> 
     act(client, "erase", answer.conversation, post="yes")
     assert list(Conversation.objects.all()) == [keep]
     assert not Message.objects.filter(conversation=answer.conversation_id).exists()
+    assert not ToolCall.objects.exists()
     assert log(answer.conversation) == [(DELETION, "Erasing permanently.")]
     assert not LogEntry.objects.filter(object_repr__contains="Capitals").exists()
 

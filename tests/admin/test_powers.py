@@ -21,7 +21,7 @@ from django.urls import reverse
 from accounts import access_tokens, ranks
 from accounts.models import User
 from conversations.actions import feedback
-from conversations.models import Preset, Rating, TurnWindow, UsageLimit
+from conversations.models import Preset, Rating, ToolCall, TurnWindow, UsageLimit
 from tasks import actions as tasks
 from tests.admin.conftest import Staff, member
 from tests.factories import PASSWORD, ConversationFactory, UserFactory, exchange
@@ -42,6 +42,7 @@ def superuser() -> User:
     TurnWindow.objects.create(user=person, began_at=person.date_joined, turns=0)
     Preset.objects.create(user=person, name="Mine", system_prompt="Be brief.")
     answer = exchange(ConversationFactory.create(user=person), "Question", "Answer")
+    ToolCall.objects.create(message=answer, user=person, tool="add_task")
     feedback.rate(answer, rating=Rating.UP)
     tasks.add(person, title="Mine")
     LogEntry.objects.log_actions(person.pk, [person], 2, change_message="x", single_object=True)

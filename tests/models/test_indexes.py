@@ -25,9 +25,9 @@ from chatbot.core.cursors import Cursor, microseconds
 from conversations.actions import branches, turn_rows
 from conversations.admin import searching
 from conversations.admin.filters import RowFilter
-from conversations.models import Conversation, Feedback, Generation, Message, Preset, Role, Status, paths
+from conversations.models import Conversation, Feedback, Generation, Message, Preset, Role, Status, ToolCall, paths
 from conversations.pages import lists
-from conversations.replies import context, leases, reply_rows
+from conversations.replies import context, earlier, leases, reply_rows
 from conversations.transfer import exports
 from conversations.upkeep.retention import Rules
 from conversations.usage import limits
@@ -75,6 +75,13 @@ SELECT id, conversation_id, 'complete', '', '', '', '', '', '' FROM conversation
 
 INSERT INTO conversations_feedback (message_id, user_id, rating, comment, created_at, updated_at)
 SELECT id, user_id, 'up', '', created_at, created_at FROM conversations_message WHERE role = 'assistant';
+
+INSERT INTO conversations_toolcall
+    (id, message_id, user_id, origin, round, position, place, provider_id, tool, arguments, state, worker, error,
+    decision, created_at)
+SELECT gen_random_uuid(), id, user_id, 'chat', 0, 0, 0, '', 'tool_' || abs(hashtext(id::text)) %% 50, '', 'done', '',
+    '', '', created_at
+FROM conversations_message WHERE role = 'assistant';
 
 INSERT INTO conversations_preset (id, user_id, name)
 SELECT gen_random_uuid(), people.keys[1 + number %% cardinality(people.keys)], 'Preset ' || number
@@ -125,8 +132,8 @@ INSERT INTO django_session (session_key, session_data, expire_date)
 SELECT md5(number::text), '', now() + interval '1 day' FROM generate_series(1, %(strangers)s) AS number;
 
 ANALYZE accounts_user, django_session, conversations_conversation, conversations_message, conversations_generation,
-    conversations_feedback, conversations_preset, accounts_accesstoken, accounts_requestwindow, auth_group,
-    accounts_user_groups, conversations_usagelimit, conversations_turnwindow, django_admin_log, tasks_task,
+    conversations_feedback, conversations_toolcall, conversations_preset, accounts_accesstoken, accounts_requestwindow,
+    auth_group, accounts_user_groups, conversations_usagelimit, conversations_turnwindow, django_admin_log, tasks_task,
     tasks_tasklist;
 """
 
@@ -221,6 +228,14 @@ QUERIES: dict[str, Callable[[], QuerySet[Any]]] = {
     "the number of a person's open tasks": lambda: Task.objects.owned_by(somebody()).open(),
     "a person's deleted tasks": lambda: Task.objects.deleted_by(somebody()),
     "deleted tasks past their day": lambda: Task.objects.expired().order_by("deleted_at")[:100],
+    "a person's tool calls": lambda: ToolCall.objects.owned_by(somebody()).newest_first()[:31],
+    "a person's tool calls after a cursor": lambda: (
+        ToolCall.objects.owned_by(somebody())
+        .newest_first()
+        .after(Cursor(some_message().created_at, some_message().pk))[:31]
+    ),
+    "the tool calls that wait for a person": lambda: ToolCall.objects.owned_by(somebody()).undecided().newest_first(),
+    "the tool calls of a reply": lambda: ToolCall.objects.filter(message=some_message()).in_order(),
     "open replies": lambda: Generation.objects.open(),
     "open replies that nobody makes": lambda: Generation.objects.without_worker(),
     "a conversation's open reply": lambda: some_conversation().generations.open(),
@@ -264,6 +279,7 @@ STATEMENTS: dict[str, Callable[[Message], object]] = {
         reply.user, reply.conversation
     ),
     "the messages that the model sees": context.window_for,
+    "the tool calls that the model sees": lambda reply: earlier.read([reply.pk], most=100),
     "a message's place on a branch": lambda reply: paths.place(reply.conversation, reply.pk, reply.pk, below=25),
     "the end of a branch": lambda reply: paths.last_end(reply.conversation, reply.pk),
     "going to another branch": branches.choose,
@@ -341,6 +357,13 @@ ADMIN_PAGES = (
     "/admin/tasks/task/?q={email}",
     "/admin/tasks/task/?user__id__exact={user}",
     "/admin/tasks/task/?state=deleted",
+    "toolcall/",
+    "toolcall/?p={place_of_reply}",
+    "toolcall/?q={email}",
+    "toolcall/?tool=tool_7",
+    "toolcall/?tool=tool_7&q={email}&created_at__year={year}",
+    "toolcall/?state=failed&origin=mcp",
+    "toolcall/?message__conversation__id__exact={conversation}",
     "/admin/admin/logentry/",
     "/admin/admin/logentry/?p={place_of_log}",
     "/admin/admin/logentry/?q={email}",
@@ -384,7 +407,7 @@ def test_a_page_of_the_admin_scans_no_whole_table(page: str, client: Client, mon
             assert not set(sequential_scans(explain_sql(sql))) & LARGE, sql
 
 
-LARGE = {f"conversations_{name}" for name in ("conversation", "message", "generation", "feedback")} | {
+LARGE = {f"conversations_{name}" for name in ("conversation", "message", "generation", "feedback", "toolcall")} | {
     "accounts_user",
     "django_admin_log",
     "tasks_task",
