@@ -91,6 +91,14 @@ def register(*functions: Any) -> None:
     _registry().add(*functions)
 
 
+def replace(*functions: Any) -> None:
+    """Make these the only tools of this process, as tests do."""
+    registry = _registry()
+    registry.tools.clear()
+    registry.faults.clear()
+    registry.add(*functions)
+
+
 def faults() -> list[Fault]:
     """What keeps functions from being tools."""
     return _registry().all_faults()

@@ -7,8 +7,8 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 
 from accounts.models import User
+from accounts.readings import READING
 from conversations.admin import tool_calls
-from conversations.admin.readings import READING
 from conversations.models import CallState, Generation, Message, Status, ToolCall
 from conversations.models.steps import Step, records_of
 from tests.admin.conftest import READ, VIEW, Staff

@@ -24,7 +24,7 @@ from django.utils import timezone
 from accounts import access_tokens
 from accounts.models import AccessToken, User
 from chatbot.telemetry.logs import JSONFormatter
-from conversations.models import Conversation, Feedback, Message, Preset, Status
+from conversations.models import Conversation, Feedback, Message, Preset, ReplyRound, Status, ToolCall
 from conversations.upkeep import erasure
 from tasks import actions as task_actions
 from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, UserFactory, exchange
@@ -55,6 +55,9 @@ def full(user: User, stranger: User) -> User:
     for text in ("Private", "Secret"):
         answer = exchange(ConversationFactory.create(user=user, title=text), f"{text} question", f"{text} answer")
         Feedback.objects.create(message=answer, user=user, rating="up")
+        ReplyRound.objects.create(message=answer, user=user, number=0, text=f"{text} round")
+        ToolCall.objects.create(message=answer, user=user, tool="look_up", result={"text": f"{text} result"})
+    ToolCall.objects.create(user=user, origin="mcp", tool="look_up", arguments='{"for": "Secret"}')
     ReplyFactory.create(conversation=answer.conversation, generation__status=Status.RUNNING)
     Conversation.objects.filter(title="Private").update(trashed_at=timezone.now())
     Conversation.objects.filter(title="Secret").update(pinned_at=timezone.now())
@@ -127,6 +130,8 @@ def test_nothing_of_an_erased_person_is_left_anywhere(full: User, stranger: User
         "conversations.Generation": 3,
         "conversations.Feedback": 2,
         "conversations.Preset": 1,
+        "conversations.ReplyRound": 2,
+        "conversations.ToolCall": 3,
         "sessions.Session": 1,
         "tasks.Task": 1,
         "tasks.TaskList": 1,
