@@ -18,6 +18,7 @@ PARTS = (
     "load",
     "api",
     "saturation",
+    "tools",
     "memory",
     "checkpoints",
     "browser",
@@ -93,6 +94,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         saturation,
         search,
         staff,
+        tools,
         transfer,
     )
 
@@ -101,6 +103,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
             "load": lambda: load.measure(site, at or (1, 50, 200), rounds_of_one=1),
             "api": lambda: api.measure(site, count=50),
             "saturation": lambda: saturation.measure(site, people=200, rise=6, window=6),
+            "tools": lambda: tools.measure(site, rounds=20, runs=2),
             "memory": lambda: memory.measure(site, counts=(10, 100)),
             "checkpoints": lambda: checkpoints.measure(count=50),
             "browser": lambda: browser.measure(site, turns=3),
@@ -118,6 +121,7 @@ def parts(site: Site, at: list[int] | None, *, quick: bool) -> dict[str, Callabl
         "load": lambda: load.measure(site, at or load.LEVELS),
         "api": lambda: api.measure(site),
         "saturation": lambda: saturation.measure(site),
+        "tools": lambda: tools.measure(site),
         "memory": lambda: memory.measure(site),
         "checkpoints": checkpoints.measure,
         "browser": lambda: browser.measure(site),

@@ -52,6 +52,12 @@ class Registry:
             else:
                 self.tools.pop(name, None)
 
+    def clear(self) -> None:
+        """Forget all tools, and why some functions are none."""
+        self.tools.clear()
+        self.faults.clear()
+        self._same.clear()
+
     def all_faults(self) -> list[Fault]:
         """Why functions are no tools: their own faults, and names that several have."""
         found = list(self.faults)
@@ -94,8 +100,7 @@ def register(*functions: Any) -> None:
 def replace(*functions: Any) -> None:
     """Make these the only tools of this process, as tests do."""
     registry = _registry()
-    registry.tools.clear()
-    registry.faults.clear()
+    registry.clear()
     registry.add(*functions)
 
 

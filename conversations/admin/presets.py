@@ -17,6 +17,10 @@ class PresetAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # not subscriptab
     search_fields = ("name", "system_prompt")
     ordering = ("name",)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Whether an address may filter by this: by no tools, whose comparisons fail for many values."""
+        return not lookup.startswith("tools_off") and super().lookup_allowed(lookup, value, request)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Preset]:
         """The presets that are shared, by name."""
         return Preset.objects.shared().order_by("name")

@@ -67,7 +67,7 @@ EXAMPLE_CALL: dict[str, Any] = {
 
 
 class ToolResultOut(Schema):
-    """What a tool returned."""
+    """What a tool returned, as text and perhaps as a table."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -37,11 +37,20 @@ NO_OFFER = Offer({}, {})
 
 
 def offer_to(user_id: UUID, *, off: Collection[str], allowed: Collection[str]) -> Offer:
-    """What the model is offered in a reply for this person. Causes queries if the site has tools."""
-    if not settings.CHAT_TOOLS or not registry.all_tools():
+    """What the model is offered in a reply for this person. Causes a query if the site has tools, and those of the
+    person's permissions if a tool needs one."""
+    tools = [tool for tool in registry.all_tools() if tool.name not in off] if settings.CHAT_TOOLS else []
+    if not tools:
         return NO_OFFER
-    tools = registry.offered_to(User.objects.get(pk=user_id), without=off)
-    offer = Offer({tool.name: tool for tool in tools}, registry.policies(tools) if tools else {}, allowed)
+    policies = registry.policies(tools)
+    # Each reply waits for this: the person is not looked up for nothing.
+    user = User.objects.get(pk=user_id) if any(tool.permission for tool in tools) else None
+    usable = {
+        tool.name: tool
+        for tool in tools
+        if policies[tool.name] != "never" and (not tool.permission or (user and tool.may_be_used_by(user)))
+    }
+    offer = Offer(usable, policies, allowed)
     return offer if fits(offer.options()) else NO_OFFER
 
 

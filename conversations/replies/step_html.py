@@ -55,7 +55,7 @@ class ShownStep:
     words: str
     """What it does, or has done."""
     state: str
-    """Its state, in words."""
+    """Its state, in words for people."""
     arguments: Sequence[tuple[str, str]]
     """Names and values, or the text that the model wrote without a name."""
     result: str

@@ -41,7 +41,7 @@ def list_items(user: User) -> str:
 @pytest.fixture(autouse=True)
 def tools() -> None:
     """The site has these tools."""
-    registry.register(delete_item, list_items)
+    registry.replace(delete_item, list_items)
 
 
 def call(reply: Message, title: str = "milk", **fields: Any) -> ToolCall:

@@ -64,8 +64,8 @@ def parameters(function: Any) -> dict[str, Any]:
 
 
 def test_hints_and_docstring_make_the_schema() -> None:
-    def add_task(user: User, call: Call, title: str, due: date | None = None, urgent: int = 0) -> str:
-        """Add a task to the user's to-do list.
+    def add_item(user: User, call: Call, title: str, due: date | None = None, urgent: int = 0) -> str:
+        """Add an item to the user's to-do list.
 
         Use it for what has to be done later.
 
@@ -82,12 +82,12 @@ def test_hints_and_docstring_make_the_schema() -> None:
         """
         return title
 
-    tool = tool_of(add_task)
+    tool = tool_of(add_item)
     assert tool.for_model() == {
         "type": "function",
         "function": {
-            "name": "add_task",
-            "description": "Add a task to the user's to-do list.\n\nUse it for what has to be done later.\n\n"
+            "name": "add_item",
+            "description": "Add an item to the user's to-do list.\n\nUse it for what has to be done later.\n\n"
             "Returns:\n    The words to repeat.",
             "parameters": {
                 "type": "object",
@@ -104,7 +104,7 @@ def test_hints_and_docstring_make_the_schema() -> None:
             },
         },
     }
-    assert tool.where.endswith("test_schema.py:" + str(add_task.__code__.co_firstlineno))
+    assert tool.where.endswith("test_schema.py:" + str(add_item.__code__.co_firstlineno))
 
 
 def test_a_tool_without_arguments_has_an_empty_schema() -> None:

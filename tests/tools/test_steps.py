@@ -24,36 +24,36 @@ class Mute:
         raise RuntimeError("no words")
 
 
-def add_task(title: str, due: date | None = None, tags: tuple[str, ...] = ()) -> str:
-    """Add a task."""
+def add_item(title: str, due: date | None = None, tags: tuple[str, ...] = ()) -> str:
+    """Add an item."""
     return title
 
 
 def test_without_a_sentence_the_name_tells_what_is_done() -> None:
-    tool = tool_of(add_task)
-    assert tool.step({"title": "milk"}) == "Add task"
-    assert tool.step({}, done=True) == "Add task"
+    tool = tool_of(add_item)
+    assert tool.step({"title": "milk"}) == "Add item"
+    assert tool.step({}, done=True) == "Add item"
 
 
 def test_a_sentence_has_the_arguments_in_it() -> None:
-    tool = tool_of(add_task, step="Adding “{title}” to your list", done="Added “{title}” for {due}")
+    tool = tool_of(add_item, step="Adding “{title}” to your list", done="Added “{title}” for {due}")
     assert tool.step({"title": "milk"}) == "Adding “milk” to your list"
     assert tool.step({"title": "milk", "due": date(2026, 12, 3)}, done=True) == "Added “milk” for 3 Dec 2026"
 
 
 def test_a_sentence_without_a_second_one_is_used_for_both() -> None:
-    assert tool_of(add_task, step="{title}, {{that is}} it").step({"title": "a"}, done=True) == "a, {that is} it"
+    assert tool_of(add_item, step="{title}, {{that is}} it").step({"title": "a"}, done=True) == "a, {that is} it"
 
 
 @timezone.override("Asia/Tokyo")
 def test_times_are_those_of_the_reader() -> None:
-    tool = tool_of(add_task, step="{due}")
+    tool = tool_of(add_item, step="{due}")
     assert tool.step({"due": datetime(2026, 12, 1, 20, 0, tzinfo=UTC)}) == "2 Dec 2026, 05:00"
 
 
 @timezone.override("Asia/Tokyo")
 def test_a_time_that_no_calendar_has_there_leaves_a_gap() -> None:
-    tool = tool_of(add_task, step="{due}")
+    tool = tool_of(add_item, step="{due}")
     assert tool.step({"due": datetime.max.replace(tzinfo=UTC)}) == "…"
 
 
@@ -76,15 +76,15 @@ def test_a_time_that_no_calendar_has_there_leaves_a_gap() -> None:
     ],
 )
 def test_strange_values_are_shown_plainly(value: Any, shown: str) -> None:
-    tool = tool_of(add_task, step="[{title}]")
+    tool = tool_of(add_item, step="[{title}]")
     assert tool.step({"title": value}) == f"[{shown}]"
 
 
 def test_a_missing_argument_leaves_a_gap() -> None:
-    assert tool_of(add_task, step="Adding “{title}”").step({"other": 1}) == "Adding “…”"
+    assert tool_of(add_item, step="Adding “{title}”").step({"other": 1}) == "Adding “…”"
 
 
 def test_a_sentence_is_bounded() -> None:
-    tool = tool_of(add_task, step="{title} {tags} {title} {title}")
+    tool = tool_of(add_item, step="{title} {tags} {title} {title}")
     step = tool.step({"title": "x" * 1_000_000, "tags": ["y" * 1_000] * 1_000})
     assert len(step) <= STEP_MAX_CHARS

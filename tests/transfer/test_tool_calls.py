@@ -27,7 +27,7 @@ BEGAN = datetime(2026, 12, 1, 10, tzinfo=UTC)
 
 
 def call(**fields: Any) -> ToolCall:
-    made = {"tool": "add_task", "arguments": '{"title": "Milk"}', "state": CallState.DONE, "result": {"text": "Added."}}
+    made = {"tool": "add_errand", "arguments": '{"title": "Milk"}', "state": CallState.DONE, "result": {"text": "Added."}}
     times = {"created_at": BEGAN, "started_at": BEGAN, "finished_at": BEGAN + timedelta(seconds=3)}
     return ToolCall(**made | times | fields)
 
@@ -82,7 +82,7 @@ def test_what_a_reply_has_done_so_far_is_exported_and_waits_for_nobody_after_an_
     imported = Message.objects.select_related("generation").get(user=stranger, role="assistant")
     assert (imported.generation.status, imported.content) == (Status.FAILED, "One moment.")
     assert [(step.tool, step.state, step.is_undecided) for step in steps_of(imported)] == [
-        ("add_task", "done", False),
+        ("add_errand", "done", False),
         ("remove_task", "unknown", False),
     ]
     assert imported.tool_calls
@@ -98,8 +98,8 @@ def test_markdown_has_each_call_where_it_happened(owner: Visitor, user: User) ->
     )
     assert (
         "I look.\n\n"
-        '> **Add task** · done after 3 s\n>\n>     add_task({"title": "Milk"})\n>     Added.\n\n'
-        '> **Add task** · failed after 3 s\n>\n>     add_task({"title": "Milk"})\n>     No such *task*.\n\n'
+        '> **Add errand** · done after 3 s\n>\n>     add_errand({"title": "Milk"})\n>     Added.\n\n'
+        '> **Add errand** · failed after 3 s\n>\n>     add_errand({"title": "Milk"})\n>     No such *task*.\n\n'
         "There it is."
     ) in markdown(owner, reply)
 
@@ -177,25 +177,25 @@ def test_whatever_calls_a_file_has_it_is_shown_everywhere(owner: Visitor, user: 
 
 
 def test_a_file_allows_no_tool_to_run_without_asking(owner: Visitor) -> None:
-    found = conversation() | {"tools_off": ["add_task"], "tools_allowed": ["remove_task"]}
+    found = conversation() | {"tools_off": ["add_errand"], "tools_allowed": ["remove_task"]}
     assert outcomes(owner.upload("/import/", document(found))) == ["imported"]
     imported = Conversation.objects.get()
-    assert (imported.tools_off, imported.tools_allowed) == (["add_task"], None)
+    assert (imported.tools_off, imported.tools_allowed) == (["add_errand"], None)
 
 
 @pytest.mark.parametrize("status", ["proposed", "waiting", "approved", "running", "unknown", "odd"])
 def test_an_imported_call_has_ended(owner: Visitor, status: str) -> None:
     asked = message("Hello")
-    calls = [{"name": "add_task", "status": status, "decision": ""}, {"name": "add_task", "status": "done"}]
+    calls = [{"name": "add_errand", "status": status, "decision": ""}, {"name": "add_errand", "status": "done"}]
     said = message("Hi", parent=asked["id"], role="assistant", tool_calls=calls)
     owner.upload("/import/", document(conversation("Hello", [asked, said])))
     stored = Message.objects.get(role="assistant").tool_calls
-    assert stored == [{"name": "add_task", "status": "unknown", "decision": "stopped"}, calls[1]]
+    assert stored == [{"name": "add_errand", "status": "unknown", "decision": "stopped"}, calls[1]]
 
 
 def test_what_a_prune_archives_is_restored_with_its_calls(user: User, tmp_path: Path) -> None:
     reply = acted(user, "Done.", call(), call(state=CallState.DECLINED, result=None, decision="person"))
-    ToolCall.objects.create(message=reply, user=user, tool="add_task", state=CallState.DONE)
+    ToolCall.objects.create(message=reply, user=user, tool="add_errand", state=CallState.DONE)
     before = Message.objects.get(pk=reply.pk).tool_calls
     archive = tmp_path / "archive"
     call_command("prune_conversations", "--older-than=0d", "--archive-to", str(archive), verbosity=0)

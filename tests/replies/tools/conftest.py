@@ -54,4 +54,4 @@ def send(user: User, call: Call, to: str) -> str:
 @pytest.fixture(autouse=True)
 def tools() -> None:
     """The process has these tools."""
-    registry.register(add, list_all, remove, send)
+    registry.replace(add, list_all, remove, send)

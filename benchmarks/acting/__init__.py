@@ -1,0 +1,1 @@
+"""An app of the benchmarks, which has tools."""
