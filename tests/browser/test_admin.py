@@ -57,7 +57,7 @@ def test_a_conversation_is_found_and_read_on_every_branch(
     answer = page.locator("article.assistant")
     expect(answer.get_by_role("heading", name="Paris")).to_be_visible()
     expect(answer.locator("math")).to_be_visible()
-    answer.get_by_text("Tool calls").click()
+    answer.get_by_text("Look up").click()
     expect(answer.get_by_text("look_up")).to_be_visible()
     answer.get_by_text("complete").click()
     expect(answer.get_by_text("First token")).to_be_visible()
