@@ -30,7 +30,7 @@ def call(answer: Message) -> ToolCall:
     return ToolCall.objects.create(
         message=answer,
         user=answer.user,
-        tool="add_errand",
+        tool="add_note",
         arguments='{"title": "Secret milk"}',
         state=CallState.DONE,
         result={"text": "Added to the errands <img src=x>"},
@@ -54,7 +54,13 @@ def readings(key: object) -> list[str]:
 def test_the_list_says_who_had_what_done_and_nothing_that_was_said(staff: Staff, call: ToolCall) -> None:
     for client in (staff(*MAY_SEE), staff()):
         html = client.get(LIST).content.decode()
-        for fact in (call.user.email, "add_errand", "Done", "2.00 s", str(call.message and call.message.conversation_id)):
+        for fact in (
+            call.user.email,
+            "add_note",
+            "Done",
+            "2.00 s",
+            str(call.message and call.message.conversation_id),
+        ):
             assert fact in html, fact
         for said in SAID:
             assert said not in html, said
@@ -72,7 +78,7 @@ def test_the_page_of_a_call_shows_what_was_said_to_those_who_may_read(staff: Sta
 
 def test_others_see_that_it_exists_and_nobody_has_read(staff: Staff, call: ToolCall) -> None:
     html = staff(*MAY_SEE).get(page(call)).content.decode()
-    assert "add_errand" in html
+    assert "add_note" in html
     assert f"?at={call.message_id}#m-{call.message_id}" in html
     for said in SAID:
         assert said not in html, said
@@ -80,7 +86,9 @@ def test_others_see_that_it_exists_and_nobody_has_read(staff: Staff, call: ToolC
 
 
 def test_a_call_without_a_conversation_is_read_and_written_down_too(staff: Staff, user: User) -> None:
-    call = ToolCall.objects.create(user=user, origin="mcp", tool="add_errand", state="done", arguments='{"a": "Secret"}')
+    call = ToolCall.objects.create(
+        user=user, origin="mcp", tool="add_note", state="done", arguments='{"a": "Secret"}'
+    )
     assert "Secret" in staff(*MAY_READ).get(page(call)).content.decode()
     assert readings(call.pk) == [tool_calls.READ]
     assert LogEntry.objects.get().object_repr == f"tool call {call.pk}"
@@ -113,12 +121,12 @@ def test_nobody_adds_changes_or_deletes_a_call(staff: Staff, call: ToolCall) -> 
     chosen = {"action": "delete_selected", "_selected_action": [call.pk], "post": "yes"}
     client.post(LIST, chosen)
     call.refresh_from_db()
-    assert (call.tool, call.state) == ("add_errand", CallState.DONE)
+    assert (call.tool, call.state) == ("add_note", CallState.DONE)
 
 
 def test_calls_are_found_by_person_tool_state_and_date(staff: Staff, call: ToolCall) -> None:
     other = exchange(ConversationFactory.create(user=UserFactory.create(email="other@example.net")), "Hello", "Hi")
-    for position, (tool, state) in enumerate((("add_errand", "failed"), ("list_tasks", "done"))):
+    for position, (tool, state) in enumerate((("add_note", "failed"), ("list_tasks", "done"))):
         ToolCall.objects.create(message=other, user=other.user, position=position, tool=tool, state=state)
     client = staff(*MAY_SEE)
 
@@ -128,8 +136,8 @@ def test_calls_are_found_by_person_tool_state_and_date(staff: Staff, call: ToolC
     assert found() == 3
     assert found(q="other@") == 2
     assert found(q=str(call.pk)) == 1
-    assert found(tool="add_errand") == 2
-    assert found(tool="add_errand", q="other@", state="failed") == 1
+    assert found(tool="add_note") == 2
+    assert found(tool="add_note", q="other@", state="failed") == 1
     assert found(state="done") == 2
     assert found(origin="mcp") == 0
     assert found(created_at__year=2026, created_at__month=3) == 1
@@ -155,7 +163,7 @@ def test_a_name_that_only_a_model_knows_is_no_word_of_a_list(staff: Staff, call:
 
 def test_pages_follow_each_other_however_many_calls_there_are(staff: Staff, answer: Message) -> None:
     ToolCall.objects.bulk_create(
-        ToolCall(message=answer, user=answer.user, tool="add_errand", state="done", position=number)
+        ToolCall(message=answer, user=answer.user, tool="add_note", state="done", position=number)
         for number in range(130)
     )
     client, address, seen = staff(*MAY_SEE), LIST, list[str]()
@@ -182,7 +190,7 @@ def test_the_transcript_shows_what_was_done_and_what_came_of_it(staff: Staff, ca
     Message.objects.filter(pk=answer.pk).update(tool_calls=records)
     html = transcript(staff, answer)
     words = " ".join(read(html).text().split())
-    assert "Add errand · done after 2 s add_errand" in words
+    assert "Add note · done after 2 s add_note" in words
     assert '{"title": "Secret milk"}' in words
     assert "Added to the errands <img src=x>" in words
     assert "Fly · failed" in words
@@ -197,7 +205,7 @@ def test_the_transcript_shows_what_a_reply_that_waits_asks(staff: Staff, answer:
 
 
 def test_the_transcript_is_bounded(staff: Staff, answer: Message) -> None:
-    long = ToolCall(tool="add_errand", arguments="x" * 10_000, state=CallState.DONE, result={"text": "y" * 10_000})
+    long = ToolCall(tool="add_note", arguments="x" * 10_000, state=CallState.DONE, result={"text": "y" * 10_000})
     Message.objects.filter(pk=answer.pk).update(tool_calls=[Step.of(long).record()] * 150)
     html = transcript(staff, answer)
     assert "50 more tool calls are in the export." in html

@@ -27,7 +27,12 @@ BEGAN = datetime(2026, 12, 1, 10, tzinfo=UTC)
 
 
 def call(**fields: Any) -> ToolCall:
-    made = {"tool": "add_errand", "arguments": '{"title": "Milk"}', "state": CallState.DONE, "result": {"text": "Added."}}
+    made = {
+        "tool": "add_note",
+        "arguments": '{"title": "Milk"}',
+        "state": CallState.DONE,
+        "result": {"text": "Added."},
+    }
     times = {"created_at": BEGAN, "started_at": BEGAN, "finished_at": BEGAN + timedelta(seconds=3)}
     return ToolCall(**made | times | fields)
 
@@ -82,7 +87,7 @@ def test_what_a_reply_has_done_so_far_is_exported_and_waits_for_nobody_after_an_
     imported = Message.objects.select_related("generation").get(user=stranger, role="assistant")
     assert (imported.generation.status, imported.content) == (Status.FAILED, "One moment.")
     assert [(step.tool, step.state, step.is_undecided) for step in steps_of(imported)] == [
-        ("add_errand", "done", False),
+        ("add_note", "done", False),
         ("remove_task", "unknown", False),
     ]
     assert imported.tool_calls
@@ -98,8 +103,8 @@ def test_markdown_has_each_call_where_it_happened(owner: Visitor, user: User) ->
     )
     assert (
         "I look.\n\n"
-        '> **Add errand** · done after 3 s\n>\n>     add_errand({"title": "Milk"})\n>     Added.\n\n'
-        '> **Add errand** · failed after 3 s\n>\n>     add_errand({"title": "Milk"})\n>     No such *task*.\n\n'
+        '> **Add note** · done after 3 s\n>\n>     add_note({"title": "Milk"})\n>     Added.\n\n'
+        '> **Add note** · failed after 3 s\n>\n>     add_note({"title": "Milk"})\n>     No such *task*.\n\n'
         "There it is."
     ) in markdown(owner, reply)
 
@@ -177,25 +182,25 @@ def test_whatever_calls_a_file_has_it_is_shown_everywhere(owner: Visitor, user: 
 
 
 def test_a_file_allows_no_tool_to_run_without_asking(owner: Visitor) -> None:
-    found = conversation() | {"tools_off": ["add_errand"], "tools_allowed": ["remove_task"]}
+    found = conversation() | {"tools_off": ["add_note"], "tools_allowed": ["remove_task"]}
     assert outcomes(owner.upload("/import/", document(found))) == ["imported"]
     imported = Conversation.objects.get()
-    assert (imported.tools_off, imported.tools_allowed) == (["add_errand"], None)
+    assert (imported.tools_off, imported.tools_allowed) == (["add_note"], None)
 
 
 @pytest.mark.parametrize("status", ["proposed", "waiting", "approved", "running", "unknown", "odd"])
 def test_an_imported_call_has_ended(owner: Visitor, status: str) -> None:
     asked = message("Hello")
-    calls = [{"name": "add_errand", "status": status, "decision": ""}, {"name": "add_errand", "status": "done"}]
+    calls = [{"name": "add_note", "status": status, "decision": ""}, {"name": "add_note", "status": "done"}]
     said = message("Hi", parent=asked["id"], role="assistant", tool_calls=calls)
     owner.upload("/import/", document(conversation("Hello", [asked, said])))
     stored = Message.objects.get(role="assistant").tool_calls
-    assert stored == [{"name": "add_errand", "status": "unknown", "decision": "stopped"}, calls[1]]
+    assert stored == [{"name": "add_note", "status": "unknown", "decision": "stopped"}, calls[1]]
 
 
 def test_what_a_prune_archives_is_restored_with_its_calls(user: User, tmp_path: Path) -> None:
     reply = acted(user, "Done.", call(), call(state=CallState.DECLINED, result=None, decision="person"))
-    ToolCall.objects.create(message=reply, user=user, tool="add_errand", state=CallState.DONE)
+    ToolCall.objects.create(message=reply, user=user, tool="add_note", state=CallState.DONE)
     before = Message.objects.get(pk=reply.pk).tool_calls
     archive = tmp_path / "archive"
     call_command("prune_conversations", "--older-than=0d", "--archive-to", str(archive), verbosity=0)

@@ -11,7 +11,6 @@ from pytest_django import Settings
 
 from conversations.llm import service as llm
 from conversations.llm.tool_calls import ToolCalls
-from conversations.replies.proposals import assembled
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -68,7 +67,7 @@ async def test_the_call_of_a_real_server_is_read_from_its_stream(llama: str, set
             case llm.Finish(reason=reason):
                 finish = reason
     await llm.aclose()
-    (call,) = assembled(calls)
+    (call,) = calls.whole()
     assert call["function"]["name"] == "add_task"
     assert json.loads(call["function"]["arguments"]) == {"title": "milk"}
     assert call["id"]
