@@ -11,7 +11,7 @@ from tasks.actions import UNSET
 from tasks.finding import find
 from tasks.lists import Show
 from tasks.models import Task
-from tools.define import Table, ToolError, tool
+from tools.define import Cell, Table, ToolError, tool
 
 TITLES_MOST = 10
 """Titles that an error names when several tasks fit."""
@@ -42,8 +42,12 @@ def list_tasks(user: User, show: Literal["open", "today", "overdue", "done", "al
         show: Which of them: the open ones, those due today, those that are overdue, those that are done, or all.
     """
     page = lists.page(user, Show(show), today=timezone.localdate(), place=None, size=LISTED_MOST)
-    rows = [[task.title, task.due, "done" if task.is_done else "open", task.description] for task in page.tasks]
-    return Table(["Task", "Due", "State", "Description"], rows, [task.get_absolute_url() for task in page.tasks])
+    columns = ["Task", "Due", "State"]
+    rows: list[list[Cell]] = [[task.title, task.due, "done" if task.is_done else "open"] for task in page.tasks]
+    if any(task.description for task in page.tasks):
+        columns.append("Description")
+        rows = [[*row, task.description] for row, task in zip(rows, page.tasks, strict=True)]
+    return Table(columns, rows, [task.get_absolute_url() for task in page.tasks])
 
 
 @tool(step="Completing “{task}”", done="Completed “{task}”")
@@ -83,7 +87,9 @@ def update_task(
 
 @tool(confirm=True, step="Deleting “{task}” from your tasks", done="Deleted “{task}” from your tasks")
 def delete_task(user: User, task: str) -> str:
-    """Delete a task from the user's to-do list. The user is asked before it happens.
+    """Delete a task from the user's to-do list.
+
+    The user is asked before it happens, so call it without asking first.
 
     Args:
         task: The title of the task, or what the user calls it.

@@ -29,8 +29,7 @@ class Steps:
     @classmethod
     def of(cls, name: str, doing: str, done: str) -> "Steps":
         """The sentences that a decorator gives, or those made of the tool's name: `Add task` for `add_task`."""
-        named = " ".join(name.replace("_", " ").replace("-", " ").split())
-        doing = doing or named[:1].upper() + named[1:]
+        doing = doing or titled(name)
         return cls(doing, done or doing)
 
     def sentence(self, arguments: Mapping[str, Any], *, done: bool) -> str:
@@ -54,6 +53,12 @@ class Steps:
             else:
                 found += [f"its sentence names {{{name}}}, which is not an argument" for name in sorted(unknown)]
         return found
+
+
+def titled(name: str) -> str:
+    """A tool's name in words: `Add task` for `add_task`."""
+    words = " ".join(name.replace("_", " ").replace("-", " ").split())
+    return words[:1].upper() + words[1:]
 
 
 def parsed(template: str) -> list[tuple[str, str | None]]:

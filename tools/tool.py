@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.models import User
 from tools.schema import Arguments
-from tools.steps import Steps
+from tools.steps import Steps, titled
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,16 @@ class Tool:
     is_async: bool
     steps: Steps = field(repr=False)
     schema: Arguments = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """The tool's name in words: `Add task`."""
+        return titled(self.name)
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of its description, in one line."""
+        return " ".join(self.description.partition("\n\n")[0].split())
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -105,8 +105,8 @@ def tools(user: User, configuration: Configuration) -> dict[str, Any]:
         "tools": [
             ToolChoice(
                 tool.name,
-                tool.step({}),
-                tool.description.partition("\n")[0],
+                tool.title,
+                tool.summary,
                 tool.name not in off,
                 policies[tool.name] == "ask",
             )

@@ -62,6 +62,15 @@ def test_the_list_shows_what_is_asked_for(user: User, stranger: User) -> None:
     assert table.links[0] == Task.objects.get(title="New").get_absolute_url()
 
 
+def test_descriptions_are_listed_where_there_are_any(user: User) -> None:
+    actions.add(user, title="Buy milk")
+    assert list(chat_tools.list_tasks(user).columns) == ["Task", "Due", "State"]
+    actions.add(user, title="Call Ana", description="About the roof")
+    table = chat_tools.list_tasks(user)
+    assert table.columns[-1] == "Description"
+    assert [row[-1] for row in table.rows] == ["About the roof", ""]
+
+
 def test_a_task_is_found_by_what_a_person_calls_it(user: User) -> None:
     actions.add(user, title="Buy milk")
     actions.add(user, title="Call Anna")
