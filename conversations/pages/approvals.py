@@ -37,7 +37,12 @@ def waiting_context(user: User) -> dict[str, Any]:
     """Context of the page of all calls that wait for the person. Causes a query."""
     found = _waiting(user).select_related("message__conversation").order_by("created_at")[: PAGE + 1]
     calls = [WaitingCall(call.message.conversation, call) for call in found if call.message]
-    return {"waiting": calls[:PAGE], "has_more": len(calls) > PAGE}
+    return {
+        "listing": "approvals",
+        "waiting": calls[:PAGE],
+        "has_more": len(calls) > PAGE,
+        "hours": settings.CHAT_APPROVAL_HOURS,
+    }
 
 
 WAITING_COUNT = f"""
