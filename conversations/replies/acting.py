@@ -1,7 +1,7 @@
 """The tools of one reply: storing the calls that the model named, and running them.
 
 A round is stored with its calls before anything runs. Calls that change the database run one after the other, in the
-order in which the model named them; the others run beside them, a few at a time.
+order in which the model named them; the others run beside each other in between, a few at a time.
 """
 
 import asyncio
@@ -129,34 +129,32 @@ class Acting:
 
     async def _run(self, calls: Sequence[ToolCall]) -> None:
         """Run the calls; those of which somebody decided otherwise meanwhile do not run, and are read again."""
-        in_order, beside = list[ToolCall](), list[ToolCall]()
-        for call in calls:
-            tool = registry.get(call.tool)
-            (in_order if tool and tool.atomic and not tool.read_only else beside).append(call)
+        have_run = True
+        for group in _groups(calls):
+            have_run = await self._run_together(group) and have_run
+        if not have_run:
+            await self._read()
+
+    async def _run_together(self, calls: Sequence[ToolCall]) -> bool:
+        """Run the calls beside each other, a few at a time; returns whether all of them ran."""
         places = asyncio.Semaphore(settings.CHAT_TOOL_CALLS)
         try:
             async with asyncio.TaskGroup() as tasks:
-                runs = [tasks.create_task(self._run_in_order([call], places)) for call in beside]
-                runs.append(tasks.create_task(self._run_in_order(in_order, places)))
+                runs = [tasks.create_task(self._run_in(places, call)) for call in calls]
         except ExceptionGroup as several:
             for kind in (StopRequested, LeaseLost):
                 if several.subgroup(kind):
                     raise kind from None
             raise
-        if not all(task.result() for task in runs):
-            await self._read()
+        return all(task.result() for task in runs)
 
-    async def _run_in_order(self, calls: Sequence[ToolCall], places: asyncio.Semaphore) -> bool:
-        """Run one call after the other; returns whether all of them ran."""
-        have_run = True
-        for call in calls:
-            async with places:
-                # Only what runs is marked as running: after a crash, of all else is known that it did not happen.
-                if await self._database(rounds.begin, call, worker=self._worker):
-                    await self._run_one(call)
-                else:
-                    have_run = False
-        return have_run
+    async def _run_in(self, places: asyncio.Semaphore, call: ToolCall) -> bool:
+        async with places:
+            # Only what runs is marked as running: after a crash, of all else is known that it did not happen.
+            has_begun = await self._database(rounds.begin, call, worker=self._worker)
+            if has_begun:
+                await self._run_one(call)
+        return bool(has_begun)
 
     async def _run_one(self, call: ToolCall) -> None:
         call.state, call.started_at = CallState.RUNNING, timezone.now()
@@ -234,3 +232,18 @@ def _has_ended(call: ToolCall) -> bool:
     return call.state in {CallState.DONE, CallState.FAILED, CallState.DECLINED} or (
         call.state == CallState.UNKNOWN and bool(call.decision)
     )
+
+
+def _groups(calls: Sequence[ToolCall]) -> list[list[ToolCall]]:
+    """The calls in their order: one that changes the database is a group of its own, so that what follows sees it."""
+    groups: list[list[ToolCall]] = []
+    is_open = False
+    for call in calls:
+        tool = registry.get(call.tool)
+        changes = bool(tool and tool.atomic and not tool.read_only)
+        if is_open and not changes:
+            groups[-1].append(call)
+        else:
+            groups.append([call])
+        is_open = not changes
+    return groups

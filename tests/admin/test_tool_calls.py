@@ -86,9 +86,7 @@ def test_others_see_that_it_exists_and_nobody_has_read(staff: Staff, call: ToolC
 
 
 def test_a_call_without_a_conversation_is_read_and_written_down_too(staff: Staff, user: User) -> None:
-    call = ToolCall.objects.create(
-        user=user, origin="mcp", tool="add_note", state="done", arguments='{"a": "Secret"}'
-    )
+    call = ToolCall.objects.create(user=user, origin="mcp", tool="add_note", state="done", arguments='{"a": "Secret"}')
     assert "Secret" in staff(*MAY_READ).get(page(call)).content.decode()
     assert readings(call.pk) == [tool_calls.READ]
     assert LogEntry.objects.get().object_repr == f"tool call {call.pk}"

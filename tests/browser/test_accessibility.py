@@ -7,7 +7,7 @@ one in `STATES`. Each is loaded once, then looked at in both schemes and on both
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -22,11 +22,11 @@ from playwright.sync_api import Page, expect
 
 from accounts import access_tokens
 from accounts.models import User
-from conversations.models import Conversation, Feedback, Role, UsageLimit
+from conversations.models import Conversation, Feedback, Message, Role, ToolCall, UsageLimit
 from tasks import actions
 from tests.browser.acting import RICH
 from tests.browser.conftest import DESKTOP, PHONE, NewPage
-from tests.factories import ConversationFactory, PresetFactory, ReplyFactory, exchange
+from tests.factories import ConversationFactory, MessageFactory, PresetFactory, ReplyFactory, exchange
 from tests.kit.provider import ScriptedProvider
 from tests.kit.server import ChatServer
 from tests.tasks.factories import add
@@ -74,6 +74,7 @@ PAGES: dict[str, Where] = {
     "sign-ins": at("sign-ins"),
     "sign-in-again": at("sign-in-again"),
     "usage": at("usage"),
+    "approvals": at("approvals"),
     "tasks": at("tasks"),
     "task-detail": lambda conversation: conversation.user.tasks.all()[0].get_absolute_url(),
     "api-docs": at("api-docs"),
@@ -106,6 +107,7 @@ NO_PAGES = {
         "message-feedback",
     ),
     *("message-detail", "message-choose", "message-markdown", "preferences", "trash-empty", "health"),
+    *("tool-call-decide", "message-decide"),
     *("task-complete", "task-reopen", "task-move", "task-delete", "tasks-restore"),
     *("access-token-revoke", "browser-end", "program-end", "sign-out-everywhere"),
     *(
@@ -156,6 +158,13 @@ def delete_a_task(page: Page) -> None:
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
 
 
+def open_steps(page: Page) -> None:
+    page.wait_for_url("**/c/**")
+    for line in page.locator(".step:not([data-asks]) summary").all():
+        line.click()
+    expect(page.get_by_role("group", name="Result").first).to_be_visible()
+
+
 def show_another_branch(page: Page) -> None:
     way = page.get_by_role("button", name="Previous alternative").get_attribute("formaction")
     assert way
@@ -171,6 +180,7 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "the settings of a new chat": ("conversation-new", both(press("Chat settings"), shows("#settings"))),
     "deleting a preset": ("preset-detail", press("Delete preset")),
     "a thought": ("conversation-detail", lambda page: page.locator("details.reasoning summary").first.click()),
+    "steps": ("approvals", both(press("Shopping", role="link"), open_steps)),
     "editing": ("conversation-detail", both(press("Edit message", role="link"), shows("[data-edit] textarea"))),
     "another branch": ("conversation-detail", show_another_branch),
     "results in the sidebar": ("conversation-detail", both(show_sidebar, look_for("madrid"))),
@@ -206,6 +216,7 @@ def conversation(user: User) -> Conversation:
     UsageLimit.objects.create(messages=50)
     done, *_ = add(user, "Send the invoice", "Buy milk", "לקנות חלב", due=date(2026, 1, 31), description="Two litres")
     actions.complete(done)
+    shopping(user)
     asked = exchange(conversation, "And of Spain?", "Madrid.").parent
     ReplyFactory.create(
         conversation=conversation,
@@ -225,6 +236,45 @@ def conversation(user: User) -> Conversation:
     }.items():
         exchange(ConversationFactory.create(user=user, title=title, **fields), "Hello", "Good day")
     return conversation
+
+
+def shopping(user: User) -> None:
+    """Make a conversation in which the assistant has read the list, failed at something, and waits for its person."""
+    conversation = ConversationFactory.create(user=user, title="Shopping")
+    table = {"columns": ["Task", "Due"], "rows": [["Buy milk", "2026-01-31"]], "links": ["/tasks/"]}
+    steps = [
+        {"id": "1", "name": "list_tasks", "status": "done", "result": {"text": "", "table": table}},
+        {
+            "id": "2",
+            "name": "complete_task",
+            "arguments": {"task": "tea"},
+            "status": "failed",
+            "error": "There is none.",
+        },
+        {"id": "3", "name": "delete_task", "arguments": {"task": "milk"}, "status": "declined", "decision": "person"},
+    ]
+    answer = exchange(conversation, "What is on my list?", "Milk, and no more.")
+    Message.objects.filter(pk=answer.pk).update(tool_calls=steps)
+    reply = ReplyFactory.create(
+        conversation=conversation,
+        parent=MessageFactory.create(conversation=conversation, content="Delete it, and the invoice."),
+        content="",
+        generation__status="waiting",
+        generation__draft="One moment.",
+        generation__rounds=1,
+        generation__waiting_until=timezone.now() + timedelta(hours=1),
+    )
+    for position, (state, task) in enumerate({"waiting": "milk", "unknown": "the invoice"}.items()):
+        ToolCall.objects.create(
+            message=reply,
+            user=user,
+            position=position,
+            place=11,
+            provider_id=str(position),
+            tool="delete_task",
+            arguments=json.dumps({"task": task}),
+            state=state,
+        )
 
 
 def last_said(conversation: Conversation, role: Role) -> UUID:
@@ -292,7 +342,8 @@ def test_the_public_pages(new_page: NewPage, conversation: Conversation) -> None
 
 
 def test_the_empty_pages(new_page: NewPage, stranger: User) -> None:
-    names = ("conversation-new", "conversations", "archive", "trash", "conversations-export", "preset-list", "tasks")
+    lists = ("conversations", "archive", "trash", "tasks", "approvals")
+    names = ("conversation-new", *lists, "conversations-export", "preset-list")
     assert look_at(new_page(stranger), {name: reverse(name) for name in names}) == []
 
 

@@ -130,3 +130,19 @@ async def test_a_repeated_call_is_told_and_then_ends_the_reply(
     assert len(provider.chats) == 4
     assert "the same result" in provider.chats[3].json["messages"][-1]["content"]
     assert "the same result" not in provider.chats[2].json["messages"][-1]["content"]
+
+
+async def test_what_is_read_after_a_change_has_the_change(
+    turn: turns.Turn, engine: ReplyEngine, provider: ScriptedProvider
+) -> None:
+    provider.play(
+        calls(
+            ("list_all", {}), ("add", {"name": "milk"}), ("list_all", {}), ("list_all", {}), ("add", {"name": "eggs"})
+        ),
+        reply("Done."),
+    )
+    await text_at_end(engine, turn.reply)
+    before, _, after, again, _ = results(provider, 5)
+    assert "milk" not in before
+    assert "milk" in after
+    assert after == again
