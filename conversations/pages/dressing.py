@@ -13,6 +13,7 @@ from conversations.markdown import rendering
 from conversations.markdown.budget import LONG_COST, MESSAGE_SIZE, PIECE, Budget, PageBudget, cost, part
 from conversations.models import Message, Role, ToolCall
 from conversations.models.reasoning import NOTHING, Reasoning
+from conversations.models.step_words import words_of
 from conversations.models.steps import Step, parts_of, recorded_steps
 from conversations.pages.branches import Place
 from conversations.replies import rounds, step_html
@@ -64,7 +65,7 @@ class ShownMessage:
     @property
     def done(self) -> list[str]:
         """What its tools have done, in words, without what they only read: trying again may do it again."""
-        return [step_html.words_of(step) for step in self.steps if step_html.has_acted(step)]
+        return [words_of(step) for step in self.steps if step_html.has_acted(step)]
 
     @property
     def waiting(self) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from conversations.models import CallState
+from conversations.models import CallState, Decision
+from conversations.models.step_words import words_of
 from conversations.models.steps import Step
 from tools import registry
 from tools.define import is_safe
@@ -86,14 +87,6 @@ def shown(step: Step) -> ShownStep:
     )
 
 
-def words_of(step: Step) -> str:
-    """What the call does, or has done, in words for people; of a tool that is gone, its name."""
-    tool = registry.get(step.tool)
-    if tool is None:
-        return step.tool.replace("_", " ").strip().capitalize() or "A tool without a name"
-    return tool.step(_decoded(step.arguments) or {}, done=step.state == CallState.DONE)
-
-
 def has_acted(step: Step) -> bool:
     """Whether the call changed something, or may have."""
     tool = registry.get(step.tool)
@@ -102,7 +95,7 @@ def has_acted(step: Step) -> bool:
 
 def one(step: Step) -> str:
     """HTML of one tool call."""
-    return _html(step, step.state, step.progress)
+    return render_to_string("conversations/messages/_step.html", {"shown": shown(step), "step": step})
 
 
 def group(steps: Iterable[Step]) -> SafeString:
@@ -111,13 +104,9 @@ def group(steps: Iterable[Step]) -> SafeString:
     return SafeString(f'<div class="steps">{inner}</div>' if inner else "")
 
 
-def _html(step: Step, *_: object) -> str:
-    return render_to_string("conversations/messages/_step.html", {"shown": shown(step), "step": step})
-
-
 def _state(step: Step) -> str:
-    if step.state == CallState.DECLINED and step.decision in {"expired", "stopped"}:
-        return EXPIRED if step.decision == "expired" else STOPPED
+    if step.state == CallState.DECLINED and step.decision in {Decision.EXPIRED, Decision.STOPPED}:
+        return EXPIRED if step.decision == Decision.EXPIRED else STOPPED
     return step.progress or STATES.get(CallState(step.state), "")
 
 
@@ -134,10 +123,8 @@ def _arguments(decoded: dict[str, Any] | None, text: str) -> Iterator[tuple[str,
         yield "", _shortened(text, VALUE_MAX_CHARS)
         return
     for name, value in decoded.items():
-        yield (
-            name,
-            _shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), VALUE_MAX_CHARS),
-        )
+        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield name, _shortened(words, VALUE_MAX_CHARS)
 
 
 def _result(step: Step) -> tuple[str, ShownTable | None, bool]:
