@@ -1,4 +1,4 @@
-"""The tools of one reply: storing the calls that the model named, and running them.
+"""The tools of one answer: storing the calls that the model named, and running them.
 
 A round is stored with its calls before anything runs. Calls that change the database run one after the other, in the
 order in which the model named them; the others run beside each other in between, a few at a time.
@@ -19,10 +19,10 @@ from conversations.errors.replies import RepeatedCalls, TooManyRounds
 from conversations.models import CallState, ToolCall
 from conversations.models.steps import Step
 from conversations.replies import proposals, replay, rounds
-from conversations.replies.live import LiveReply
 from conversations.replies.offers import Offer
 from conversations.replies.proposals import Said
 from conversations.replies.rounds import Counts, LeaseLost, Round, StopRequested
+from conversations.replies.stores import CallStore
 from tools import registry, running
 from tools.define import Call
 from tools.ended import End
@@ -34,49 +34,48 @@ Database = Callable[..., Awaitable[Any]]
 """Runs a blocking function with its arguments outside the event loop, again while the database is away."""
 
 
+def _show_nobody(steps: tuple[Step, ...]) -> None:
+    pass
+
+
 class Acting:
-    """The rounds and calls of one reply that this process makes."""
+    """The rounds and calls of one answer that this process makes."""
 
     def __init__(
         self,
-        reply: LiveReply,
+        store: CallStore,
         *,
-        worker: str,
-        user_id: UUID,
-        conversation_id: UUID,
         offer: Offer,
         done: Sequence[Round] = (),
         is_continued: bool = False,
         database: Database,
+        show: Callable[[tuple[Step, ...]], object] = _show_nobody,
     ) -> None:
         """`done` are the rounds that have ended; a reply that `is_continued` may go on beyond a limit that it has
-        reached."""
+        reached. `show` gets all calls so far whenever one has changed."""
         self.rounds = list(done)
         self.offer = offer
-        self._reply = reply
-        self._worker = worker
-        self._user_id = user_id
-        self._conversation_id = conversation_id
+        self._store = store
         self._database = database
+        self._show_steps = show
         self._may_go_on = is_continued
         self._progress: dict[UUID, str] = {}
         self._show()
 
     @property
     def begins_at(self) -> int:
-        """Characters of the reply's text in the rounds that have ended."""
+        """Characters of the answer's text in the rounds that have ended."""
         return len(rounds.text_of(self.rounds))
 
     async def add(self, said: Said, *, draft: str, counts: Counts) -> None:
         """Store a round with its calls. Raises `TooManyCalls`, `LeaseLost`."""
         if self.offer.has_to_ask(said.names):
             # The person may have allowed a tool since the reply began.
-            allowed = await self._database(rounds.allowed_in, self._conversation_id)
+            allowed = await self._database(self._store.allowed)
             self.offer = replace(self.offer, allowed=allowed)
         number = self.rounds[-1].said.number + 1 if self.rounds else 0
-        of = {"message_id": self._reply.message_id, "user_id": self._user_id}
-        added = proposals.round_of(said, number=number, offer=self.offer, **of)
-        await self._database(rounds.add, added, worker=self._worker, draft=draft, counts=counts)
+        added = proposals.round_of(said, number=number, offer=self.offer, columns=self._store.columns)
+        await self._database(self._store.add, added, draft=draft, counts=counts)
         self.rounds.append(added)
         self._may_go_on = False
         self._show()
@@ -151,7 +150,7 @@ class Acting:
     async def _run_in(self, places: asyncio.Semaphore, call: ToolCall) -> bool:
         async with places:
             # Only what runs is marked as running: after a crash, of all else is known that it did not happen.
-            has_begun = await self._database(rounds.begin, call, worker=self._worker)
+            has_begun = await self._database(self._store.begin, call)
             if has_begun:
                 await self._run_one(call)
         return bool(has_begun)
@@ -168,9 +167,9 @@ class Acting:
         except ArgumentsRefused as refused:
             await self._fail(call, str(refused))
             return
-        given = Call(call.pk, self._conversation_id, partial(self._tell, call))
-        store = partial(_store, call.pk, worker=self._worker)
-        ended = await running.run(tool, user=User(pk=self._user_id), arguments=arguments, call=given, store=store)
+        given = Call(call.pk, self._store.conversation_id, partial(self._tell, call))
+        store, person = partial(self._store.store, call.pk), User(pk=self._store.user_id)
+        ended = await running.run(tool, user=person, arguments=arguments, call=given, store=store)
         if ended.end is End.LOST:
             raise LeaseLost
         if ended.result is None:
@@ -183,9 +182,9 @@ class Acting:
 
     async def _fail(self, call: ToolCall, error: str) -> None:
         """End the call without a result, unless that was stored although the database could not say so."""
-        if await self._database(rounds.fail, call.pk, error, worker=self._worker):
+        if await self._database(self._store.fail, call.pk, error):
             self._end(call, CallState.FAILED, error=error)
-        elif done := await self._database(rounds.done_by, call.pk, self._worker):
+        elif done := await self._database(self._store.done, call.pk):
             self._end(call, CallState.DONE, result=done.result)
         else:
             raise LeaseLost
@@ -197,8 +196,7 @@ class Acting:
 
     async def _wait(self) -> bool:
         """Let go of the reply until its person has decided; False when they have by now."""
-        message_id = self._reply.message_id
-        if await self._database(rounds.wait, message_id, worker=self._worker, draft=self._reply.text):
+        if await self._database(self._store.wait):
             return True
         await self._read()
         return False
@@ -206,8 +204,7 @@ class Acting:
     async def _read(self) -> None:
         """Read the calls again. Raises `LeaseLost` when nothing has changed: then the reply is another's."""
         before = [(call.state, call.decision) for said in self.rounds for call in said.calls]
-        found = await self._database(rounds.read, [self._reply.message_id])
-        calls = found.get(self._reply.message_id, [])
+        calls = await self._database(self._store.read)
         for said in self.rounds:
             said.calls = [call for call in calls if call.round == said.said.number]
         if before == [(call.state, call.decision) for said in self.rounds for call in said.calls]:
@@ -221,11 +218,7 @@ class Acting:
 
     def _show(self) -> None:
         steps = (Step.of(call, progress=self._progress.get(call.pk, "")) for said in self.rounds for call in said.calls)
-        self._reply.show_steps(tuple(steps))
-
-
-def _store(key: UUID, result: Any, *, worker: str) -> bool:
-    return rounds.store(key, result.to_json(), worker=worker)
+        self._show_steps(tuple(steps))
 
 
 def _has_ended(call: ToolCall) -> bool:

@@ -34,6 +34,7 @@ from conversations.replies.live import LiveReply
 from conversations.replies.offers import NO_OFFER, Offer
 from conversations.replies.rounds import Round
 from conversations.replies.saving import Saver
+from conversations.replies.stores import ReplyStore
 from conversations.replies.workers import Worker
 
 logger = logging.getLogger(__name__)
@@ -277,14 +278,12 @@ class ReplyEngine:
         if not prepared.offer.tools and not prepared.rounds:
             return None
         return Acting(
-            reply,
-            worker=name,
-            user_id=claim.message.user_id,
-            conversation_id=claim.message.conversation_id,
+            ReplyStore(reply, name, claim.message.user_id, claim.message.conversation_id),
             offer=prepared.offer,
             done=prepared.rounds,
             is_continued=claim.is_continued,
             database=self._saver.once_back,
+            show=reply.show_steps,
         )
 
     async def _refresh(self, replies: list[LiveReply]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.utils import timezone
 
@@ -19,6 +18,9 @@ CALLS_MOST = 100
 """Calls that a model may name in one round."""
 
 ID_MAX_CHARS = 200
+
+OF_ROUND = frozenset({"message_id", "user_id"})
+"""Columns of the calls that their round has, too."""
 
 OWN = frozenset({"id", "type", "function"})
 """Fields of a call that it has in every provider's answer."""
@@ -42,13 +44,12 @@ class Said:
         return {_name(named) for named in self.calls}
 
 
-def round_of(said: Said, *, number: int, message_id: UUID, user_id: UUID, offer: Offer) -> Round:
-    """The unsaved rows of a round and its calls. Raises `TooManyCalls`."""
+def round_of(said: Said, *, number: int, offer: Offer, columns: Mapping[str, Any]) -> Round:
+    """The unsaved rows of a round and its calls, which have these further columns. Raises `TooManyCalls`."""
     if len(said.calls) > CALLS_MOST:
         raise TooManyCalls(limit=CALLS_MOST)
     row = ReplyRound(
-        message_id=message_id,
-        user_id=user_id,
+        **{name: value for name, value in columns.items() if name in OF_ROUND},
         number=number,
         text=said.text,
         reasoning=said.reasoning,
@@ -57,8 +58,7 @@ def round_of(said: Said, *, number: int, message_id: UUID, user_id: UUID, offer:
     added = Round(row)
     for position, named in enumerate(said.calls):
         call = ToolCall(
-            message_id=message_id,
-            user_id=user_id,
+            **columns,
             round=number,
             position=position,
             place=said.place,
