@@ -7,9 +7,6 @@ them in one statement per tick. Losing every viewer changes nothing for a runnin
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
-import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextvars import Context
@@ -34,7 +31,7 @@ from conversations.replies.live import LiveReply
 from conversations.replies.offers import NO_OFFER, Offer
 from conversations.replies.rounds import Round
 from conversations.replies.saving import Saver
-from conversations.replies.stores import ReplyStore
+from conversations.replies.stores import ReplyStore, new_worker
 from conversations.replies.workers import Worker
 
 logger = logging.getLogger(__name__)
@@ -85,6 +82,7 @@ class ReplyEngine:
         self._threads = DatabaseThreads(DATABASE_THREADS, "replies")
         self.database = self._threads.run
         self._saver = Saver(self._threads)
+        self.once_back = self._saver.once_back
 
     @property
     def making(self) -> int:
@@ -244,7 +242,7 @@ class ReplyEngine:
         """
         if self._draining or self._closing.is_set():
             return False
-        name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
+        name = new_worker()
         claim, prepared = await self.database(_claim, reply.message_id, worker=name)
         if claim is None:
             return False
@@ -262,7 +260,7 @@ class ReplyEngine:
             name=name,
             user_id=claim.message.user_id,
             model=model,
-            options=claim.options,
+            options=offers.passed_on(claim.options),
             window=prepared.window,
             begun=claim.begun,
             acting=self._acting(reply, claim, prepared, name),
@@ -282,7 +280,7 @@ class ReplyEngine:
             offer=prepared.offer,
             done=prepared.rounds,
             is_continued=claim.is_continued,
-            database=self._saver.once_back,
+            database=self.once_back,
             show=reply.show_steps,
         )
 
@@ -387,7 +385,7 @@ class ReplyEngine:
             **origin.trace(),
         )
         try:
-            outcome = await worker.run(self._saver.once_back)
+            outcome = await worker.run(self.once_back)
             if worker.is_waiting or (outcome and await self._saver.save(worker, outcome)):
                 self._drop(worker)
                 worker.reply.end()
@@ -412,10 +410,15 @@ def _claim(message_id: UUID, *, worker: str) -> tuple[Claim | None, Prepared]:
         return None, Prepared()
     done = rounds.take_over(message_id, worker=worker) if claim.rounds else []
     offer = NO_OFFER
-    # A program's reply has the tools that the program brought, if any.
-    if claim.options is None and llm.takes_tools(model_choices.to_ask(claim.model)):
+    # A program's reply has them only if the program asked for them, and then nobody is there to be asked.
+    if offers.takes_site_tools(claim.options) and llm.takes_tools(model_choices.to_ask(claim.model)):
         try:
-            offer = offers.offer_to(claim.message.user_id, off=claim.tools_off, allowed=claim.tools_allowed)
+            offer = offers.offer_to(
+                claim.message.user_id,
+                off=claim.tools_off,
+                allowed=claim.tools_allowed,
+                asks_nobody=claim.options is not None,
+            )
         except Exception:
             logger.exception("Reply %s is made without tools.", message_id)
     if done:

@@ -19,6 +19,12 @@ CALLS_MOST = 100
 
 ID_MAX_CHARS = 200
 
+NOBODY_TO_ASK = (
+    "The tool was not run: the person has to be asked before it runs, and a program cannot answer for them. They can "
+    "ask for it in the chat."
+)
+"""What the model reads of a tool that asks, where nobody is there to be asked."""
+
 OF_ROUND = frozenset({"message_id", "user_id"})
 """Columns of the calls that their round has, too."""
 
@@ -95,6 +101,8 @@ def _refusal(tool: Tool | None, call: ToolCall, offer: Offer) -> str:
     if tool is None:
         names = ", ".join(offer.tools) or "none"
         return f"There is no tool {call.tool!r} here. The tools are: {names}."
+    if offer.refuses(call.tool):
+        return NOBODY_TO_ASK
     try:
         tool.arguments(call.arguments)
     except ArgumentsRefused as refused:

@@ -186,20 +186,28 @@ def begin(call: ToolCall, *, worker: str) -> bool:
     A proposed call is approved thereby: nothing holds it up. Raises `LeaseLost` and `StopRequested`: the calls of a
     reply that was lost, or is to stop, do not run.
     """
+    tool = registry.get(call.tool)
+    with transaction.atomic():
+        _hold(call.message_id, worker, durably=tool is None or not tool.may_run_again)
+        return mark_running(call.pk, worker=worker)
+
+
+def mark_running(key: UUID, *, worker: str) -> bool:
+    """Mark a call as running in this worker, which has locked its reply if there is one.
+
+    Returns False when it may not run any more.
+    """
     may_run = Q(state__in=(CallState.PROPOSED, CallState.APPROVED))
     # A first attempt may have come through although the database could not say so.
     may_run |= Q(state=CallState.RUNNING, worker=worker)
     is_proposed = Q(state=CallState.PROPOSED)
-    with transaction.atomic():
-        tool = registry.get(call.tool)
-        _hold(call.message_id, worker, durably=tool is None or not tool.may_run_again)
-        begun = ToolCall.objects.filter(may_run, pk=call.pk).update(
-            state=CallState.RUNNING,
-            worker=worker,
-            started_at=Now(),
-            decision=Case(When(is_proposed, then=Value(Decision.POLICY)), default=F("decision")),
-            decided_at=Case(When(is_proposed, then=Now()), default=F("decided_at")),
-        )
+    begun = ToolCall.objects.filter(may_run, pk=key).update(
+        state=CallState.RUNNING,
+        worker=worker,
+        started_at=Now(),
+        decision=Case(When(is_proposed, then=Value(Decision.POLICY)), default=F("decision")),
+        decided_at=Case(When(is_proposed, then=Now()), default=F("decided_at")),
+    )
     return bool(begun)
 
 
@@ -253,11 +261,12 @@ def close(message_id: UUID, *, decision: Decision = Decision.STOPPED) -> list[To
     """End all calls of a reply that ends, in the caller's transaction; returns them in order."""
     calls = list(ToolCall.objects.filter(message=message_id).select_for_update().in_order())
     for call in calls:
-        _close(call, decision)
+        give_up(call, decision)
     return calls
 
 
-def _close(call: ToolCall, decision: Decision) -> None:
+def give_up(call: ToolCall, decision: Decision) -> None:
+    """End a call that has not ended, because nobody goes on with it; its row is locked by the caller."""
     now = timezone.now()
     if call.state in {CallState.PROPOSED, CallState.WAITING, CallState.APPROVED}:
         call.state, call.decision, call.decided_at, call.error = CallState.DECLINED, decision, now, STOPPED

@@ -1,5 +1,8 @@
 """Where the rounds and calls of one answer are stored by the process that runs them."""
 
+import os
+import secrets
+import socket
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -9,6 +12,11 @@ from conversations.replies import rounds
 from conversations.replies.live import LiveReply
 from conversations.replies.rounds import Counts, Round
 from tools.results import Result
+
+
+def new_worker() -> str:
+    """A name for who makes an answer in this process, unlike any other."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(6)}"
 
 
 class CallStore(Protocol):
