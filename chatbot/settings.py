@@ -252,7 +252,7 @@ CORS_URLS_REGEX = r"^/(api|v1)/"
 # Headers of OpenAI's clients besides `X-Stainless-…`, which chatbot/web/cors.py allows.
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id", "x-conversation"]
 CORS_ALLOW_HEADERS += ["openai-beta", "openai-organization", "openai-project", "user-agent"]
-CORS_ALLOW_HEADERS += ["x-client-request-id", "x-request-id"]
+CORS_ALLOW_HEADERS += ["x-client-request-id", "x-request-id", "x-tools"]
 CORS_EXPOSE_HEADERS = ["link", "location", "retry-after", "x-conversation", "x-request-id", "x-should-retry"]
 CORS_EXPOSE_HEADERS += ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after-ms"]
 CORS_EXPOSE_HEADERS += [

@@ -1,53 +1,29 @@
 """Completions that are not stored: asks the model within the limits of replies and passes its events on."""
 
 import asyncio
-import logging
-from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
 from django.http.response import HttpResponseBase
 
 from accounts.callers import Caller
-from chatbot.core.process import Part
-from chatbot.core.threads import DATABASE_AWAY
 from chatbot.web import problems
 from chatbot.web.api import json_response
 from chatbot.web.awaited import AwaitedResponse
 from chatbot.web.problems import Problem
-from conversations.actions import turns
-from conversations.api import door_streams
-from conversations.api.completion_schemas import CompletionIn, others, size
+from conversations.api import counting, door_streams, site_tools
+from conversations.api.completion_schemas import CompletionIn
 from conversations.api.completions import Completion
+from conversations.api.questions import Question
 from conversations.llm import model_choices
 from conversations.llm import service as llm
-from conversations.llm.service import ChatMessage, Event
+from conversations.llm.service import Event
 from conversations.replies import context, dispatch
-from conversations.usage import limits
-
-logger = logging.getLogger(__name__)
-
-_running = Part(Counter[UUID])
-"""Number of running requests of this process that are not stored, by person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a program asks the model, whichever address it came to."""
-
-    messages: list[ChatMessage]
-    options: Mapping[str, Any]
-    """Further fields for the provider."""
-    model: str
-    """The model to ask, as `llm.stream` takes it."""
-    temperature: float | None
-    streams: bool
-    """Whether the answer comes as events while it is made."""
+from conversations.replies.offers import NO_OFFER, Offer
 
 
 class Answer(Protocol):
@@ -69,35 +45,29 @@ class Answer(Protocol):
         """What is sent last if the answer fails after its beginning."""
 
 
-def completed(caller: Caller, body: CompletionIn) -> HttpResponseBase:
-    """The completion in the form that the body asks for. Raises `Problem` and what `turns.admit` raises."""
+def completed(caller: Caller, body: CompletionIn, header: str) -> HttpResponseBase:
+    """The completion in the form that the body asks for, with the site's tools if the `header` of the request asks for
+    them. Raises `Problem` and what `turns.admit` raises."""
     model = model_choices.to_ask(chosen(body.model))
     options = body.options
     completion = Completion(f"chatcmpl-{uuid4().hex}", model, body.wants_usage, with_functions="functions" in options)
     question = Question(body.chat_messages, options, model, body.temperature, bool(body.stream))
-    return answered(caller, question, completion)
+    return answered(caller, question, completion, header)
 
 
-def answered(caller: Caller, question: Question, answer: Answer) -> HttpResponseBase:
-    """The model's answer as a response. Raises `Problem` and what `turns.admit` raises."""
-    read = [ChatMessage(message.role, size(message)) for message in question.messages]
-    if more := others(question.options):
-        read.append(ChatMessage("system", more))
-    tokens = sum(context.estimate_tokens(message.content) for message in read)
-    if tokens > settings.CHAT_CONTEXT_TOKENS * (context.REPLY_SHARE - 1) // context.REPLY_SHARE:
+def answered(caller: Caller, question: Question, answer: Answer, header: str) -> HttpResponseBase:
+    """The model's answer as a response; see `completed`. Raises `Problem` and what `turns.admit` raises."""
+    offer = NO_OFFER
+    if site_tools.are_wanted(header, question.options):
+        offer = site_tools.offered(caller.user.pk, question.model)
+        question = question if offer.tools else replace(question, options=site_tools.without_calls(question.options))
+    tokens = context.tokens_of(question.read({**question.options, **offer.options()}))
+    if tokens > context.available():
         raise too_long(tokens)
-    admit(caller)
+    counting.admit(caller)
 
     async def make() -> HttpResponseBase:
-        asked = llm.stream(
-            question.messages,
-            model=question.model,
-            temperature=question.temperature,
-            options=question.options,
-            # The client itself repeats the request, or asks another model.
-            patience=0,
-        )
-        events = limited(caller.user.pk, read, asked)
+        events = counting.limited(caller.user.pk, asked(caller.user.pk, question, offer))
         if question.streams:
             return await door_streams.answered(caller, frames(answer, events), answer.failed)
         if task := asyncio.current_task():
@@ -110,11 +80,19 @@ def answered(caller: Caller, question: Question, answer: Answer) -> HttpResponse
     return AwaitedResponse(make)
 
 
-def admit(caller: Caller) -> None:
-    """Admit one more request to the model that is not stored. Raises `Problem` and what `turns.admit` raises."""
-    with transaction.atomic():
-        if turns.admit(caller.user, None, unkept=_running()[caller.user.pk])[0]:
-            raise Problem("too_many_replies")
+def asked(user_id: UUID, question: Question, offer: Offer) -> AsyncGenerator[Event]:
+    """The events of the model's answer, whose tokens count toward the person's limits."""
+    if offer.tools:
+        return site_tools.SiteAnswer(user_id, question, offer).events()
+    events = llm.stream(
+        question.messages,
+        model=question.model,
+        temperature=question.temperature,
+        options=question.options,
+        # The client itself repeats the request, or asks another model.
+        patience=0,
+    )
+    return counting.counted(user_id, question.read(question.options), events)
 
 
 def chosen(model: str | None) -> str:
@@ -135,79 +113,6 @@ def too_long(tokens: int) -> Problem:
         f"of them for the answer. However, your messages resulted in about {tokens} tokens. Please reduce the length "
         "of the messages.",
     )
-
-
-async def limited(user_id: UUID, read: list[ChatMessage], asked: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
-    """The model's events, counted as one reply of the person and of this process.
-
-    `read` is what the model was sent, `asked` its events. Raises `Problem` when there are too many replies. However the
-    request ends, the tokens that it used count toward the person's limits.
-    """
-    with running(user_id):
-        room = settings.CHAT_REPLY_MAX_CHARS
-        answered: list[str] = []
-        usage, stopped = None, False
-        try:
-            async with aclosing(asked) as events:
-                async for event in events:
-                    if isinstance(event, llm.Usage):
-                        usage = event
-                    elif said := saying(event):
-                        answered.append(said)
-                        room -= len(said)
-                    yield event
-                    if room < 0:
-                        yield llm.Finish("length")
-                        return
-        except llm.LLMError as error:
-            # A filter may end an answer, as a length limit does; a refused question is an error.
-            if error.code != "content_filter" or error.upstream or not answered:
-                raise
-            yield llm.Finish("content_filter")
-        except (asyncio.CancelledError, GeneratorExit):
-            stopped = True
-            raise
-        finally:
-            await count(user_id, context.tokens_used(read, "".join(answered), usage, stopped=stopped))
-
-
-def saying(event: Event) -> str:
-    """The text that the event adds to the answer."""
-    match event:
-        case llm.TextDelta(text=text) | llm.ReasoningDelta(text=text):
-            return text
-        case llm.Extra(value=value):
-            return str(value)
-    return ""
-
-
-async def count(user_id: UUID, tokens: int) -> None:
-    """Count the tokens of a completion, even when the client has gone away."""
-    if not tokens:
-        return
-    counting = asyncio.ensure_future(dispatch.engine().database(limits.count_tokens, user_id, tokens))
-    try:
-        await asyncio.shield(counting)
-    except DATABASE_AWAY as error:
-        logger.warning("The tokens of a completion cannot be counted: %s", error)
-
-
-@contextmanager
-def running(user_id: UUID) -> Iterator[None]:
-    """Count one more request that is being answered, for a `with` block.
-
-    Raises `Problem` when the process has too many.
-    """
-    counts = _running()
-    if dispatch.engine().making + counts.total() >= settings.CHAT_REPLIES_PER_PROCESS:
-        raise Problem("server_busy")
-    counts[user_id] += 1
-    try:
-        yield
-    finally:
-        counts[user_id] -= 1
-        if not counts[user_id]:
-            del counts[user_id]
 
 
 async def gathered(answer: Answer, events: AsyncGenerator[Event]) -> dict[str, Any]:

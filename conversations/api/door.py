@@ -17,6 +17,7 @@ from conversations.api.embeddings import EmbeddingsIn, EmbeddingsOut
 from conversations.api.responses import translation
 from conversations.api.responses.answer import ResponseAnswer
 from conversations.api.responses.schemas import ResponseIn, ResponseOut
+from conversations.api.site_tools import SiteTools
 from conversations.llm import model_choices
 
 router = Router(tags=["openai"])
@@ -43,6 +44,7 @@ def complete(
         str, Header(alias="X-Conversation", description="Equals `conversation` in `metadata`.")
     ] = "",
     idempotency_key: IdempotencyKey = "",
+    tools: SiteTools = "",
 ) -> HttpResponseBase:
     """Answer like OpenAI's endpoint of this name. Nothing is stored unless a `conversation` is named.
 
@@ -53,7 +55,9 @@ def complete(
     if refused := body.refused:
         raise invalid(*refused)
     named = conversation or body.conversation
-    return keeping.kept(request, body, named, idempotency_key) if named else asking.completed(request.auth, body)
+    if named:
+        return keeping.kept(request, body, named, idempotency_key, tools)
+    return asking.completed(request.auth, body, tools)
 
 
 @router.post(
@@ -62,7 +66,7 @@ def complete(
     openapi_extra=RESPONSE_EVENTS,
     summary="Create a response",
 )
-def respond(request: ApiRequest, body: ResponseIn) -> HttpResponseBase:
+def respond(request: ApiRequest, body: ResponseIn, tools: SiteTools = "") -> HttpResponseBase:
     """Answer like OpenAI's endpoint of this name, from the whole input; nothing is stored.
 
     The model is asked for a completion, within the same limits and with the same errors.
@@ -73,7 +77,8 @@ def respond(request: ApiRequest, body: ResponseIn) -> HttpResponseBase:
     if refused := body.refused:
         raise invalid(*refused)
     question = translation.question(body)
-    return asking.answered(request.auth, question, ResponseAnswer(question.model, translation.repeated(body)))
+    answer = ResponseAnswer(question.model, translation.repeated(body))
+    return asking.answered(request.auth, question, answer, tools)
 
 
 @router.post("/embeddings", response={200: EmbeddingsOut} | FAILURES, summary="Embed texts")

@@ -13,7 +13,7 @@ from chatbot.web import problems
 from chatbot.web.api import Body
 from chatbot.web.awaited import AwaitedResponse
 from chatbot.web.problems import Problem
-from conversations.api import asking
+from conversations.api import counting
 from conversations.api.completion_schemas import Count, is_json
 from conversations.llm import service as llm
 from conversations.llm.service import LLMError
@@ -81,20 +81,20 @@ class EmbeddingsOut(Schema):
 
 def embedded(caller: Caller, body: EmbeddingsIn) -> HttpResponseBase:
     """The provider's answer as a response. Raises `Problem` and what `turns.admit` raises."""
-    asking.admit(caller)
+    counting.admit(caller)
     user_id = caller.user.pk
 
     async def make() -> HttpResponseBase:
         tokens = 0
         try:
-            with asking.running(user_id):
+            with counting.running(user_id):
                 answer = await llm.embed(body.model_dump(exclude_none=True))
                 tokens = tokens_of(answer) or estimate(body.input)
                 return HttpResponse(answer, "application/json")
         except Exception as error:  # noqa: BLE001 (each becomes an answer)
             return problems.answer(as_problem(error), door=True)
         finally:
-            await asking.count(user_id, tokens)
+            await counting.count(user_id, tokens)
 
     return AwaitedResponse(make)
 

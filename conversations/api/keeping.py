@@ -16,7 +16,7 @@ from chatbot.web.api import json_response
 from chatbot.web.awaited import AwaitedResponse
 from chatbot.web.problems import Problem, invalid
 from conversations.actions import turns
-from conversations.api import answers, asking, door_streams
+from conversations.api import answers, asking, door_streams, site_tools
 from conversations.api.chat import turn_key
 from conversations.api.completion_schemas import CompletionIn
 from conversations.api.completions import Completion
@@ -28,15 +28,17 @@ from conversations.forms.messages import MessageField
 from conversations.llm import model_choices
 from conversations.llm import service as llm
 from conversations.models import Configuration, Message
-from conversations.replies import dispatch, streams
+from conversations.replies import dispatch, offers, streams
 from conversations.replies.dispatch import Audience
 from conversations.replies.live import LiveReply
 
 NEW = "new"
 
 
-def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: str) -> HttpResponseBase:
-    """The completion as a turn of the named conversation. Raises `Problem`, `Http404` and what `turns.send` raises."""
+def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: str, header: str) -> HttpResponseBase:
+    """The completion as a turn of the named conversation, with the site's tools if the `header` of the request asks for
+    them. Raises `Problem`, `Http404` and what `turns.send` raises."""
+    with_site_tools = site_tools.are_wanted(header, body.options)
     conversation = None if named == NEW else find_conversation(request, key(named))
     configuration = configuration_of(body, is_new=conversation is None)
     turn = turns.send(
@@ -46,7 +48,7 @@ def kept(request: ApiRequest, body: CompletionIn, named: str, idempotency_key: s
         turn=turn_key(request, idempotency_key),
         configuration=configuration,
         model=configuration.model,
-        options=options_of(body),
+        options=options_of(body, with_site_tools=with_site_tools),
         audience=Audience.CALLER,
     )
     model = configuration.model or model_choices.default_name()
@@ -80,11 +82,13 @@ def configuration_of(body: CompletionIn, *, is_new: bool) -> Configuration:
     return Configuration(model, cleaned("\n\n".join(instructions), InstructionsField(required=False)), body.temperature)
 
 
-def options_of(body: CompletionIn) -> dict[str, Any]:
+def options_of(body: CompletionIn, *, with_site_tools: bool) -> dict[str, Any]:
     """Further options for the model. Raises `Problem` for those whose results a conversation cannot store."""
     options = {name: value for name, value in body.options.items() if value or name not in NOT_KEPT}
     if refused := sorted(options.keys() & NOT_KEPT):
         raise invalid(*((name, "A conversation cannot keep the result of this field.") for name in refused))
+    if with_site_tools:
+        options |= offers.SITE_TOOLS
     # The temperature applies to this answer even if the conversation has another.
     return options if body.temperature is None else options | {"temperature": body.temperature}
 
@@ -153,6 +157,8 @@ class Sent:
 def filled(completion: Completion, message: Message, failure: UserFacingError | None) -> Completion:
     """The completion with all that is stored of an ended reply. Raises `Problem` for a failed one."""
     generation = message.generation
+    if generation.is_waiting:
+        raise Problem("reply_waits", conversation_id=str(message.conversation_id), message_id=str(message.pk))
     completion.reason = generation.finish_reason or completion.reason
     problem = answers.problem_of(message, failure)
     if problem and problem.code != CutBeforeAnswer.code:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from conversations.api import asking
-from conversations.api.asking import Question
 from conversations.api.completion_schemas import whole_numbers, without_empty_tools
+from conversations.api.questions import Question
 from conversations.api.responses import history
 from conversations.api.responses.schemas import LOGPROBS, ResponseIn, ToolIn
 from conversations.llm import model_choices

@@ -1,0 +1,1 @@
+"""An app for server processes of tests (`TEST_APPS`), whose tool needs a permission."""
