@@ -17,6 +17,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from accounts.models import User
 from chatbot.core.process import Part
+from chatbot.telemetry import metrics
 from tools.building import built
 from tools.define import MARK, Declaration
 from tools.models import Policy, ToolPolicy
@@ -90,6 +91,9 @@ def warm_up() -> None:
     """Find the tools before the first request needs them, and log what the system check would report."""
     for fault in faults():
         logger.error("%s: %s", fault.where, fault.words)
+    for tool in all_tools():
+        # A counter that begins at zero shows its first call as an increase.
+        metrics.tool_calls.labels(tool.name, "done")
 
 
 def register(*functions: Any) -> None:

@@ -113,7 +113,8 @@ const finish = (article, html) => {
   const template = parsed(html);
   const made = template.content.querySelector("article");
   if (made?.id !== article.id) return htmx.swap(article, html, { swapStyle: "outerHTML" }, { contextElement: article });
-  for (const name of ["rounds", "blocks", "tail"]) part(article, name).replaceWith(...part(article, name).childNodes);
+  // Only a reply with tool calls has earlier rounds.
+  for (const name of ["rounds", "blocks", "tail"]) part(article, name)?.replaceWith(...part(article, name).childNodes);
   for (const name of [".body", ".reasoning"]) {
     const [old, node] = [article, made].map((place) => place.querySelector(name));
     if (!old || !node) continue;
