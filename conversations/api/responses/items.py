@@ -1,5 +1,6 @@
 """The items of a response, each with the events that tell of it while it is made."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ Event = dict[str, Any]
 IN_PROGRESS, COMPLETED, INCOMPLETE = "in_progress", "completed", "incomplete"
 
 
-class Item:
+class Item(ABC):
     """One item of the output, at a place of its own."""
 
     prefix = ""
@@ -30,21 +31,21 @@ class Item:
         """Whether more of it may come."""
         return self.status == IN_PROGRESS
 
+    @abstractmethod
     def fields(self) -> dict[str, Any]:
         """The item as JSON fields."""
-        raise NotImplementedError
 
     def opening(self) -> list[Event]:
         """The events with which it begins."""
         return [{"type": "response.output_item.added", "output_index": self.place, "item": self.fields()}]
 
+    @abstractmethod
     def add(self, text: str) -> list[Event]:
         """Add text; returns the events that tell of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def closing(self) -> list[Event]:
         """The events with which it ends, before the one that has it whole."""
-        raise NotImplementedError
 
     def close(self, status: str) -> list[Event]:
         """End it with this status; returns the events with which it ends."""
